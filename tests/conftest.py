@@ -1,0 +1,36 @@
+"""Fixtures that several test modules use."""
+
+from pathlib import Path
+
+import pytest
+from archives import ytf_raw_dir
+
+from tsal import benchmarks
+from tsal.crops import write_crops
+from tsal.faces import SPLITS, read_faces
+
+
+@pytest.fixture
+def raw_dir(tmp_path: Path) -> Path:
+    """A raw_dir that holds a small ytf archive: 12 people with 5 frames each, one of them unlabelled."""
+    return ytf_raw_dir(tmp_path / "raw")
+
+
+@pytest.fixture(scope="session")
+def ytf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the indexed small ytf archive: images/, faces.parquet, crops/{train,validation,test}.npy.
+
+    Crops are 64 px, of which the network sees 48. The folder is shared: read it only.
+    """
+    folder = tmp_path_factory.mktemp("ytf")
+    benchmarks.get("ytf").index(ytf_raw_dir(folder / "raw"), folder / "images", folder / "faces.parquet")
+    faces = read_faces(folder / "faces.parquet")
+    for split in SPLITS:
+        write_crops(
+            faces[faces["split"] == split],
+            folder / "crops" / f"{split}.npy",
+            input_px=48,
+            expand=0.2,
+            margin=4 / 3,
+        )
+    return folder

@@ -1,0 +1,219 @@
+import errno
+import hashlib
+import os
+import socket
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tsal import download as download_module
+from tsal.download import MismatchError, download
+from tsal.errors import InputError
+
+CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@dataclass
+class Site:
+    """A local web server and what it should do wrong."""
+
+    url: str = ""
+    content: bytes = CONTENT
+    ranges: list[str | None] = field(default_factory=list)  # the Range header of each request
+    drop_after: list[int] = field(default_factory=list)  # bytes after which each coming answer breaks off
+    statuses: list[int] = field(default_factory=list)  # answers to the coming requests
+    resumes: bool = True
+    tells_size: bool = True
+
+
+@pytest.fixture
+def site():
+    site = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            asked = self.headers.get("Range")
+            site.ranges.append(asked)
+            self.close_connection = True
+            status = site.statuses.pop(0) if site.statuses else 200
+            if status != 200:
+                return self.answer(status, {}, b"")
+            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and site.resumes else 0
+            total = len(site.content)
+            if start >= total:
+                return self.answer(416, {"Content-Range": f"bytes */{total}"}, b"")
+            headers = {"Content-Range": f"bytes {start}-{total - 1}/{total}"} if start else {}
+            return self.answer(206 if start else 200, headers, site.content[start:])
+
+        def answer(self, status, headers, body):
+            self.send_response(status)
+            if site.tells_size:
+                headers = headers | {"Content-Length": str(len(body))}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body[: site.drop_after.pop(0)] if site.drop_after and body else body)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    site.url = f"http://127.0.0.1:{server.server_port}/a.zip"
+    yield site
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(download_module.time, "sleep", lambda seconds: None)
+
+
+def test_a_file_is_downloaded_and_checked(site, tmp_path):
+    path = tmp_path / "new" / "a.zip"
+    download(site.url, path, len(CONTENT), DIGEST.upper())
+    assert path.read_bytes() == CONTENT
+    assert os.listdir(path.parent) == ["a.zip"]
+    assert site.ranges == [None]
+
+
+def test_progress_is_shown(site, tmp_path, capsys):
+    download(site.url, tmp_path / "a.zip")
+    assert "download a.zip 1.0/1.0 (100 %)" in capsys.readouterr().err
+
+
+def test_a_dropped_connection_is_resumed_where_it_ended(site, tmp_path, capsys):
+    site.drop_after = [300_000, 200_000]
+    download(site.url, tmp_path / "a.zip", sha256=DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert site.ranges == [None, "bytes=300000-", "bytes=500000-"]
+    assert "the connection ended after 300,000 of 1,024,000 bytes; trying again" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_is_resumed_by_the_next(site, tmp_path):
+    site.drop_after = [400_000]
+    site.statuses = [200, 503]
+    with pytest.raises(InputError, match="go on from 400,000 bytes"):
+        download(site.url, tmp_path / "a.zip", attempts=1)
+    assert os.listdir(tmp_path) == ["a.zip.part"]
+    download(site.url, tmp_path / "a.zip", sha256=DIGEST)
+    assert site.ranges[-1] == "bytes=400000-"
+    assert os.listdir(tmp_path) == ["a.zip"]
+
+
+def test_a_server_that_does_not_resume_sends_the_file_from_its_start(site, tmp_path):
+    site.resumes = False
+    (tmp_path / "a.zip.part").write_bytes(b"x" * 1000)
+    download(site.url, tmp_path / "a.zip", sha256=DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_server_that_does_not_tell_the_size_is_believed(site, tmp_path):
+    site.tells_size = False
+    download(site.url, tmp_path / "a.zip", len(CONTENT), DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_size_known_in_advance_finds_a_short_answer_of_unknown_size(site, tmp_path):
+    site.tells_size = False
+    site.drop_after = [1000]
+    download(site.url, tmp_path / "a.zip", len(CONTENT), DIGEST)
+    assert site.ranges == [None, "bytes=1000-"]
+
+
+@pytest.mark.parametrize("size", [None, len(CONTENT)])
+def test_a_complete_part_is_only_renamed(site, tmp_path, size):
+    (tmp_path / "a.zip.part").write_bytes(CONTENT)
+    download(site.url, tmp_path / "a.zip", size, DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert site.ranges == ([f"bytes={len(CONTENT)}-"] if size is None else [])
+
+
+@pytest.mark.parametrize("size", [None, len(CONTENT)])
+def test_a_part_longer_than_the_file_is_thrown_away(site, tmp_path, size):
+    (tmp_path / "a.zip.part").write_bytes(CONTENT + b"more")
+    download(site.url, tmp_path / "a.zip", size, DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_passing_errors_of_the_server_are_tried_again(site, tmp_path):
+    site.statuses = [503, 429, 500]
+    download(site.url, tmp_path / "a.zip", sha256=DIGEST)
+    assert len(site.ranges) == 4
+
+
+def test_a_refusal_is_not_tried_again(site, tmp_path):
+    site.statuses = [404]
+    with pytest.raises(InputError, match=rf"a\.zip: {site.url} answered 404 Not Found.*put it at .*a\.zip"):
+        download(site.url, tmp_path / "a.zip")
+    assert len(site.ranges) == 1
+
+
+def test_attempts_that_bring_nothing_come_to_an_end(site, tmp_path):
+    site.statuses = [503] * 10
+    with pytest.raises(InputError, match="answered 503"):
+        download(site.url, tmp_path / "a.zip", attempts=3)
+    assert len(site.ranges) == 3
+
+
+def test_without_a_connection_the_message_says_where_the_file_belongs(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/a.zip"
+        with pytest.raises(InputError) as caught:
+            download(url, tmp_path / "raw" / "a.zip", attempts=2)
+    assert f"could not be downloaded from {url} (no connection: " in str(caught.value)
+    assert str(caught.value).endswith(f"put it at {tmp_path / 'raw' / 'a.zip'}")
+
+
+def test_another_size_than_expected_is_refused_before_it_is_fetched(site, tmp_path):
+    with pytest.raises(MismatchError, match="offers 1,024,000 bytes; expected 5"):
+        download(site.url, tmp_path / "a.zip", 5)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_wrong_digest_is_named_and_nothing_is_kept(site, tmp_path):
+    with pytest.raises(MismatchError, match=rf"a\.zip: SHA-256 {DIGEST} found; expected {'0' * 64}"):
+        download(site.url, tmp_path / "a.zip", sha256="0" * 64)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_part_of_another_file_is_found_by_the_digest_and_mended_by_the_next_run(site, tmp_path):
+    (tmp_path / "a.zip.part").write_bytes(b"x" * 1000)
+    with pytest.raises(MismatchError, match="SHA-256"):
+        download(site.url, tmp_path / "a.zip", sha256=DIGEST)
+    download(site.url, tmp_path / "a.zip", sha256=DIGEST)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def test_a_file_that_is_there_is_checked_and_kept(site, tmp_path):
+    (tmp_path / "a.zip").write_bytes(CONTENT)
+    download(site.url, tmp_path / "a.zip", len(CONTENT), DIGEST)
+    with pytest.raises(MismatchError, match=r"a\.zip: 1,024,000 bytes found; expected 7"):
+        download(site.url, tmp_path / "a.zip", 7)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+    assert site.ranges == []
+
+
+def test_a_full_device_keeps_what_has_come(site, tmp_path, monkeypatch):
+    receive = download_module._receive
+    site.drop_after = [300_000]
+
+    def fill_up(response, part, name, have, total):
+        if have:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        receive(response, part, name, have, total)
+
+    monkeypatch.setattr(download_module, "_receive", fill_up)
+    with pytest.raises(InputError, match=r"a\.zip\.part: no space left on the device"):
+        download(site.url, tmp_path / "a.zip")
+    assert (tmp_path / "a.zip.part").stat().st_size == 300_000

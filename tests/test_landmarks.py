@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from archives import mean_face
+
+from tsal.landmarks import SCHEMES
+
+
+@pytest.fixture(params=sorted(SCHEMES))
+def scheme(request):
+    return SCHEMES[request.param]
+
+
+def test_sizes_agree_with_the_names():
+    assert {name: scheme.n_points for name, scheme in SCHEMES.items()} == {"68": 68, "51": 51, "49": 49}
+    assert all(len(scheme.flip) == scheme.n_points for scheme in SCHEMES.values())
+
+
+def test_flipping_twice_changes_nothing(scheme):
+    np.testing.assert_array_equal(scheme.flip[scheme.flip], np.arange(scheme.n_points))
+
+
+def test_a_mirrored_symmetric_face_is_itself_after_the_flip(scheme):
+    points = mean_face()[scheme.of_68]
+    np.testing.assert_allclose((points * [-1, 1] + [1, 0])[scheme.flip], points, atol=1e-12)
+
+
+def test_only_points_on_the_axis_are_their_own_mirror_image():
+    on_axis = np.flatnonzero(SCHEMES["68"].flip == np.arange(68))
+    np.testing.assert_array_equal(on_axis, [8, 27, 28, 29, 30, 33, 51, 57, 62, 66])
+
+
+def test_every_point_is_drawn_by_some_edge(scheme):
+    drawn = {point for chain in scheme.edges for point in chain}
+    assert drawn == set(range(scheme.n_points))
+
+
+def test_edges_join_neighbours(scheme):
+    points = mean_face()[scheme.of_68]
+    for chain in scheme.edges:
+        steps = np.linalg.norm(np.diff(points[list(chain)], axis=0), axis=1)
+        assert steps.min() > 0
+        assert steps.max() < 0.15  # in widths of the face
+
+
+def test_eyes_and_lips_are_drawn_closed(scheme):
+    assert [chain[0] == chain[-1] for chain in scheme.edges[-4:]] == [True] * 4
+    assert sum(chain[0] == chain[-1] for chain in scheme.edges) == 4
+
+
+def test_normalisers_measure_eye_corners_eye_centres_and_box():
+    points = np.zeros((1, 68, 2))
+    points[0, 36], points[0, 45] = (10, 20), (40, 60)
+    boxes = np.array([[5.0, 5.0, 41.0, 21.0]])
+    normalisers = SCHEMES["68"].normalisers
+    assert normalisers["inter-ocular"](points, boxes) == pytest.approx([50.0])  # 3-4-5 triangle
+    # Each eye's centre is the mean of its six points, of which five lie at the origin.
+    assert normalisers["inter-pupil"](points, boxes) == pytest.approx([50 / 6])
+    assert normalisers["face-size"](points, boxes) == pytest.approx([24.0])  # sqrt(36 * 16)
+
+
+def test_subsets_measure_the_same_distances_as_all_68_points(scheme):
+    points = np.random.default_rng(0).uniform(0, 100, (5, 68, 2))
+    boxes = np.array([[0.0, 0.0, 10.0, 20.0]] * 5)
+    for name, normaliser in scheme.normalisers.items():
+        expected = SCHEMES["68"].normalisers[name](points, boxes)
+        np.testing.assert_allclose(normaliser(points[:, scheme.of_68], boxes), expected)
+
+
+def test_a_missing_eye_corner_gives_no_distance():
+    points = np.ones((1, 68, 2))
+    points[0, 36] = np.nan
+    assert np.isnan(SCHEMES["68"].normalisers["inter-ocular"](points, np.zeros((1, 4)))).all()

@@ -1,0 +1,322 @@
+"""Face box -> square crop, and the packed store of crops that training reads.
+
+Geometry: the network sees a square of side max(w, h) (1 + 2 expand) around the box's centre, at `input_px` px
+a side. The store keeps a square that is `margin` times as large at the same scale, so that augmentation finds
+real pixels beyond the network's edges. The affine from crop px to image px is kept, and brings predictions
+back to the image.
+"""
+
+import os
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from tsal.errors import InputError
+from tsal.faces import boxes_of, points_of, visibility_of
+from tsal.files import atomic_path
+from tsal.progress import Progress
+
+# A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
+_SHRINK_BY_AREA = 1.5
+_IMAGES_PER_TASK = 16
+
+
+@dataclass(frozen=True)
+class CropStore:
+    """The crops of one split, N faces with K landmarks, at S = round(input_px * margin) px a side.
+
+    Attributes:
+        images: (N, S, S, 3) uint8 RGB, memory-mapped, read-only.
+        face, clip, person: (N,) str.
+        frame: (N,) int64, -1 for still images.
+        box: (N, 4) float64, the face table's box in image px.
+        to_image: (N, 2, 3) float64 affine from crop px (u, v) to image px (x, y), pixel centres at integers.
+        points: (N, K, 2) float32 in crop px, NaN where not annotated.
+        visible: (N, K) bool, annotated and visible.
+        next: (N,) int64, row of the clip's following frame (frame + 1), or -1.
+        input_px: side in px of the central window that the network sees.
+        margin: side of the store's square divided by that of the network's.
+    """
+
+    images: np.ndarray
+    face: np.ndarray
+    clip: np.ndarray
+    frame: np.ndarray
+    person: np.ndarray
+    box: np.ndarray
+    to_image: np.ndarray
+    points: np.ndarray
+    visible: np.ndarray
+    next: np.ndarray
+    input_px: int
+    margin: float
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> int:
+        """Side S of a stored crop in px."""
+        return self.images.shape[1]
+
+
+def store_size(input_px: int, margin: float) -> int:
+    """Side in px of a stored crop of which the network sees `input_px`."""
+    return round(input_px * margin)
+
+
+def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Map points (..., K, 2) by affines (..., 2, 3), whose leading axes broadcast."""
+    return points @ np.swapaxes(affine[..., :2], -1, -2) + affine[..., None, :, 2]
+
+
+def invert_affine(affine: np.ndarray) -> np.ndarray:
+    """The inverses of affines (..., 2, 3)."""
+    linear = np.linalg.inv(affine[..., :2])
+    return np.concatenate([linear, -linear @ affine[..., 2:]], axis=-1)
+
+
+def box_affine(boxes: np.ndarray, *, input_px: int, expand: float, margin: float) -> np.ndarray:
+    """The affines (..., 2, 3) float64 from px of the stored crop to px of the image, for boxes (..., 4)."""
+    boxes = np.asarray(boxes, np.float64)
+    side = np.maximum(boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]) * (1 + 2 * expand)
+    scale = side / input_px
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
+    affine = np.zeros((*boxes.shape[:-1], 2, 3))
+    affine[..., 0, 0] = affine[..., 1, 1] = scale
+    affine[..., 2] = centre - scale[..., None] * (store_size(input_px, margin) - 1) / 2
+    return affine
+
+
+def crop_image(
+    image: np.ndarray, box: Sequence[float] | np.ndarray, *, input_px: int, expand: float, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut one face out of an image; beyond the image's edges its outermost pixels are repeated.
+
+    Args:
+        image: (H, W, 3) uint8.
+        box: x0, y0, x1, y1 in image px.
+        input_px: side in px of the window that the network sees.
+        expand: share of the box's longer side that is added on each side of it.
+        margin: side of the crop divided by that of the network's window; 1 for prediction.
+
+    Returns:
+        The crop (S, S, 3) uint8, S = round(input_px * margin), with the image's channel order, and the affine
+        (2, 3) float64 from crop px to image px.
+
+    Raises:
+        InputError: the box lies outside the image, or has no area.
+    """
+    _check_box(image, box)
+    to_image = box_affine(np.asarray(box, np.float64), input_px=input_px, expand=expand, margin=margin)
+    size = store_size(input_px, margin)
+    source, to_source = (
+        _shrink_by_area(image, to_image, size) if to_image[0, 0] > _SHRINK_BY_AREA else (image, to_image)
+    )
+    crop = cv2.warpAffine(
+        source,
+        to_source,
+        (size, size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return crop, to_image
+
+
+def _check_box(image: np.ndarray, box: Sequence[float] | np.ndarray) -> None:
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (float(value) for value in box)
+    if not (x1 > x0 and y1 > y0):
+        raise InputError(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area; expected x0 < x1 and y0 < y1")
+    if x1 < 0 or y1 < 0 or x0 > width - 1 or y0 > height - 1:
+        raise InputError(
+            f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} lies outside the image of {width} x {height} px; "
+            "correct the box or leave the face out"
+        )
+
+
+def _shrink_by_area(image: np.ndarray, to_image: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image that the crop needs, averaged down to its scale, and the affine into it."""
+    scale = to_image[0, 0]
+    # Two more px of the crop on each side keep the averages whole wherever the image has pixels.
+    corners = apply_affine(to_image, np.array([[-2.0, -2.0], [size + 1.0, size + 1.0]]))
+    low = np.maximum(np.floor(corners[0]), 0).astype(int)
+    high = np.minimum(np.ceil(corners[1]) + 1, [image.shape[1], image.shape[0]]).astype(int)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    shape = np.maximum(np.round((high - low) / scale), 1).astype(int)
+    shrunk = cv2.resize(part, (int(shape[0]), int(shape[1])), interpolation=cv2.INTER_AREA)
+    factor = (high - low) / shape
+    # Px centre s of the shrunk part is image px (s + 0.5) factor - 0.5 + low; this is the inverse, after
+    # to_image.
+    to_source = to_image / factor[:, None]
+    to_source[:, 2] += (0.5 - low) / factor - 0.5
+    return shrunk, to_source
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an image as (H, W, 3) uint8 RGB, whatever its format, channels (grey, alpha) and name.
+
+    An orientation in its EXIF data is not applied: annotations count the stored pixels.
+
+    Raises:
+        InputError: missing, or not a whole image.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such image; paths are relative to the current folder") from None
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(data, flags) if len(data) else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InputError(
+            f"{path}: cannot be decoded as an image ({len(data):,} bytes found); replace the file or leave its face out"
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write_crops(
+    faces: pd.DataFrame,
+    out_npy: str | os.PathLike[str],
+    *,
+    input_px: int,
+    expand: float,
+    margin: float,
+    workers: int | None = None,
+) -> None:
+    """Crop all faces of a table into `out_npy` (the images) and the .npz beside it (everything else of
+    CropStore).
+
+    Row i of the store is row i of the table. Each image is decoded once, however many faces it has.
+
+    Args:
+        faces: the face table of one split.
+        out_npy: path that ends in .npy.
+        input_px, expand, margin: see crop_image.
+        workers: threads; default one a core.
+
+    Raises:
+        InputError: no faces; an image is missing or cannot be decoded; a box lies outside its image; the
+            device is full.
+    """
+    out_npy = Path(out_npy)
+    if not len(faces):
+        raise InputError(f"{out_npy}: the face table has no faces of this split; expected one at least")
+    faces = faces.reset_index(drop=True)
+    size = store_size(input_px, margin)
+    geometry = {"input_px": input_px, "expand": expand, "margin": margin}
+    with atomic_path(out_npy) as temporary:
+        images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(faces), size, size, 3))
+        _reserve(temporary)
+        _fill(images, faces, geometry, workers or os.cpu_count() or 1, f"crop {out_npy.stem}")
+        images.flush()
+        del images
+        # The pair is never a mix of two runs: without its .npz a store does not open.
+        out_npy.with_suffix(".npz").unlink(missing_ok=True)
+    to_image = box_affine(boxes_of(faces), **geometry)
+    with atomic_path(out_npy.with_suffix(".npz")) as temporary:
+        np.savez(
+            temporary,
+            face=faces["face"].to_numpy("U"),
+            clip=faces["clip"].to_numpy("U"),
+            frame=faces["frame"].to_numpy(np.int64),
+            person=faces["person"].to_numpy("U"),
+            box=boxes_of(faces),
+            to_image=to_image,
+            points=apply_affine(invert_affine(to_image), points_of(faces)).astype(np.float32),
+            visible=visibility_of(faces),
+            next=following_frames(faces),
+            input_px=np.int64(input_px),
+            margin=np.float64(margin),
+        )
+
+
+def _reserve(path: Path) -> None:
+    """Claim the file's space now.
+
+    A full device is then an error here, rather than a killed process at the first mapped page without a
+    block.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def _fill(images: np.ndarray, faces: pd.DataFrame, geometry: dict[str, float], workers: int, label: str) -> None:
+    """Crop every face into its row of `images`.
+
+    Threads are enough: OpenCV decodes and warps without holding Python's lock.
+    """
+    boxes = boxes_of(faces)
+    rows_of = list(faces.groupby("image", sort=False).indices.items())
+    tasks = [rows_of[start : start + _IMAGES_PER_TASK] for start in range(0, len(rows_of), _IMAGES_PER_TASK)]
+
+    def crop_task(task: list[tuple[str, np.ndarray]]) -> int:
+        for path, rows in task:
+            image = read_image(path)
+            for row in rows:
+                try:
+                    images[row], _ = crop_image(image, boxes[row], **geometry)
+                except InputError as error:
+                    raise InputError(f"{path}: {error}") from None
+        return sum(len(rows) for _, rows in task)
+
+    with Progress(len(faces), label, "face") as progress, ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(crop_task, task) for task in tasks]
+        try:
+            pending = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
+                progress.update(sum(future.result() for future in done))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def following_frames(faces: pd.DataFrame) -> np.ndarray:
+    """For each face the row of its clip's next frame, -1 where there is none; (N,) int64."""
+    clips, frames = faces["clip"].tolist(), faces["frame"].tolist()
+    row_of = {key: row for row, key in enumerate(zip(clips, frames, strict=True))}
+    return np.array(
+        [row_of.get((clip, frame + 1), -1) if frame >= 0 else -1 for clip, frame in zip(clips, frames, strict=True)],
+        np.int64,
+    )
+
+
+def open_crops(folder: str | os.PathLike[str], split: str) -> CropStore:
+    """Open the crops of one split, whose images stay on disk until they are used.
+
+    Raises:
+        InputError: a file of the store is missing, truncated or does not fit the other.
+    """
+    path = Path(folder) / f"{split}.npy"
+    again = "Make both files anew with `tsal crop`"
+    for part in (path, path.with_suffix(".npz")):
+        if not part.is_file():
+            raise InputError(f"{part}: no such file; expected the crops of split {split!r}. {again}")
+    try:
+        images = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: truncated or damaged crop store ({error}). {again}") from error
+    names = [field.name for field in fields(CropStore) if field.name != "images"]
+    try:
+        with np.load(path.with_suffix(".npz")) as file:
+            arrays = {name: file[name] for name in names}
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path.with_suffix('.npz')}: truncated or damaged crop store ({error}). {again}") from error
+    input_px, margin = int(arrays.pop("input_px")), float(arrays.pop("margin"))
+    size = store_size(input_px, margin)
+    rows = {len(array) for array in arrays.values()}
+    if images.dtype != np.uint8 or rows != {len(images)} or images.shape[1:] != (size, size, 3):
+        raise InputError(
+            f"{path}: images {images.shape} do not fit the {len(arrays['face'])} faces of {size} px in "
+            f"{path.with_suffix('.npz').name}. {again}"
+        )
+    return CropStore(images=images, **arrays, input_px=input_px, margin=margin)

@@ -1,0 +1,333 @@
+"""The face table: one row per face, the only thing that later steps know of a benchmark.
+
+Columns, in this order:
+
+- `face`: unique id; `image`: path of the image file, absolute or relative to the current folder;
+- `video`, `frame`: name of the video ('' for a still image) and number of the frame in it (-1 for a still
+  image);
+- `clip`: faces of one clip share it and follow one another by `frame`; `person`;
+- `split`: train, validation or test; `subset`: such as 'full', several joined as in 'common+full';
+- `box_x0`, `box_y0`, `box_x1`, `box_y1`: the face's box, not expanded;
+- `x0`, `y0`, `x1`, `y1`, ...: the K landmarks; NaN where not annotated; `v0`, `v1`, ...: annotated and
+  visible.
+
+Coordinates are px of the stored image (a rotation noted in its EXIF data is not applied), 0-based, with pixel
+centres at integers; they may lie outside the image. A face without any annotation is "unlabelled".
+"""
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsal.errors import InputError
+from tsal.files import atomic_path
+
+TEXT_COLUMNS = ("face", "image", "video", "clip", "person", "split", "subset")
+BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
+HEAD_COLUMNS = ("face", "image", "video", "frame", "clip", "person", "split", "subset", *BOX_COLUMNS)
+SPLITS = ("train", "validation", "test")
+
+
+def point_columns(n_points: int) -> list[str]:
+    """["x0", "y0", "x1", "y1", ...] for `n_points` landmarks."""
+    return [f"{axis}{k}" for k in range(n_points) for axis in "xy"]
+
+
+def visibility_columns(n_points: int) -> list[str]:
+    """["v0", "v1", ...] for `n_points` landmarks."""
+    return [f"v{k}" for k in range(n_points)]
+
+
+def n_points(faces: pd.DataFrame) -> int:
+    """The number K of landmarks of a face table; 0 if it has none."""
+    count = 0
+    while f"x{count}" in faces.columns and f"y{count}" in faces.columns:
+        count += 1
+    return count
+
+
+def points_of(faces: pd.DataFrame) -> np.ndarray:
+    """The landmarks, (N, K, 2) float64 in image px, NaN where not annotated."""
+    count = n_points(faces)
+    return faces[point_columns(count)].to_numpy(np.float64).reshape(len(faces), count, 2)
+
+
+def visibility_of(faces: pd.DataFrame) -> np.ndarray:
+    """Which landmarks are annotated and visible, (N, K) bool."""
+    return faces[visibility_columns(n_points(faces))].to_numpy(bool)
+
+
+def boxes_of(faces: pd.DataFrame) -> np.ndarray:
+    """The face boxes x0, y0, x1, y1, (N, 4) float64 in image px, not expanded."""
+    return faces[list(BOX_COLUMNS)].to_numpy(np.float64)
+
+
+def labelled_of(faces: pd.DataFrame) -> np.ndarray:
+    """Which faces have at least one annotated landmark, (N,) bool."""
+    return np.isfinite(points_of(faces)).all(axis=2).any(axis=1)
+
+
+def make_faces(
+    image: Sequence[str],
+    boxes: np.ndarray,
+    points: np.ndarray | None = None,
+    visible: np.ndarray | None = None,
+    *,
+    face: Sequence[str] | None = None,
+    video: Sequence[str] | str = "",
+    frame: Sequence[int] | int = -1,
+    clip: Sequence[str] | None = None,
+    person: Sequence[str] | str = "",
+    split: Sequence[str] | str = "test",
+    subset: Sequence[str] | str = "full",
+) -> pd.DataFrame:
+    """Build a face table of N faces from arrays.
+
+    Args:
+        image: N image paths.
+        boxes: (N, 4) x0, y0, x1, y1 in image px.
+        points: (N, K, 2) in image px, NaN where not annotated; default K = 0.
+        visible: (N, K); default: wherever a point is annotated.
+        face: N ids; default the image's path, with '#1', '#2', ... for the further faces of one image.
+        clip: N clips; default every face its own.
+        video, frame, person, split, subset: N values, or one for all.
+
+    Raises:
+        ValueError: the lengths or shapes do not fit.
+    """
+    image = [str(path) for path in image]
+    count = len(image)
+    points = np.empty((count, 0, 2)) if points is None else np.asarray(points, np.float64)
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    if len(points) != count or len(boxes) != count or points.ndim != 3 or points.shape[2] != 2:
+        raise ValueError(f"{count} images do not fit boxes {boxes.shape} and points {points.shape}")
+    annotated = np.isfinite(points).all(axis=2)
+    visible = annotated if visible is None else np.asarray(visible, bool) & annotated
+    face = _face_ids(image) if face is None else face
+    head = {
+        "face": face,
+        "image": image,
+        "video": video,
+        "frame": frame,
+        "clip": face if clip is None else clip,
+        "person": person,
+        "split": split,
+        "subset": subset,
+    }
+    size = points.shape[1]
+    table = pd.concat(
+        [
+            pd.DataFrame(head, index=range(count)),
+            pd.DataFrame(boxes, columns=list(BOX_COLUMNS)),
+            pd.DataFrame(points.reshape(count, -1), columns=point_columns(size)),
+            pd.DataFrame(visible, columns=visibility_columns(size)),
+        ],
+        axis=1,
+    )
+    return table.astype({column: "str" for column in TEXT_COLUMNS} | {"frame": np.int64})
+
+
+def _face_ids(image: Sequence[str]) -> list[str]:
+    """The image's path, numbered from its second face on."""
+    seen: dict[str, int] = {}
+    ids = []
+    for path in image:
+        number = seen[path] = seen.get(path, -1) + 1
+        ids.append(f"{path}#{number}" if number else path)
+    return ids
+
+
+def write_faces(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a face table as .parquet or .csv; the file appears only when it is complete.
+
+    Raises:
+        InputError: another suffix, an invalid table (see read_faces), or the device is full.
+    """
+    path = Path(path)
+    faces = check_faces(faces, path)
+    with atomic_path(path) as temporary:
+        if _suffix(path) == ".csv":
+            faces.astype(dict.fromkeys(visibility_columns(n_points(faces)), np.int8)).to_csv(temporary, index=False)
+        else:
+            faces.to_parquet(temporary, index=False)
+
+
+def read_faces(path: str | os.PathLike[str], need_points: bool = True) -> pd.DataFrame:
+    """Read and check a face table, .parquet or .csv.
+
+    Args:
+        need_points: False accepts a minimal table, of which only `image` and the box are needed; the other
+            columns get the defaults of make_faces.
+
+    Raises:
+        InputError: names the file, the column and the row of what is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected a face table (.parquet or .csv)")
+    try:
+        faces = _read_csv(path) if _suffix(path) == ".csv" else pd.read_parquet(path)
+    except (
+        ValueError,
+        OSError,
+        pd.errors.ParserWarning,
+    ) as error:  # pandas' and pyarrow's parsing errors are ValueErrors
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: cannot be read as a face table ({reason}). Make it anew") from error
+    return check_faces(faces, path, need_points)
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in (".parquet", ".csv"):
+        raise InputError(f"{path}: a face table is a .parquet or .csv file, not {suffix or 'a file without suffix'}")
+    return suffix
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Text columns stay text: a person called '007' or 'nan' keeps the name, an empty cell is ''."""
+    numeric = [name for name in pd.read_csv(path, nrows=0).columns if name not in TEXT_COLUMNS]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXT_COLUMNS, str),
+            keep_default_na=False,
+            na_values={name: ["", "nan", "NaN"] for name in numeric},
+            index_col=False,
+        )
+
+
+def check_faces(faces: pd.DataFrame, path: str | os.PathLike[str], need_points: bool = True) -> pd.DataFrame:
+    """Check a face table and return it with its columns in order and of the right types.
+
+    Args:
+        path: the file to name in errors.
+        need_points: whether the columns besides `image` and the box are required.
+
+    Raises:
+        InputError: see read_faces.
+    """
+    count = n_points(faces)
+    required = [*HEAD_COLUMNS, "x0", "y0", "v0"] if need_points else ["image", *BOX_COLUMNS]
+    missing = [column for column in required if column not in faces.columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(required)}")
+    beyond = {f"{axis}{k}" for axis in "xyv" for k in range(count, len(faces.columns))} & set(faces.columns)
+    if beyond:
+        raise InputError(f"{path}: column {min(beyond)!r} has no partner; expected x, y (and v) of points 0, 1, 2, ...")
+    numbers = _numbers(faces, path, [*BOX_COLUMNS, *point_columns(count)])
+    boxes, points = numbers[:, :4], numbers[:, 4:].reshape(len(faces), count, 2)
+    table = make_faces(
+        _texts(faces, "image", path),
+        boxes,
+        points,
+        _visibility(faces, path, points),
+        **{name: _texts(faces, name, path) for name in TEXT_COLUMNS if name in faces.columns and name != "image"},
+        frame=_frames(faces, path),
+    )
+    _check_rows(table, path)
+    return table
+
+
+def _fail(path: str | os.PathLike[str], column: str, row: int, problem: str) -> InputError:
+    return InputError(f"{path}: column {column!r}, row {row + 1}: {problem}")
+
+
+def _numbers(faces: pd.DataFrame, path: str | os.PathLike[str], columns: list[str]) -> np.ndarray:
+    """Columns as (N, len(columns)) float64; NaN where a cell is empty."""
+    values = faces[columns].reset_index(drop=True)
+    if any(kind.kind not in "fiu" for kind in map(_numpy_kind, values.dtypes)):
+        for name in columns:
+            parsed = pd.to_numeric(values[name], errors="coerce")
+            bad = (parsed.isna() & values[name].notna()).to_numpy()
+            if bad.any():
+                row = int(bad.argmax())
+                raise _fail(path, name, row, f"{values[name].iloc[row]!r} is not a number")
+            values[name] = parsed
+    array = values.to_numpy(np.float64)
+    rows, places = np.nonzero(np.isinf(array))
+    if len(rows):
+        raise _fail(path, columns[places[0]], int(rows[0]), "infinite; expected a position in px, or nothing")
+    return array
+
+
+def _numpy_kind(dtype: object) -> np.dtype:
+    return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
+
+
+def _texts(faces: pd.DataFrame, name: str, path: str | os.PathLike[str]) -> list[str]:
+    column = faces[name]
+    missing = column.isna().to_numpy()
+    if name in ("face", "image"):
+        empty = missing | (column.astype("str") == "").to_numpy()
+        if empty.any():
+            raise _fail(path, name, int(empty.argmax()), "empty; every face needs one")
+    return ["" if gap else str(value) for value, gap in zip(column, missing, strict=True)]
+
+
+def _frames(faces: pd.DataFrame, path: str | os.PathLike[str]) -> np.ndarray | int:
+    if "frame" not in faces.columns:
+        return -1
+    frames = _numbers(faces, path, ["frame"])[:, 0]
+    frames = np.where(np.isnan(frames), -1, frames)
+    bad = (frames != np.floor(frames)) | (frames < -1)
+    if bad.any():
+        row = int(bad.argmax())
+        raise _fail(path, "frame", row, f"{frames[row]:g}; expected 0, 1, 2, ..., or -1 for a still image")
+    return frames.astype(np.int64)
+
+
+def _visibility(faces: pd.DataFrame, path: str | os.PathLike[str], points: np.ndarray) -> np.ndarray:
+    """(N, K) bool; where there is no such column, whatever is annotated is visible."""
+    annotated = np.isfinite(points).all(axis=2)
+    half = np.isfinite(points).any(axis=2) & ~annotated
+    if half.any():
+        row, k = (int(index) for index in np.argwhere(half)[0])
+        axis = "x" if np.isnan(points[row, k, 0]) else "y"
+        raise _fail(path, f"{axis}{k}", row, "empty, while the point's other coordinate is not")
+    visible = annotated.copy()
+    for k in range(points.shape[1]):
+        name = f"v{k}"
+        if name not in faces.columns:
+            continue
+        column = faces[name]
+        values = column.to_numpy() if column.dtype == bool else _numbers(faces, path, [name])[:, 0]
+        bad = ~np.isin(values, (0, 1)) | ((values == 1) & ~annotated[:, k])
+        if bad.any():
+            row = int(bad.argmax())
+            raise _fail(path, name, row, f"{values[row]}; expected 1 for an annotated, visible point, else 0")
+        visible[:, k] = values == 1
+    return visible
+
+
+def _check_rows(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """What must hold within and between the rows of a complete table."""
+    boxes = boxes_of(faces)
+    for low, high in ((0, 2), (1, 3)):
+        bad = ~(boxes[:, high] > boxes[:, low])  # also where either is NaN
+        if bad.any():
+            row = int(bad.argmax())
+            raise _fail(
+                path,
+                BOX_COLUMNS[high],
+                row,
+                f"{boxes[row, high]:g}; expected more than {BOX_COLUMNS[low]}, {boxes[row, low]:g}",
+            )
+    twice = faces["face"].duplicated().to_numpy()
+    if twice.any():
+        row = int(twice.argmax())
+        raise _fail(path, "face", row, f"{faces['face'].iloc[row]!r} occurs twice; expected unique ids")
+    bad = ~faces["split"].isin(SPLITS).to_numpy()
+    if bad.any():
+        row = int(bad.argmax())
+        raise _fail(path, "split", row, f"{faces['split'].iloc[row]!r}; expected one of {', '.join(SPLITS)}")
+    twice = (faces.duplicated(["clip", "frame"]) & (faces["frame"] >= 0)).to_numpy()
+    if twice.any():
+        row = int(twice.argmax())
+        clip, frame = faces["clip"].iloc[row], faces["frame"].iloc[row]
+        raise _fail(path, "frame", row, f"clip {clip!r} has frame {frame} twice; expected one face a frame")

@@ -1,0 +1,170 @@
+"""Files that are either whole or absent: atomic writing, digests, safe unpacking of archives."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from tsal.errors import InputError, disk_full, is_disk_full
+from tsal.progress import Progress
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a file under a temporary name, which becomes `path` only if the block ends without an error.
+
+    The temporary name lies in the same folder, ends as `path` does (writers go by the suffix) and is removed
+    on any error. Missing parent folders are made.
+
+    Raises:
+        InputError: the device is full.
+    """
+    path = Path(path)
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(path) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """An unused hidden name beside `path`, with its suffix."""
+    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp{path.suffix}")
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 digest of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def open_zip(archive: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive for reading.
+
+    Raises:
+        InputError: the archive is missing, or (also while reading in the block) truncated, damaged, encrypted
+            or packed in a way that Python cannot read.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            yield file
+    except FileNotFoundError:
+        if Path(archive).exists():
+            raise
+        raise InputError(f"{archive}: no such file; expected a zip archive") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        size = Path(archive).stat().st_size
+        raise InputError(
+            f"{archive}: truncated or damaged zip archive ({size:,} bytes found; {error}). "
+            "Delete it and download or copy it again"
+        ) from error
+
+
+def extract_zip(
+    archive: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    members: Iterable[str] | Mapping[str, str] | None = None,
+) -> None:
+    """Unpack a zip archive, or some members of it, into `folder`; on any error `folder` is left as it was.
+
+    Files are first unpacked beside `folder` and then moved. A folder that already exists keeps its other
+    files.
+
+    Args:
+        members: names in the archive; or a mapping from these to their paths under `folder`. Default: every
+            file.
+
+    Raises:
+        InputError: the archive is missing, truncated or damaged; it lacks a member; a path or a link in it
+            would leave `folder`; the device is full.
+    """
+    folder = Path(folder)
+    with open_zip(archive) as file:
+        targets = _targets(archive, file, members)
+        size = sum(info.file_size for info in targets)
+        _check_space(archive, folder, size)
+        temporary = _temporary(folder)
+        try:
+            temporary.mkdir(parents=True)
+            with Progress(size, f"unpack {Path(archive).name}", "B") as progress:
+                for info, target in targets.items():
+                    destination = temporary / target
+                    destination.parent.mkdir(parents=True, exist_ok=True)
+                    with file.open(info) as source, open(destination, "wb") as out:
+                        shutil.copyfileobj(source, out, _CHUNK)
+                    progress.update(info.file_size)
+            _move_into(temporary, folder)
+        except OSError as error:
+            if is_disk_full(error):
+                raise disk_full(folder) from error
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _targets(
+    archive: str | os.PathLike[str], file: zipfile.ZipFile, members: Iterable[str] | Mapping[str, str] | None
+) -> dict[zipfile.ZipInfo, str]:
+    """The wanted members, each with its safe path relative to the folder."""
+    if members is None:
+        members = [info.filename for info in file.infolist() if not info.is_dir()]
+    pairs = members if isinstance(members, Mapping) else {name: name for name in members}
+    targets = {}
+    for name, target in pairs.items():
+        try:
+            info = file.getinfo(name)
+        except KeyError:
+            raise InputError(f"{archive}: has no member {name!r}; is it the right archive?") from None
+        for path in (name, target):
+            _refuse_unsafe(archive, path)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise InputError(f"{archive}: member {name!r} is a link; refusing to unpack this archive")
+        targets[info] = target
+    return targets
+
+
+def _refuse_unsafe(archive: str | os.PathLike[str], name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    drive = re.match(r"[A-Za-z]:", name)
+    if path.is_absolute() or ".." in path.parts or drive or not path.parts:
+        raise InputError(f"{archive}: member {name!r} would leave the folder; refusing to unpack this archive")
+
+
+def _check_space(archive: str | os.PathLike[str], folder: Path, needed: int) -> None:
+    """Say before the work, rather than in its middle, that the files will not fit."""
+    existing = next(parent for parent in folder.absolute().parents if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise InputError(
+            f"{folder}: no space left on the device: {archive} needs {needed / 1e6:,.0f} MB, "
+            f"{free / 1e6:,.0f} MB are free. Free some space and run the same command again"
+        )
+
+
+def _move_into(source: Path, folder: Path) -> None:
+    """Move the content of `source` to `folder`: in one step where nothing is there, else file by file."""
+    if not folder.exists():
+        source.replace(folder)
+        return
+    for path in sorted(source.rglob("*")):
+        destination = folder / path.relative_to(source)
+        if path.is_dir():
+            destination.mkdir(exist_ok=True)
+        else:
+            path.replace(destination)
