@@ -1,0 +1,119 @@
+"""Batches: label budgets, clips, neighbours, and randomness that depends on seed and step alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from tsal.crops import open_crops
+from tsal.flow import pairs, write_flow
+from tsal.settings import Settings, TrainingSettings, TsalSettings
+from tsal.training_data import TrainingData, generator
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def store(ytf_data):
+    return open_crops(ytf_data / "crops", "train")
+
+
+def data(store, seed=0, flow=None, labels=0.2, **tsal):
+    training = TrainingSettings(batch=4, probe=6)
+    settings = Settings("ytf", "tsal", "tsal", labels, training=training, tsal=TsalSettings(**tsal))
+    return TrainingData(settings, store, flow, seed, CPU)
+
+
+def test_random_numbers_depend_on_seed_purpose_and_step():
+    def draw(*arguments):
+        return torch.rand(1, generator=generator(*arguments)).item()
+
+    assert draw(0, "labelled", 5) == draw(0, "labelled", 5)
+    assert len({draw(0, "labelled", 5), draw(1, "labelled", 5), draw(0, "order", 5), draw(0, "labelled", 6)}) == 4
+
+
+def test_only_the_budget_is_labelled_and_the_probe_lies_outside_of_it(store):
+    some = data(store)
+    annotated = store.visible.any(1).sum()
+    assert len(some.labelled) == round(0.2 * annotated)
+    assert not set(some.labelled) & set(some.probe) and store.visible[some.probe].any(1).all()
+    assert len(some.probe) == 6
+
+
+def test_every_labelled_face_is_seen_once_before_any_comes_again(store):
+    some = data(store)
+    some.store = dataclasses.replace(store)
+    seen = []
+    original = some._labelled_tensors
+    rows = torch.arange(len(original[0]))
+    for step in range(7):
+        marked = torch.zeros_like(original[0])
+        marked[:] = (rows * 3).to(torch.uint8).view(-1, 1, 1, 1)
+        some.__dict__["_labelled_tensors"] = (marked, *original[1:])
+        some.settings = dataclasses.replace(
+            some.settings,
+            training=dataclasses.replace(
+                some.settings.training,
+                augmentation=dataclasses.replace(some.settings.training.augmentation, colour=0),
+            ),
+        )
+        images = some.labelled_batch(step).images
+        grey = images[:, 0, 0, 0] * 0.229 + 0.485
+        seen += (grey * 255 / 3).round().long().tolist()
+    n = len(rows)
+    for start in range(0, len(seen) - n + 1, n):
+        assert sorted(seen[start : start + n]) == list(range(n))
+
+
+def test_labelled_landmarks_follow_the_view_of_their_picture(store):
+    batch = data(store).labelled_batch(3)
+    assert batch.images.shape == (4, 3, 48, 48) and batch.points.shape == (4, 68, 2)
+    assert batch.visible.all() and batch.points.isfinite().all()
+
+
+def test_windows_are_consecutive_frames_of_one_clip(store):
+    for frames in (1, 2, 3):
+        windows = data(store, clip_frames=frames).windows
+        assert windows.shape[1] == frames
+        for window in windows:
+            assert len(set(store.clip[window])) == 1
+            steps = np.diff(store.frame[window])
+            assert set(steps) <= {0, 1} and (np.sort(steps)[::-1] == steps).all()  # repeats come last
+    pairs_of_two = data(store, clip_frames=2).windows
+    assert {tuple(w) for w in pairs_of_two if w[0] != w[1]} == {tuple(p) for p in pairs(store)}
+    assert set(np.unique(data(store, clip_frames=3).windows)) == set(range(len(store)))
+
+
+def test_still_images_are_clips_that_repeat_one_frame(store):
+    alone = dataclasses.replace(store, next=np.full(len(store), -1))
+    batch = data(alone, clip_frames=3, unlabelled_clips=2).unlabelled_batch(0)
+    assert not batch.frames.tracked.any()
+    assert torch.equal(batch.frames.images, batch.frames.neighbours) and not batch.frames.there.any()
+
+
+def test_flow_leads_from_each_frame_to_its_neighbour_and_back(store, tmp_path):
+    write_flow(store, tmp_path / "train.npy", "dis", 2)
+    flow = np.array(np.load(tmp_path / "train.npy"))
+    flow[:, 0], flow[:, 1] = 1.0, -1.0  # forward and backward, recognisable
+    some = data(store, flow=flow)
+    first, second = pairs(store)[4]
+    frames = some.frames(np.array([second, first, first]), np.array([first, second, first]))
+    assert frames.there[:, 0, 0, 0].tolist() == [-1.0, 1.0, 0.0]
+    assert frames.back[:, 0, 0, 0].tolist() == [1.0, -1.0, 0.0]
+    assert frames.tracked.tolist() == [True, True, False]
+
+
+def test_the_papers_neighbour_is_the_frame_before_and_a_first_frame_has_none(store):
+    windows = data(store, clip_frames=3).windows
+    previous = data(store, clip_frames=3, neighbours="previous")._neighbours(windows)
+    assert (previous[:, 0] == windows[:, 0]).all() and (previous[:, 1:] == windows[:, :-1]).all()
+    both = data(store, clip_frames=3, neighbours="both")._neighbours(windows)
+    assert (both[:, 0] == windows[:, 1]).all() and (both[:, 1:] == windows[:, :-1]).all()
+
+
+def test_the_same_step_gives_the_same_batches(store):
+    one, two = data(store).unlabelled_batch(9), data(store).unlabelled_batch(9)
+    assert torch.equal(one.images, two.images)
+    assert not torch.equal(one.images, data(store).unlabelled_batch(10).images)
+    assert not torch.equal(one.images, data(store, seed=1).unlabelled_batch(9).images)

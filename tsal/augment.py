@@ -1,0 +1,171 @@
+"""Augmentation of packed crops: whole batches, on the training device.
+
+A `View` says how the network sees a crop: an affine from store pixels to network pixels, an optional mirroring and
+changes of colour. Everything that lives in the crop (landmarks, flow, warped frames) is mapped through it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsal.landmarks import Scheme
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges to draw views from.
+
+    scale: relative change of size, drawn from 1 -+ scale.
+    rotation: degrees, drawn from -+ rotation.
+    shift: of the face, as a share of the network's input, drawn from -+ shift in x and y.
+    flip: chance of mirroring, landmarks renamed accordingly.
+    colour: strength in [0, 1] of brightness, contrast, saturation and blur changes.
+    erase: chance that a rectangle of up to 40 % of each side is replaced by noise.
+    """
+
+    scale: float = 0.15
+    rotation: float = 25.0
+    shift: float = 0.06
+    flip: float = 0.5
+    colour: float = 0.4
+    erase: float = 0.0
+
+
+NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """matrix (B, 2, 3): store px -> network px; mirrored (B,) bool; scale (B,) network px a store px."""
+
+    matrix: Tensor
+    mirrored: Tensor
+    scale: Tensor
+
+    def to(self, device: torch.device) -> "View":
+        return View(self.matrix.to(device), self.mirrored.to(device), self.scale.to(device))
+
+
+def _uniform(n: int, limit: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(n, generator=generator) * 2 - 1) * limit
+
+
+def draw_view(n: int, store_px: int, input_px: int, augmentation: Augmentation, generator: torch.Generator) -> View:
+    """Draw n views. Random numbers are drawn on the CPU, so that a seed means the same on every device."""
+    scale = 1 + _uniform(n, augmentation.scale, generator)
+    angle = torch.deg2rad(_uniform(n, augmentation.rotation, generator))
+    shift = torch.stack([_uniform(n, augmentation.shift * input_px, generator) for _ in range(2)], -1)
+    mirrored = torch.rand(n, generator=generator) < augmentation.flip
+    sign = torch.where(mirrored, -1.0, 1.0)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    linear = torch.stack([torch.stack([cos * sign, -sin], -1), torch.stack([sin * sign, cos], -1)], -2)
+    middle = torch.full((n, 2), (store_px - 1) / 2)
+    offset = (input_px - 1) / 2 + shift - (linear @ middle.unsqueeze(-1)).squeeze(-1)
+    return View(torch.cat([linear, offset.unsqueeze(-1)], -1), mirrored, scale)
+
+
+def mirror(view: View, input_px: int) -> View:
+    """The same view seen in a mirror."""
+    flip = torch.tensor([[-1.0, 0.0], [0.0, 1.0]], device=view.matrix.device)
+    matrix = flip @ view.matrix
+    matrix[:, 0, 2] += input_px - 1
+    return View(matrix, ~view.mirrored, view.scale)
+
+
+def to_view(points: Tensor, view: View, scheme: Scheme) -> Tensor:
+    """Landmarks (B, K, 2) in store px -> (B, K, 2) in network px, renamed where the view is mirrored."""
+    mapped = points @ view.matrix[:, :, :2].transpose(1, 2) + view.matrix[:, None, :, 2]
+    return torch.where(view.mirrored[:, None, None], mapped[:, scheme.flip], mapped)
+
+
+def from_view(points: Tensor, view: View, scheme: Scheme) -> Tensor:
+    """Landmarks (B, K, 2) in network px -> (B, K, 2) in store px."""
+    points = torch.where(view.mirrored[:, None, None], points[:, scheme.flip], points)
+    inverse = torch.linalg.inv(view.matrix[:, :, :2])
+    return (points - view.matrix[:, None, :, 2]) @ inverse.transpose(1, 2)
+
+
+def rename_mirrored(values: Tensor, view: View, scheme: Scheme) -> Tensor:
+    """Values per landmark (B, K) under a view's names <-> under the scheme's names (its own inverse)."""
+    return torch.where(view.mirrored[:, None], values[:, scheme.flip], values)
+
+
+def sampling_grid(view: View, input_px: int) -> Tensor:
+    """Store px (B, input_px, input_px, 2) that each network pixel shows."""
+    axis = torch.arange(input_px, device=view.matrix.device, dtype=torch.float32)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    inverse = torch.linalg.inv(view.matrix[:, :, :2])
+    shifted = torch.stack([x, y], -1).reshape(1, -1, 2) - view.matrix[:, None, :, 2]
+    return (shifted @ inverse.transpose(1, 2)).unflatten(1, (input_px, input_px))
+
+
+def sample(images: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear values (B, C, h, w) of images (B, C, S, S) at pixels (B, h, w, 2); border pixels go on outside."""
+    size = torch.tensor([images.shape[-1], images.shape[-2]], device=grid.device, dtype=grid.dtype)
+    normalised = (2 * grid + 1) / size - 1
+    return functional.grid_sample(images, normalised, padding_mode="border", align_corners=False)
+
+
+def as_float(images: Tensor) -> Tensor:
+    """uint8 (B, S, S, 3) -> float (B, 3, S, S) in [0, 1]."""
+    return images.permute(0, 3, 1, 2).float() / 255
+
+
+def normalise(images: Tensor) -> Tensor:
+    """RGB in [0, 1] -> zero mean and unit variance of ImageNet."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=images.device).view(1, 3, 1, 1)
+    return (images - mean) / std
+
+
+def change_colours(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast, saturation, per-channel gain, blur and erasing of RGB (B, 3, h, w) in [0, 1]."""
+    n, strength = len(images), augmentation.colour
+
+    def draw(limit: float, *shape: int) -> Tensor:
+        return ((torch.rand(n, *shape, generator=generator) * 2 - 1) * limit).to(images.device)
+
+    if strength > 0:
+        images = images * (1 + draw(0.15 * strength, 3, 1, 1))
+        grey = images.mean(1, keepdim=True)
+        images = grey + (images - grey) * (1 + draw(strength, 1, 1, 1))
+        level = images.mean((1, 2, 3), keepdim=True)
+        images = level + (images - level) * (1 + draw(strength, 1, 1, 1)) + draw(0.3 * strength, 1, 1, 1)
+        images = images.clamp(0, 1)
+        blurred = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+        images = images.lerp(blurred, draw(strength, 1, 1, 1).clamp_min(0) * 2)
+    if augmentation.erase > 0:
+        images = _erase(images, augmentation.erase, generator)
+    return images
+
+
+def _erase(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+    n, _, height, width = images.shape
+    numbers = torch.rand(n, 5, generator=generator)
+    colour = torch.rand(n, 3, 1, 1, generator=generator).to(images.device)
+    inside = []
+    for axis, size in enumerate((height, width)):
+        length = size * (0.1 + 0.3 * numbers[:, axis])
+        start = numbers[:, 2 + axis] * (size - length)
+        position = torch.arange(size)
+        inside.append((position >= start[:, None]) & (position < (start + length)[:, None]))
+    chosen = (numbers[:, 4] < chance)[:, None, None]
+    mask = (inside[0][:, :, None] & inside[1][:, None, :] & chosen).unsqueeze(1).to(images.device)
+    return torch.where(mask, colour, images)
+
+
+def look(
+    images: Tensor,
+    view: View,
+    input_px: int,
+    augmentation: Augmentation = NONE,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Network input (B, 3, input_px, input_px) that shows uint8 crops (B, S, S, 3) under a view."""
+    seen = sample(as_float(images), sampling_grid(view, input_px))
+    return normalise(change_colours(seen, augmentation, generator) if generator is not None else seen)

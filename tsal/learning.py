@@ -1,0 +1,197 @@
+"""Warm-up and Teacher-Student Asynchronous Learning: the algorithm of the paper (arXiv 2012.06711, section 3).
+
+The order of things in one step is that of the paper: student step, teacher step, recursive average filtering.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from tsal import losses
+from tsal.augment import rename_mirrored, to_view
+from tsal.detector import Detector, Output
+from tsal.settings import Settings
+from tsal.sources import Look, Signal, fuse, maps_in_view, observe
+from tsal.training_data import LabelledBatch, TrainingData, UnlabelledBatch
+from tsal.training_run import Run
+
+
+def supervised_loss(settings: Settings, detector: Detector, output: Output, batch: LabelledBatch) -> Tensor:
+    """L_sup without SIC, which needs clips: heatmaps + coordinates + facial centre + offsets (method.md)."""
+    weights = settings.training.loss
+    truth = batch.points, batch.visible
+    loss = weights.heatmap * losses.heatmap_loss(detector, output, *truth)
+    if weights.coordinate:
+        predicted = detector.decode(output)
+        loss = loss + weights.coordinate * losses.coordinate_loss(
+            predicted, batch.points, batch.visible.float(), settings.detector.input_px
+        )
+    loss = loss + weights.centre * losses.centre_loss(detector, output, *truth)
+    return loss + weights.offset * losses.offset_loss(detector, output, *truth)
+
+
+def structure_loss(settings: Settings, detector: Detector, output: Output, batch: UnlabelledBatch) -> Tensor:
+    """L_SIC of the clips, from the offsets at each frame's strongest facial centre."""
+    weights = settings.training.loss
+    offsets = losses.offsets_at(output.offsets, losses.strongest_cells(output.centre))
+    size = None if weights.sic_literal else batch.face_px / detector.centre_stride
+    return weights.sic * losses.structure_invariance(offsets, settings.tsal.clip_frames, size)
+
+
+def warm_up(run: Run, data: TrainingData, start: int, stop: int) -> None:
+    """Supervised learning of run.networks["raw"], whose running average is run.networks["averaged"]."""
+    raw, averaged = run.networks["raw"], run.networks["averaged"]
+    for n in run.steps(start, stop):
+        batch = data.labelled_batch(n)
+        output = raw(batch.images)
+        loss = supervised_loss(data.settings, raw, output, batch)
+        run.optimizer_step("raw", loss, n)
+        # Early on, the average follows quickly, so that it forgets the random weights.
+        filter_recursively(averaged, raw, min(data.settings.training.averaging, (n + 1) / (n + 10)))
+        run.finish_step(n, loss=loss, loss_supervised=loss)
+
+
+def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) -> None:
+    """TSAL: both networks learn with gradient, the student from fused signals and the teacher from one of them;
+    then the teacher's weights take in the student's.
+    """
+    settings, method = data.settings, data.settings.tsal
+    student, teacher = run.networks["student"], run.networks["teacher"]
+    first, last = settings.training.warmup_steps, settings.training.warmup_steps + settings.training.steps
+    for n in run.steps(start, stop):
+        labelled, unlabelled = data.labelled_batch(n), data.unlabelled_batch(n)
+        weight = ramp((n - first) / (last - first), method.ramp_up, method.ramp_down)
+
+        # What the sources say about the unlabelled frames (stop-gradient).
+        target, source = observe_sources(run, data, unlabelled)
+
+        # 1. Student step: L_sup + w(n) * distance of its landmarks from the fused target.
+        sup, seen = see(data, student, labelled, unlabelled)
+        from_sources = student_loss(data, student, seen, target, unlabelled)
+        run.optimizer_step("student", sup + method.weight * weight * from_sources, n)
+
+        # 2. Teacher step: L_sup + w(n) * distance of its heatmaps from those of its single source.
+        sup_teacher, seen = see(data, teacher, labelled, unlabelled)
+        from_source = teacher_loss(data, teacher, seen, source, unlabelled)
+        loss = sup_teacher + method.teacher_weight * weight * from_source
+        run.optimizer_step("teacher", loss, n, method.teacher_rate)
+
+        # 3. Recursive average filtering: theta_T <- lambda theta_T + (1 - lambda) theta_S.
+        filter_recursively(teacher, student, method.filter)
+        if method.filter_back is not None:
+            filter_recursively(student, teacher, method.filter_back)
+
+        run.finish_step(
+            n,
+            loss=sup,
+            loss_supervised=sup,
+            loss_student=from_sources,
+            loss_teacher=from_source,
+            weight=weight,
+        )
+
+
+def see(
+    data: TrainingData, network: Detector, labelled: LabelledBatch, unlabelled: UnlabelledBatch
+) -> tuple[Tensor, Output]:
+    """Show a network both batches at once: its supervised loss with SIC, and its output on the unlabelled frames."""
+    output = network(torch.cat([labelled.images, unlabelled.images]))
+    n = len(labelled.images)
+    on_labelled, on_unlabelled = output.rows(slice(n)), output.rows(slice(n, None))
+    loss = supervised_loss(data.settings, network, on_labelled, labelled)
+    return loss + structure_loss(data.settings, network, on_unlabelled, unlabelled), on_unlabelled
+
+
+def observe_sources(run: Run, data: TrainingData, batch: UnlabelledBatch) -> tuple[Signal, tuple[Signal, Look]]:
+    """The student's fused target; and the teacher's single source, as a signal and as the teacher's pass behind it."""
+    method, input_px = data.settings.tsal, data.settings.detector.input_px
+    single = method.teacher_source
+    student, teacher = run.networks["student"], run.networks["teacher"]
+    if method.observer == "teacher":
+        wanted = tuple(dict.fromkeys((*method.sources, single)))
+        signals, looks = observe(teacher, batch.frames, wanted, data.scheme, input_px)
+        own = signals
+    else:
+        signals, _ = observe(student, batch.frames, method.sources, data.scheme, input_px)
+        own, looks = observe(teacher, batch.frames, (single,), data.scheme, input_px)
+    fused = fuse({name: signals[name] for name in method.sources}, method.fusion)
+    return fused, (own[single], looks[single])
+
+
+def trust(data: TrainingData, signal: Signal, batch: UnlabelledBatch) -> tuple[Tensor, Tensor]:
+    """Where a signal places the landmarks in the learner's views (N, K, 2), and how far to believe it, (N, K) in [0, 1].
+
+    The paper believes all that is known; "robust" believes v / (v + variance), v = trust_px^2, the less the more the
+    signals disagree. Landmarks outside the view are not believed.
+    """
+    method = data.settings.tsal
+    points = to_view(signal.points, batch.view, data.scheme)
+    variance = rename_mirrored(signal.variance, batch.view, data.scheme) * batch.view.scale.unsqueeze(1).square()
+    inside = ((points >= 0) & (points <= data.settings.detector.input_px - 1)).all(-1)
+    belief = torch.where(variance.isfinite() & inside, 1.0, 0.0)
+    if method.loss == "robust":
+        belief = belief / (1 + variance / method.trust_px**2)
+    return points, belief
+
+
+def student_loss(
+    data: TrainingData, student: Detector, output: Output, target: Signal, batch: UnlabelledBatch
+) -> Tensor:
+    """Distance of the student's landmarks from the fused target."""
+    settings = data.settings
+    points, belief = trust(data, target, batch)
+    predicted = student.decode(output)
+    if settings.tsal.loss == "mse":
+        return losses.masked_mean((predicted - points).square().mean(-1), belief)
+    coordinate = losses.coordinate_loss(predicted, points, belief, settings.detector.input_px)
+    heatmap = losses.heatmap_loss(student, output, points, belief)
+    weights = settings.training.loss
+    # The share of belief scales the loss: a doubtful batch should teach less, not the same about fewer landmarks.
+    return belief.mean() * (weights.heatmap * heatmap + weights.coordinate * coordinate)
+
+
+def teacher_loss(
+    data: TrainingData, teacher: Detector, output: Output, source: tuple[Signal, Look], batch: UnlabelledBatch
+) -> Tensor:
+    """Distance of the teacher's heatmaps, every stage, from those that its single source shows for the same frames."""
+    signal, look = source
+    _, belief = trust(data, signal, batch)
+    share = belief.mean() if data.settings.tsal.loss == "robust" else 1.0
+    distance = losses.distribution_distance if teacher.distribution else losses.squared_distance
+    loss = output.centre.new_zeros(())
+    for stage, seen in zip(output.stages, look.output.stages, strict=True):
+        if teacher.distribution:
+            seen = seen.flatten(2).softmax(-1).view_as(seen)
+        wanted = maps_in_view(seen, teacher.heatmap_stride, look.view, batch.view, data.scheme)
+        counted = belief
+        if teacher.distribution:
+            wanted = wanted / wanted.sum((2, 3), keepdim=True).clamp_min(1e-6)
+        else:
+            counted = torch.cat([belief, belief.amin(1, keepdim=True)], 1)
+        loss = loss + share * distance(stage, wanted, counted)
+    return loss
+
+
+def ramp(progress: float, up: float, down: float) -> float:
+    """w(n) of the paper for n / N = progress: exp(-5 (1 - n/n_up)^2), then 1, then exp(-12.5 (1 - (N-n)/(N-n_down))^2)."""
+    if progress < up:
+        return math.exp(-5 * (1 - progress / up) ** 2)
+    if progress <= down:
+        return 1.0
+    return math.exp(-12.5 * (1 - (1 - progress) / (1 - down)) ** 2)
+
+
+@torch.no_grad()
+def filter_recursively(teacher: nn.Module, student: nn.Module, keep: float) -> None:
+    """theta_T <- keep * theta_T + (1 - keep) * theta_S, running statistics of normalisation layers included."""
+    for mine, other in zip(tensors(teacher), tensors(student), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(other, 1 - keep)
+        else:
+            mine.copy_(other)
+
+
+def tensors(network: nn.Module) -> Iterable[Tensor]:
+    return network.state_dict().values()

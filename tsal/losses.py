@@ -1,0 +1,131 @@
+"""The terms of the supervised loss L_sup, one function each.
+
+Landmarks are in network pixels (B, K, 2); `visible` (B, K) says which of them count: True or False for annotated
+landmarks, a weight in [0, 1] for those that a supervision signal places.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tsal.detector import Detector, Output
+from tsal.heatmaps import encode_distribution, encode_gaussian
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of values where mask (bool, or weights of the same shape) counts; 0 where nothing does."""
+    mask = mask.to(values.dtype)
+    return (torch.where(mask > 0, values, 0.0) * mask).sum() / mask.sum().clamp_min(1.0)
+
+
+def heatmap_loss(detector: Detector, output: Output, points: Tensor, visible: Tensor) -> Tensor:
+    """Distance of every stage's heatmaps from the encoded landmarks, summed over the stages.
+
+    Regressed Gaussians: squared error summed over maps and cells, divided by 2 x annotated faces (the release's
+    scale), maps of unannotated landmarks and the background of incomplete faces left out. Distributions: cross
+    entropy in nats, a mean over landmarks, from which the target's own entropy is left out so that 0 is perfect.
+    """
+    size = output.stages[-1].shape[-2:]
+    if detector.distribution:
+        target = encode_distribution(points, size, detector.heatmap_stride, detector.sigma)
+        return sum(distribution_distance(stage, target, visible) for stage in output.stages)
+    target = encode_gaussian(points, size, detector.heatmap_stride, detector.sigma)
+    counted = torch.cat([visible, visible.amin(1, keepdim=True)], 1)
+    return sum(squared_distance(stage, target, counted) for stage in output.stages)
+
+
+def squared_distance(maps: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Sum of squared differences of maps (B, M, h, w) that count (B, M), over 2 x faces with any that does."""
+    faces = (counted > 0).any(1).sum().clamp_min(1)
+    squares = (maps - target).square().sum((2, 3))
+    return (squares * counted).sum() / (2 * faces)
+
+
+def distribution_distance(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Kullback-Leibler divergence KL(target || softmax(logits)), a mean over the maps that count (bool or weights)."""
+    log_probability = logits.flatten(2).log_softmax(-1)
+    target = target.flatten(2)
+    divergence = (torch.xlogy(target, target) - target * log_probability).sum(-1)
+    return masked_mean(divergence, counted)
+
+
+def coordinate_loss(predicted: Tensor, target: Tensor, weight: Tensor, input_px: int) -> Tensor:
+    """Mean absolute error of landmarks in per cent of the network's input, weighted (B, K)."""
+    error = (predicted - target).abs().mean(-1)
+    return masked_mean(error, weight) * (100 / input_px)
+
+
+def facial_centre(points: Tensor, visible: Tensor) -> Tensor:
+    """Centroid (B, 2) of the landmarks that count; NaN for a face without any."""
+    total = torch.where(visible.unsqueeze(-1), points, 0.0).sum(1)
+    return total / visible.sum(1, keepdim=True)
+
+
+def _centre_cells(points: Tensor, visible: Tensor, size: tuple[int, int], stride: int) -> tuple[Tensor, Tensor]:
+    """True centre cells (B, 2) as integer (x, y), and which faces have one on the grid (B,)."""
+    cells = (facial_centre(points, visible) - (stride - 1) / 2) / stride
+    cells = cells.nan_to_num(nan=-1e6).round().long()
+    limit = torch.tensor([size[1], size[0]], device=cells.device)
+    inside = ((cells >= 0) & (cells < limit)).all(-1)
+    return cells.clamp_min(0).minimum(limit - 1), inside
+
+
+def centre_loss(detector: Detector, output: Output, points: Tensor, visible: Tensor) -> Tensor:
+    """Penalty-reduced focal loss (alpha 2, beta 4) of the facial-centre heatmap (Zhou et al. 2019, equation 1)."""
+    size = output.centre.shape[-2:]
+    cells, inside = _centre_cells(points, visible, size, detector.centre_stride)
+    y = torch.arange(size[0], device=cells.device).view(1, -1, 1) - cells[:, 1].view(-1, 1, 1)
+    x = torch.arange(size[1], device=cells.device).view(1, 1, -1) - cells[:, 0].view(-1, 1, 1)
+    sigma = detector.sigma / detector.centre_stride
+    target = torch.exp(-(x.square() + y.square()) / (2 * sigma**2))
+    logits = output.centre[:, 0]
+    probability = logits.sigmoid()
+    positive = (1 - probability).square() * functional.logsigmoid(logits)
+    negative = (1 - target) ** 4 * probability.square() * functional.logsigmoid(-logits)
+    focal = -torch.where((x == 0) & (y == 0), positive, negative).sum((1, 2))
+    return masked_mean(focal, inside)
+
+
+def offset_loss(detector: Detector, output: Output, points: Tensor, visible: Tensor) -> Tensor:
+    """Smooth-L1 error, in cells, of the offsets at the true centre cell; a mean over coordinates that count."""
+    stride = detector.centre_stride
+    cells, inside = _centre_cells(points, visible, output.offsets.shape[-2:], stride)
+    at = offsets_at(output.offsets, cells)
+    true = (torch.nan_to_num(points) - (stride - 1) / 2) / stride - cells.unsqueeze(1)
+    error = functional.smooth_l1_loss(at, true, reduction="none").mean(-1)
+    return masked_mean(error, visible & inside.unsqueeze(1))
+
+
+def offsets_at(offsets: Tensor, cells: Tensor) -> Tensor:
+    """Offsets (B, K, 2) of maps (B, 2 K, h, w) at integer cells (B, 2)."""
+    index = cells[:, 1] * offsets.shape[-1] + cells[:, 0]
+    at = offsets.flatten(2).gather(2, index.view(-1, 1, 1).expand(-1, offsets.shape[1], 1))
+    return at.squeeze(2).unflatten(1, (-1, 2))
+
+
+def strongest_cells(centre: Tensor) -> Tensor:
+    """Integer (x, y) (B, 2) of the strongest facial centre of logits (B, 1, h, w)."""
+    index = centre.flatten(1).argmax(1)
+    width = centre.shape[-1]
+    return torch.stack([index % width, index // width], -1)
+
+
+def structure_invariance(offsets: Tensor, clip_frames: int, face_size: Tensor | None) -> Tensor:
+    """L_SIC = 1 / (K T) sum_{t<u} (m_t - m_u)^2, m_t the total modulus of the offsets, summed over clips.
+
+    Args:
+        offsets: (C T, K, 2) from the facial centre to each landmark; T frames of one clip follow each other.
+        clip_frames: T.
+        face_size: (C T,) size of the face in the offsets' unit: m_t is divided by its square, so that zooming in
+            costs nothing. None keeps the paper's literal form, whose unit is a length to the fourth.
+
+    Returns:
+        The mean over the C clips; 0 for T = 1.
+    """
+    modulus = offsets.square().sum((1, 2))
+    if face_size is not None:
+        modulus = modulus / face_size.square()
+    modulus = modulus.view(-1, clip_frames)
+    first, second = torch.triu_indices(clip_frames, clip_frames, 1, device=offsets.device)
+    differences = (modulus[:, first] - modulus[:, second]).square().sum(1)
+    return differences.mean() / (offsets.shape[1] * clip_frames)

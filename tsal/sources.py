@@ -1,0 +1,198 @@
+"""The supervision signals for frames without labels, and their fusion into one target.
+
+Each signal says where the landmarks of a frame are, in store px of its crop, with a variance. A signal is computed
+in a plain view of the frame (no rotation, no change of colour) and without gradient; the student then has to find
+the same places in an augmented view.
+
+- tracking: the neighbouring frame of the clip, warped onto this frame by optical flow, decoded by its heatmaps.
+- offsets: the same warped frame, decoded by facial centre and offsets (the paper's detection source).
+- detection: the frame itself, decoded by its heatmaps.
+- mirror: the mirrored frame, decoded by its heatmaps.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tsal.augment import (
+    NONE,
+    View,
+    as_float,
+    draw_view,
+    from_view,
+    mirror,
+    normalise,
+    rename_mirrored,
+    sample,
+    sampling_grid,
+)
+from tsal.detector import Detector, Output
+from tsal.flow import follow, warp
+from tsal.heatmaps import cell_centres, spread
+from tsal.landmarks import Scheme
+
+SOURCES = ("tracking", "offsets", "detection", "mirror")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames without labels, N of them, and the neighbour in the clip that each is tracked from.
+
+    images, neighbours: uint8 (N, S, S, 3) crops; a frame without neighbour is its own, with zero flow.
+    there, back: (N, 2, S/2, S/2) stored flow from the frame to its neighbour, and back.
+    tracked: (N,) bool, the frame has a neighbour to be tracked from.
+    """
+
+    images: Tensor
+    neighbours: Tensor
+    there: Tensor
+    back: Tensor
+    tracked: Tensor
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Landmarks (N, K, 2) in store px and their variance (N, K) in store px^2, infinite where nothing is known."""
+
+    points: Tensor
+    variance: Tensor
+
+
+@dataclass(frozen=True)
+class Look:
+    """One pass of a detector: what it saw in which view."""
+
+    output: Output
+    view: View
+
+
+def observe(
+    detector: Detector, frames: Frames, names: tuple[str, ...], scheme: Scheme, input_px: int
+) -> tuple[dict[str, Signal], dict[str, Look]]:
+    """Compute the named signals of some frames with one detector, without gradient.
+
+    Returns:
+        The signals by name, and the passes of the detector that they were read from, by name.
+    """
+    was_training = detector.training
+    detector.eval()
+    with torch.no_grad():
+        looks = _look(detector, frames, names, input_px)
+        signals = {name: _read(detector, name, looks[name], frames, scheme) for name in names}
+    detector.train(was_training)
+    return signals, looks
+
+
+def _look(detector: Detector, frames: Frames, names: tuple[str, ...], input_px: int) -> dict[str, Look]:
+    """Show the detector every picture that the signals need, in one batch."""
+    n, store_px = frames.images.shape[:2]
+    plain = draw_view(n, store_px, input_px, NONE, torch.Generator()).to(frames.images.device)
+    mirrored = mirror(plain, input_px)
+    grid = sampling_grid(plain, input_px)
+    pictures: dict[str, tuple[Tensor, View]] = {}
+    if "tracking" in names or "offsets" in names:
+        warped = warp(as_float(frames.neighbours), frames.there, frames.back, grid)
+        pictures["warped"] = normalise(warped), plain
+    if "detection" in names or "mirror" in names:
+        seen = normalise(sample(as_float(frames.images), grid))
+        if "detection" in names:
+            pictures["detection"] = seen, plain
+        if "mirror" in names:
+            pictures["mirror"] = seen.flip(-1), mirrored
+    batch = torch.cat([picture for picture, _ in pictures.values()])
+    output = detector(batch)
+    looks = {
+        name: Look(output.rows(slice(i * n, (i + 1) * n)), view) for i, (name, (_, view)) in enumerate(pictures.items())
+    }
+    if "warped" in looks:
+        looks["tracking"] = looks["offsets"] = looks.pop("warped")
+    return looks
+
+
+def _read(detector: Detector, name: str, look: Look, frames: Frames, scheme: Scheme) -> Signal:
+    points = detector.decode(look.output)
+    if name == "offsets":
+        points = detector.decode_offsets(look.output, points)
+    scale = look.view.scale.unsqueeze(1)
+    variance = (uncertainty(detector, look.output) / scale).square()
+    points = from_view(points, look.view, scheme)
+    variance = rename_mirrored(variance, look.view, scheme)
+    if name in ("tracking", "offsets"):
+        _, round_trip, visible = follow(points, frames.there, frames.back)
+        known = visible & frames.tracked.unsqueeze(1)
+        variance = torch.where(known, variance + round_trip.square(), torch.inf)
+    return Signal(points, variance)
+
+
+def uncertainty(detector: Detector, output: Output) -> Tensor:
+    """Standard deviation (N, K) in network px that the heatmaps claim for their landmarks.
+
+    Distributions: their spread. Regressed Gaussians: the sigma they were trained with over the height of the peak.
+    """
+    maps = detector.maps(output)
+    if detector.distribution:
+        return spread(maps, detector.heatmap_stride)
+    return detector.sigma / maps.flatten(2).amax(-1).clamp(0.05, 1.0)
+
+
+def fuse_fixed(signals: dict[str, Signal], mu: float) -> Signal:
+    """The paper's fusion, mu * tracking + (1 - mu) * offsets; unknown where either is.
+
+    A signal that mu gives no weight is not needed.
+    """
+    points = mu * signals["tracking"].points + (1 - mu) * signals["offsets"].points
+    variance = mu**2 * signals["tracking"].variance + (1 - mu) ** 2 * signals["offsets"].variance
+    return Signal(points, variance.nan_to_num(nan=torch.inf, posinf=torch.inf))
+
+
+def fuse_by_confidence(signals: dict[str, Signal]) -> Signal:
+    """Product of Gaussians of all signals, those that disagree with the rest trusted less.
+
+    First the inverse-variance mean; then each variance grows by the squared distance of its signal from that mean,
+    and the mean is taken again. The variance returned is that of the signals around the mean: where they disagree
+    it is large, however sure each of them is.
+    """
+    points = torch.stack([s.points for s in signals.values()])  # (M, N, K, 2)
+    variance = torch.stack([s.variance for s in signals.values()])  # (M, N, K)
+    weight = 1 / variance.clamp_min(1e-6)
+    mean = _weighted_mean(points, weight)
+    distance = (points - mean).square().sum(-1)
+    weight = 1 / (variance + distance).clamp_min(1e-6)
+    mean = _weighted_mean(points, weight)
+    around = (points - mean).square().sum(-1) / 2 + variance.nan_to_num(posinf=0.0)
+    total = weight.sum(0)
+    spread_of_all = (weight * around).sum(0) / total.clamp_min(1e-12)
+    return Signal(mean, torch.where(total > 0, spread_of_all, torch.inf))
+
+
+def _weighted_mean(points: Tensor, weight: Tensor) -> Tensor:
+    return (weight.unsqueeze(-1) * points).sum(0) / weight.sum(0).clamp_min(1e-12).unsqueeze(-1)
+
+
+def fuse(signals: dict[str, Signal], rule: float | str) -> Signal:
+    """Fuse signals by a fixed mu (a number) or by "confidence"."""
+    return fuse_by_confidence(signals) if rule == "confidence" else fuse_fixed(signals, float(rule))
+
+
+def maps_in_view(maps: Tensor, stride: int, seen: View, view: View, scheme: Scheme) -> Tensor:
+    """Heatmaps (N, M, h, w) of one view resampled to another view of the same crops.
+
+    Args:
+        maps: of the K landmarks, with or without a last background map.
+        stride: network px a cell.
+        seen: the view the maps belong to; view: the one they are wanted for.
+    """
+    size = maps.shape[-1]
+    axis = cell_centres(size, stride, maps.device)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    cells = torch.stack([x, y], -1).reshape(1, -1, 2)
+    linear, offset = view.matrix[:, :, :2], view.matrix[:, None, :, 2]
+    store = (cells - offset) @ torch.linalg.inv(linear).transpose(1, 2)
+    pixels = store @ seen.matrix[:, :, :2].transpose(1, 2) + seen.matrix[:, None, :, 2]
+    grid = ((pixels - (stride - 1) / 2) / stride).unflatten(1, (size, size))
+    resampled = sample(maps, grid)
+    order = torch.arange(maps.shape[1], device=maps.device)
+    order[: scheme.n_points] = torch.as_tensor(scheme.flip, device=maps.device)
+    renamed = (seen.mirrored != view.mirrored).view(-1, 1, 1, 1)
+    return torch.where(renamed, resampled[:, order], resampled)

@@ -1,0 +1,156 @@
+"""Training as a function of its inputs: settings, crops, flow and a seed go in; a checkpoint and a log come out."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tsal.baselines import supervised
+from tsal.crops import CropStore, apply_affine, open_crops
+from tsal.errors import InputError
+from tsal.flow import open_flow
+from tsal.landmarks import SCHEMES
+from tsal.learning import learn_asynchronously, warm_up
+from tsal.metrics import nme
+from tsal.predict import LandmarkDetector, create_network, predict_store
+from tsal.settings import Settings
+from tsal.sources import Signal, fuse, observe
+from tsal.training_data import TrainingData
+from tsal.training_run import Run, be_deterministic, make_optimizer
+
+
+def train_tsal(run: Run, data: TrainingData, start: int, stop: int) -> str:
+    """TSAL; the teacher is what is evaluated and shipped."""
+    learn_asynchronously(run, data, start, stop)
+    return "teacher"
+
+
+# algorithm -> networks (each starts from a network of the warm-up), and the function that trains them and names
+# the one to ship.
+Algorithm = Callable[[Run, TrainingData, int, int], str]
+ALGORITHMS: dict[str, tuple[dict[str, str], Algorithm]] = {
+    "supervised": ({"raw": "raw", "averaged": "averaged"}, supervised),
+    "tsal": ({"student": "raw", "teacher": "raw"}, train_tsal),
+}
+LEARNING = ("raw", "student", "teacher")  # networks with an optimiser
+
+
+def train_warm_up(
+    settings: Settings,
+    crops: Path,
+    out: Path,
+    log: Path,
+    seed: int,
+    threads: int | None,
+    device: torch.device,
+) -> None:
+    """Supervised warm-up from random (or ImageNet) weights; `out` is a state that every method goes on from."""
+    be_deterministic(seed, threads)
+    data = TrainingData(settings, open_crops(crops, "train"), None, seed, device)
+    run = _new_run(settings, {"raw": "raw", "averaged": "averaged"}, device, f"warm-up, seed {seed}")
+    run.state_path = _partial(out)
+    run.measure = Measurements(data, open_crops(crops, "validation"))
+    steps = settings.training.warmup_steps
+    warm_up(run, data, 0, steps)
+    run.save(out, steps)
+    run.write_log(log)
+    run.state_path.unlink(missing_ok=True)
+
+
+def train_method(
+    settings: Settings,
+    warmup: Path,
+    crops: Path,
+    flow: Path | None,
+    out: Path,
+    log: Path,
+    seed: int,
+    threads: int | None,
+    device: torch.device,
+) -> None:
+    """Train a method from the warm-up; `out` is the checkpoint of the network that it ships.
+
+    Raises:
+        InputError: unknown algorithm, unusable inputs, or a warm-up made with other settings.
+    """
+    be_deterministic(seed, threads)
+    if settings.algorithm not in ALGORITHMS:
+        raise InputError(f"method {settings.algorithm!r} is not known; known: {', '.join(ALGORITHMS)}")
+    starts, algorithm = ALGORITHMS[settings.algorithm]
+    store = open_crops(crops, "train")
+    data = TrainingData(settings, store, open_flow(flow, store) if flow else None, seed, device)
+    run = _new_run(settings, starts, device, f"{settings.method}, {settings.labels:g} labels, seed {seed}")
+    run.measure = Measurements(data, open_crops(crops, "validation"))
+    first, steps = settings.training.warmup_steps, settings.training.steps
+    if run.load(warmup, starts) != first:
+        raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
+    run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
+    shipped = run.networks[algorithm(run, data, first, first + steps)]
+    detector = LandmarkDetector(shipped, settings.detector, data.scheme)
+    about = {"benchmark": settings.benchmark, "method": settings.method}
+    detector.save(out, **about, labels=f"{settings.labels:g}", seed=str(seed))
+    run.write_log(log)
+    run.state_path.unlink(missing_ok=True)
+
+
+def _partial(out: Path) -> Path:
+    """Where a run keeps the state it resumes from, until `out` is there."""
+    return out.with_name(out.name + ".partial")
+
+
+def _new_run(settings: Settings, starts: dict[str, str], device: torch.device, label: str) -> Run:
+    first = create_network(settings.detector, SCHEMES[settings.scheme], settings.training.precision).to(device)
+    networks = {name: copy.deepcopy(first) for name in starts}
+    optimizers = {
+        name: make_optimizer(network, settings.training.optimizer)
+        for name, network in networks.items()
+        if name in LEARNING
+    }
+    return Run(settings.training, networks, optimizers, device, label)
+
+
+class Measurements:
+    """What is measured during training: the networks on validation people, the signals on the probe.
+
+    The truth of the probe's frames is used here alone, for the figure of the signals' noise; nothing is chosen by it.
+    """
+
+    def __init__(self, data: TrainingData, validation: CropStore) -> None:
+        self.data = data
+        self.validation = validation
+        self.rows = np.flatnonzero(validation.visible.any(1))
+
+    def __call__(self, run: Run) -> dict[str, float]:
+        figures = {f"val_nme_{name}": self._on_validation(network) for name, network in run.networks.items()}
+        if "student" in run.networks and len(self.data.probe):
+            figures |= self._noise(run)
+        return {name: round(value, 4) for name, value in figures.items()}
+
+    def _on_validation(self, network: torch.nn.Module) -> float:
+        settings = self.data.settings
+        detector = LandmarkDetector(network, settings.detector, self.data.scheme)
+        found = predict_store(detector, self.validation, self.rows, self.data.device)
+        return float(self._error(self.validation, self.rows, found))
+
+    def _noise(self, run: Run) -> dict[str, float]:
+        """Error of each signal, of their fusion and of the teacher on the probe, all landmarks counted."""
+        method, store, rows = self.data.settings.tsal, self.data.store, self.data.probe
+        observer, scheme = run.networks[method.observer], self.data.scheme
+        wanted = tuple(dict.fromkeys(("detection", *method.sources)))
+        signals, _ = observe(observer, self.data.probe_frames, wanted, scheme, store.input_px)
+        teacher, _ = observe(run.networks["teacher"], self.data.probe_frames, ("detection",), scheme, store.input_px)
+        fused = fuse({name: signals[name] for name in method.sources}, method.fusion)
+        signals |= {"fused": fused, "teacher": teacher["detection"]}
+        return {f"noise_{name}": self._signal_error(signal, store, rows) for name, signal in signals.items()}
+
+    def _signal_error(self, signal: Signal, store: CropStore, rows: np.ndarray) -> float:
+        points = apply_affine(store.to_image[rows], signal.points.double().cpu().numpy())
+        return float(self._error(store, rows, points))
+
+    def _error(self, store: CropStore, rows: np.ndarray, found: np.ndarray) -> float:
+        """NME in % by the scheme's first normaliser."""
+        truth = apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
+        normaliser = next(iter(self.data.scheme.normalisers.values()))
+        return nme(found, truth, store.visible[rows], normaliser(truth, store.box[rows])).mean()

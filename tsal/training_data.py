@@ -1,0 +1,181 @@
+"""What a training step sees: labelled batches, clips of unlabelled frames, and the faces to measure on.
+
+All randomness of a step is a function of (seed, purpose, step), so that a resumed run draws what it would have drawn.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsal.augment import View, draw_view, look, to_view
+from tsal.crops import CropStore
+from tsal.flow import pairs, to_tensor
+from tsal.labels import labelled_faces
+from tsal.landmarks import SCHEMES, Scheme
+from tsal.settings import Settings
+from tsal.sources import Frames
+
+
+def generator(seed: int, purpose: str, step: int) -> torch.Generator:
+    """A CPU generator of random numbers that depends on its arguments only."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+@dataclass(frozen=True)
+class LabelledBatch:
+    """images (B, 3, P, P) as the network sees them; points (B, K, 2) in network px; visible (B, K) bool."""
+
+    images: Tensor
+    points: Tensor
+    visible: Tensor
+
+
+@dataclass(frozen=True)
+class UnlabelledBatch:
+    """C clips of T frames: the frames and their neighbours, the student's views of them, and those views as images.
+
+    face_px: (C T,) side of the face box in network px, the face's size for SIC.
+    """
+
+    frames: Frames
+    view: View
+    images: Tensor
+    face_px: Tensor
+
+
+@dataclass
+class TrainingData:
+    """The training split, seen through a label budget.
+
+    store: all training faces; flow: memory-mapped flow of its pairs or None where no method needs it.
+    """
+
+    settings: Settings
+    store: CropStore
+    flow: np.ndarray | None
+    seed: int
+    device: torch.device
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        return SCHEMES[self.settings.scheme]
+
+    @cached_property
+    def labelled(self) -> np.ndarray:
+        """Rows of the faces whose landmarks may be seen."""
+        annotated = np.flatnonzero(self.store.visible.any(1))
+        chosen = labelled_faces(self.store.face[annotated].tolist(), self.settings.labels, self.seed)
+        return np.flatnonzero(np.isin(self.store.face, chosen))
+
+    @cached_property
+    def probe(self) -> np.ndarray:
+        """Rows of annotated frames outside the label budget, on which signals are measured and never learned from."""
+        hidden = np.setdiff1d(np.flatnonzero(self.store.visible.any(1)), self.labelled)
+        order = torch.randperm(len(hidden), generator=generator(self.seed, "probe", 0)).numpy()
+        return np.sort(hidden[order[: self.settings.training.probe]])
+
+    @cached_property
+    def windows(self) -> np.ndarray:
+        """Rows (W, T) of consecutive frames of a clip; a clip shorter than T repeats its last frame."""
+        following = np.where(self.store.next >= 0, self.store.next, np.arange(len(self.store)))
+        columns = [np.arange(len(self.store))]
+        for _ in range(self.settings.tsal.clip_frames - 1):
+            columns.append(following[columns[-1]])
+        windows = np.stack(columns, 1)
+        first = np.setdiff1d(windows[:, 0], following[self.store.next >= 0])
+        full = windows[:, -1] != windows[:, -2] if windows.shape[1] > 1 else np.ones(len(windows), bool)
+        return windows[full | np.isin(windows[:, 0], first)]
+
+    @cached_property
+    def pair_of(self) -> np.ndarray:
+        """(N,) index into the flow for the pair that begins at each row, or -1."""
+        index = np.full(len(self.store), -1)
+        rows = pairs(self.store)[:, 0]
+        index[rows] = np.arange(len(rows))
+        return index
+
+    def _rows(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.store.images[rows])).to(self.device)
+
+    @cached_property
+    def _labelled_tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        points = torch.from_numpy(self.store.points[self.labelled])
+        return (
+            self._rows(self.labelled),
+            points.to(self.device),
+            torch.from_numpy(self.store.visible[self.labelled]).to(self.device),
+        )
+
+    def view(self, n: int, random: torch.Generator) -> View:
+        """Draw augmented views of n crops."""
+        augmentation = self.settings.training.augmentation
+        return draw_view(n, self.store.size, self.store.input_px, augmentation, random).to(self.device)
+
+    def labelled_batch(self, step: int) -> LabelledBatch:
+        """The labelled faces of a step: every face once before any comes again."""
+        images, points, visible = self._labelled_tensors
+        batch, n = self.settings.training.batch, len(images)
+        positions = np.arange(step * batch, (step + 1) * batch)
+        rounds = {
+            r: torch.randperm(n, generator=generator(self.seed, "order", r)) for r in np.unique(positions // n).tolist()
+        }
+        rows = torch.stack([rounds[p // n][p % n] for p in positions.tolist()]).to(self.device)
+        random = generator(self.seed, "labelled", step)
+        view = self.view(batch, random)
+        seen = look(images[rows], view, self.store.input_px, self.settings.training.augmentation, random)
+        shown = to_view(torch.where(visible[rows].unsqueeze(-1), points[rows], torch.nan), view, self.scheme)
+        return LabelledBatch(seen, shown.nan_to_num(), ~shown.isnan().any(-1))
+
+    def unlabelled_batch(self, step: int) -> UnlabelledBatch:
+        """The unlabelled clips of a step."""
+        clips = self.settings.tsal.unlabelled_clips
+        random = generator(self.seed, "unlabelled", step)
+        chosen = torch.randint(len(self.windows), (clips,), generator=random).numpy()
+        windows = self.windows[chosen]
+        rows = windows.reshape(-1)
+        frames = self.frames(rows, self._neighbours(windows).reshape(-1))
+        view = self.view(len(rows), random)
+        seen = look(frames.images, view, self.store.input_px, self.settings.training.augmentation, random)
+        size = self.store.input_px / (1 + 2 * self.settings.detector.expand)
+        return UnlabelledBatch(frames, view, seen, size * view.scale)
+
+    def _neighbours(self, windows: np.ndarray) -> np.ndarray:
+        """Rows (C, T) of the frame that each frame is tracked from: the one before, by setting the next for the first."""
+        neighbours = np.roll(windows, 1, 1)
+        neighbours[:, 0] = windows[:, 0]
+        if self.settings.tsal.neighbours == "both" and windows.shape[1] > 1:
+            neighbours[:, 0] = windows[:, 1]
+        return neighbours
+
+    def frames(self, rows: np.ndarray, neighbours: np.ndarray) -> Frames:
+        """Frames and their neighbours (rows of the store; a frame that is its own neighbour is not tracked)."""
+        forward = self.pair_of[np.where(self.store.next[rows] == neighbours, rows, -1)]
+        backward = self.pair_of[np.where(self.store.next[neighbours] == rows, neighbours, -1)]
+        is_next = (self.store.next[rows] == neighbours) & (rows != neighbours)
+        tracked = rows != neighbours
+        half = self.store.size // 2
+        there = torch.zeros(len(rows), 2, half, half, device=self.device)
+        back = torch.zeros_like(there)
+        if self.flow is not None and tracked.any():
+            pair = np.where(is_next, forward, backward)[tracked]
+            both = to_tensor(self.flow, pair, self.device)
+            ahead = torch.from_numpy(is_next[tracked]).to(self.device).view(-1, 1, 1, 1)
+            where = torch.from_numpy(np.flatnonzero(tracked)).to(self.device)
+            there[where] = torch.where(ahead, both[:, 0], both[:, 1])
+            back[where] = torch.where(ahead, both[:, 1], both[:, 0])
+        return Frames(self._rows(rows), self._rows(neighbours), there, back, torch.from_numpy(tracked).to(self.device))
+
+    @cached_property
+    def probe_frames(self) -> Frames:
+        """The probe with each frame's neighbour: the frame before it, else the one after, else none."""
+        before = np.full(len(self.store), -1)
+        has_next = np.flatnonzero(self.store.next >= 0)
+        before[self.store.next[has_next]] = has_next
+        rows = self.probe
+        neighbours = np.where(before[rows] >= 0, before[rows], self.store.next[rows])
+        return self.frames(rows, np.where(neighbours >= 0, neighbours, rows))

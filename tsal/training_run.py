@@ -1,0 +1,214 @@
+"""A run in progress: networks, optimisers, what is measured, and the state from which a killed run resumes."""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tsal.detector import Detector
+from tsal.errors import InputError
+from tsal.files import atomic_path
+from tsal.progress import Progress
+from tsal.settings import OptimizerSettings, TrainingSettings
+
+SAVE_EVERY = 100  # steps between saved states
+LOG_EVERY = 10
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called "cpu", "cuda" or "cuda:1"; "auto" takes a GPU if there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {name!r}: PyTorch sees no GPU on this machine; use device: cpu or auto")
+    return torch.device(name)
+
+
+def be_deterministic(seed: int, threads: int | None) -> None:
+    """Same seed, same weights on the same machine; the number of threads belongs to the machine."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def parameter_groups(network: Detector, settings: OptimizerSettings) -> list[dict]:
+    """Weights and biases, of the heatmap head and of the rest: no decay on vectors, rates as multiples of the base."""
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in network.named_parameters():
+        groups.setdefault((parameter.ndim <= 1, name.startswith("heatmap_head.")), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "weight_decay": 0.0 if vector else settings.weight_decay,
+            "rate": (settings.bias_rate if vector else 1.0) * (settings.heatmap_rate if heatmap else 1.0),
+        }
+        for (vector, heatmap), parameters in sorted(groups.items())
+    ]
+
+
+def make_optimizer(network: Detector, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    groups = parameter_groups(network, settings)
+    if settings.name == "sgd":
+        return torch.optim.SGD(groups, settings.learning_rate, momentum=settings.momentum, nesterov=True)
+    return torch.optim.AdamW(groups, settings.learning_rate, fused=True)
+
+
+def learning_rate(settings: OptimizerSettings, step: int, total: int) -> float:
+    """Base learning rate of a step: linear growth, then half a cosine to 0, or halving at 60, 73 and 87 %."""
+    grown = min(1.0, (step + 1) / settings.linear_steps) if settings.linear_steps else 1.0
+    if settings.schedule == "halving":
+        shape = 0.5 ** sum(step >= share * total for share in (90 / 150, 110 / 150, 130 / 150))
+    else:
+        shape = 0.5 * (1 + math.cos(math.pi * step / total))
+    return settings.learning_rate * grown * shape
+
+
+@dataclass
+class Run:
+    """Networks by name, each with its optimiser, and what has been measured so far.
+
+    measure: called every `evaluate_every` steps, returns figures for the log by name.
+    state_path: where the resumable state is kept while the run goes on.
+    """
+
+    training: TrainingSettings
+    networks: dict[str, Detector]
+    optimizers: dict[str, torch.optim.Optimizer]
+    device: torch.device
+    label: str
+    state_path: Path | None = None
+    measure: object = None
+    log: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+    _pending: dict[str, Tensor] = field(default_factory=dict)
+    _progress: Progress | None = None
+    _resumed_at: float = 0.0
+
+    @property
+    def total(self) -> int:
+        return self.training.warmup_steps + self.training.steps
+
+    def steps(self, start: int, stop: int) -> Iterator[int]:
+        """Yield the numbers of the steps still to do, resuming after the last saved state."""
+        done = self._restore()
+        for network in self.networks.values():
+            network.train()
+        self._resumed_at = time.monotonic() - self.seconds
+        self._stop = stop
+        with Progress(stop - start, self.label, "step", initial=max(done - start, 0)) as self._progress:
+            yield from range(max(start, done), stop)
+
+    def optimizer_step(self, name: str, loss: Tensor, step: int, multiple: float = 1.0) -> None:
+        """One optimiser step of one network, at a multiple of the schedule's learning rate."""
+        optimizer = self.optimizers[name]
+        rate = multiple * learning_rate(self.training.optimizer, step, self.total)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["rate"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def finish_step(self, step: int, **figures: Tensor | float) -> None:
+        """Log, measure and save at the end of a step (numbered from 0; `iteration` counts finished ones)."""
+        done = step + 1
+        self.seconds = time.monotonic() - self._resumed_at
+        last = done == self._stop
+        if done % LOG_EVERY == 0 or last:
+            figures = {name: float(torch.as_tensor(value).detach()) for name, value in figures.items()}
+            if not all(math.isfinite(value) for value in figures.values()):
+                raise InputError(
+                    f"{self.label}: the loss is no longer a number at step {done}; lower training.optimizer.learning_rate"
+                )
+            rate = learning_rate(self.training.optimizer, step, self.total)
+            row = {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures}
+            if self.measure is not None and (done % self.training.evaluate_every == 0 or last):
+                row |= self.measure(self)
+            self.log.append(row)
+            shown = {"loss": figures["loss"]} | {k: v for k, v in row.items() if k.startswith("val_nme_")}
+            self._progress.update(1, **shown)
+        else:
+            self._progress.update(1)
+        if self.state_path is not None and (done % SAVE_EVERY == 0 or last):
+            self.save(self.state_path, done)
+
+    def save(self, path: Path, done: int) -> None:
+        """Write all that the run needs to go on: weights, optimisers, log, number of finished steps."""
+        tensors = {
+            f"network/{name}/{key}": value
+            for name, network in self.networks.items()
+            for key, value in network.state_dict().items()
+        }
+        for name, optimizer in self.optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                for key, value in state.items():
+                    tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
+        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        metadata = {"done": str(done), "seconds": str(self.seconds), "log": json.dumps(self.log)}
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata)
+
+    def load(self, path: Path, names: dict[str, str] | None = None) -> int:
+        """Read a saved state into the networks; returns the number of finished steps.
+
+        Args:
+            names: run's network -> saved network whose weights and optimiser it takes; default: the same names.
+
+        Raises:
+            InputError: the file is not such a state.
+        """
+        names = names or {name: name for name in self.networks}
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata()
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            for name, saved in names.items():
+                self.networks[name].load_state_dict(_under(tensors, f"network/{saved}/"))
+                self._load_optimizer(name, _under(tensors, f"optimizer/{saved}/"))
+            self.log = json.loads(metadata["log"])
+            self.seconds = float(metadata["seconds"])
+            return int(metadata["done"])
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{path}: cannot be used to go on from ({reason}); expected the state of this run. Delete the file "
+                "to begin again"
+            ) from error
+
+    def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
+        if name not in self.optimizers or not tensors:
+            return
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            index, field_name = key.split("/")
+            # Two networks may go on from one optimiser's state (teacher and student): each needs its own.
+            state.setdefault(int(index), {})[field_name] = value.clone()
+        optimizer = self.optimizers[name]
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+    def _restore(self) -> int:
+        if self.state_path is None or not self.state_path.exists():
+            return 0
+        return self.load(self.state_path)
+
+    def write_log(self, path: Path) -> None:
+        """Write log.csv; a figure that was not measured at a step leaves its cell empty."""
+        with atomic_path(path) as temporary:
+            pd.DataFrame(self.log).to_csv(temporary, index=False, float_format="%.6g")
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
