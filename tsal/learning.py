@@ -121,7 +121,7 @@ def observe_sources(run: Run, data: TrainingData, batch: UnlabelledBatch) -> tup
 
 
 def trust(data: TrainingData, signal: Signal, batch: UnlabelledBatch) -> tuple[Tensor, Tensor]:
-    """Where a signal places the landmarks in the learner's views (N, K, 2), and how far to believe it, (N, K) in [0, 1].
+    """Where a signal places the landmarks in the learner's views (N, K, 2); how far to believe it (N, K), 0 to 1.
 
     The paper believes all that is known; "robust" believes v / (v + variance), v = trust_px^2, the less the more the
     signals disagree. Landmarks outside the view are not believed.
@@ -175,7 +175,10 @@ def teacher_loss(
 
 
 def ramp(progress: float, up: float, down: float) -> float:
-    """w(n) of the paper for n / N = progress: exp(-5 (1 - n/n_up)^2), then 1, then exp(-12.5 (1 - (N-n)/(N-n_down))^2)."""
+    """w(n) of the paper for n / N = progress, n_up / N = up and n_down / N = down.
+
+    exp(-5 (1 - n/n_up)^2), then 1, then exp(-12.5 (1 - (N - n)/(N - n_down))^2).
+    """
     if progress < up:
         return math.exp(-5 * (1 - progress / up) ** 2)
     if progress <= down:

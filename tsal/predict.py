@@ -38,14 +38,14 @@ class LandmarkDetector:
         """Write the weights as safetensors; `about` (benchmark, method, ...) goes into the metadata."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
         metadata = {
-            "format": FORMAT,
-            "detector": json.dumps(asdict(self.settings)),
+            "detector": asdict(self.settings),
             "scheme": self.scheme.name,
             "precision": self.network.precision,
             **about,
         }
+        # One entry, since the order of several is not kept, and the same run shall leave the same bytes.
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata)
+            save_file(tensors, temporary, {FORMAT: json.dumps(metadata)})
 
     def landmarks(self, crops: np.ndarray, device: torch.device) -> np.ndarray:
         """Landmarks (N, K, 2), float64 px of the crops, of uint8 RGB crops (N, S, S, 3)."""
@@ -75,9 +75,10 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: damaged or no safetensors file ({error}); {expected}") from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: found format {metadata.get('format')!r}, {expected}")
-    settings = from_dict(DetectorSettings, json.loads(metadata["detector"]), str(path))
+    if FORMAT not in metadata:
+        raise InputError(f"{path}: found a safetensors file of another kind, {expected}")
+    metadata = json.loads(metadata[FORMAT])
+    settings = from_dict(DetectorSettings, metadata["detector"], str(path))
     scheme = SCHEMES[metadata["scheme"]]
     network = create_network(replace(settings, weights=None), scheme, metadata["precision"])
     try:

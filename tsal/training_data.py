@@ -145,7 +145,7 @@ class TrainingData:
         return UnlabelledBatch(frames, view, seen, size * view.scale)
 
     def _neighbours(self, windows: np.ndarray) -> np.ndarray:
-        """Rows (C, T) of the frame that each frame is tracked from: the one before, by setting the next for the first."""
+        """Rows (C, T) of the frame that each frame is tracked from: the one before, or the next for the first."""
         neighbours = np.roll(windows, 1, 1)
         neighbours[:, 0] = windows[:, 0]
         if self.settings.tsal.neighbours == "both" and windows.shape[1] > 1:

@@ -131,7 +131,8 @@ class Run:
             figures = {name: float(torch.as_tensor(value).detach()) for name, value in figures.items()}
             if not all(math.isfinite(value) for value in figures.values()):
                 raise InputError(
-                    f"{self.label}: the loss is no longer a number at step {done}; lower training.optimizer.learning_rate"
+                    f"{self.label}: the loss is no longer a number at step {done}; lower "
+                    "training.optimizer.learning_rate"
                 )
             rate = learning_rate(self.training.optimizer, step, self.total)
             row = {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures}
@@ -157,7 +158,8 @@ class Run:
                 for key, value in state.items():
                     tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        metadata = {"done": str(done), "seconds": str(self.seconds), "log": json.dumps(self.log)}
+        # One entry, since the order of several is not kept, and the same run shall leave the same bytes.
+        metadata = {"run": json.dumps({"done": done, "seconds": self.seconds, "log": self.log})}
         with atomic_path(path) as temporary:
             save_file(tensors, temporary, metadata)
 
@@ -173,14 +175,13 @@ class Run:
         names = names or {name: name for name in self.networks}
         try:
             with safe_open(path, "pt") as file:
-                metadata = file.metadata()
+                metadata = json.loads(file.metadata()["run"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             for name, saved in names.items():
                 self.networks[name].load_state_dict(_under(tensors, f"network/{saved}/"))
                 self._load_optimizer(name, _under(tensors, f"optimizer/{saved}/"))
-            self.log = json.loads(metadata["log"])
-            self.seconds = float(metadata["seconds"])
-            return int(metadata["done"])
+            self.log, self.seconds = metadata["log"], metadata["seconds"]
+            return metadata["done"]
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
@@ -191,12 +192,16 @@ class Run:
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
         if name not in self.optimizers or not tensors:
             return
+        optimizer = self.optimizers[name]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             index, field_name = key.split("/")
-            # Two networks may go on from one optimiser's state (teacher and student): each needs its own.
-            state.setdefault(int(index), {})[field_name] = value.clone()
-        optimizer = self.optimizers[name]
+            # A copy, since teacher and student may go on from one state; in the memory layout of the parameter,
+            # since fused optimisers walk through both as they lie in memory.
+            parameter = parameters[int(index)]
+            own = torch.empty_like(parameter) if value.shape == parameter.shape else torch.empty_like(value)
+            state.setdefault(int(index), {})[field_name] = own.detach().copy_(value)
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
     def _restore(self) -> int:

@@ -1,0 +1,220 @@
+"""Training runs: what they leave behind, and that a killed one ends as if it had not been killed."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from tsal import train, training_run
+from tsal.errors import InputError
+from tsal.predict import load_detector
+from tsal.settings import read_settings
+from tsal.train import train_method, train_warm_up
+
+CPU = torch.device("cpu")
+FAST = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}
+
+
+def write_settings(folder, method="tsal", **training):
+    values = {
+        "benchmark": "ytf",
+        "method": method,
+        "algorithm": method,
+        "labels": 0.5,
+        "detector": {"input_px": 48, "decode": "gaussian"},
+        "training": FAST | training,
+        "tsal": {"unlabelled_clips": 2},
+    }
+    path = folder / f"{method}.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+@pytest.fixture
+def paths(ytf_data, tmp_path):
+    """Crops, flow and the finished warm-up of seed 0."""
+    from tsal.crops import open_crops
+    from tsal.flow import write_flow
+
+    crops, flow, warmup = ytf_data / "crops", tmp_path / "flow.npy", tmp_path / "warmup.safetensors"
+    write_flow(open_crops(crops, "train"), flow, "dis", 1)
+    settings = read_settings(write_settings(tmp_path))
+    train_warm_up(settings, crops, warmup, tmp_path / "warmup.csv", 0, None, CPU)
+    return crops, flow, warmup
+
+
+def run(tmp_path, paths, name, method="tsal", **training):
+    crops, flow, warmup = paths
+    settings = read_settings(write_settings(tmp_path, method, **training))
+    out = tmp_path / name / "checkpoint.safetensors"
+    train_method(settings, warmup, crops, flow, out, tmp_path / name / "log.csv", 0, None, CPU)
+    return out
+
+
+def test_a_run_leaves_a_checkpoint_and_a_log_and_no_partial_state(tmp_path, paths):
+    out = run(tmp_path, paths, "tsal")
+    log = pd.read_csv(out.with_name("log.csv"))
+    assert log["iteration"].tolist() == [10, 12]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["checkpoint.safetensors", "log.csv"]
+    measured = log.iloc[-1]
+    for column in ("val_nme_student", "val_nme_teacher", "noise_detection", "noise_tracking", "noise_offsets"):
+        assert measured[column] > 0
+    assert {"noise_fused", "noise_teacher", "learning_rate", "seconds", "weight"} <= set(log.columns)
+
+
+def test_the_supervised_baseline_ships_the_better_of_raw_and_averaged_weights(tmp_path, paths):
+    out = run(tmp_path, paths, "supervised", "supervised")
+    end = pd.read_csv(out.with_name("log.csv")).iloc[-1]
+    shipped = load_detector(out, CPU)
+    measure = train.Measurements(
+        train.TrainingData(
+            read_settings(tmp_path / "supervised.yaml"), train.open_crops(paths[0], "train"), None, 0, CPU
+        ),
+        train.open_crops(paths[0], "validation"),
+    )
+    found = measure._on_validation(shipped.network)
+    assert found == pytest.approx(min(end["val_nme_raw"], end["val_nme_averaged"]), abs=1e-3)
+
+
+def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths):
+    """Warm-up and supervised baseline together are the same as a warm-up of their joint length."""
+    out = run(tmp_path, paths, "supervised", "supervised")
+    settings = read_settings(tmp_path / "supervised.yaml")
+    whole = dataclasses.replace(settings.training, warmup_steps=12, steps=0)
+    train_warm_up(
+        dataclasses.replace(settings, training=whole), paths[0], tmp_path / "whole", tmp_path / "w.csv", 0, None, CPU
+    )
+    from safetensors.torch import load_file
+
+    whole, shipped = load_file(tmp_path / "whole"), load_file(out)
+    matches = [
+        all(torch.equal(shipped[key], whole[f"network/{name}/{key}"]) for key in shipped) for name in ("raw", "averaged")
+    ]
+    assert any(matches)
+
+
+@pytest.mark.parametrize("method", ["tsal", "supervised"])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, paths, monkeypatch, method):
+    monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
+    whole = run(tmp_path, paths, "whole", method)
+    original = training_run.Run.finish_step
+
+    def interrupt(self, step, **figures):
+        if step == 10:  # after the state saved at 9
+            raise KeyboardInterrupt
+        original(self, step, **figures)
+
+    monkeypatch.setattr(training_run.Run, "finish_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, paths, "killed", method)
+    assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.safetensors.partial"]
+    monkeypatch.setattr(training_run.Run, "finish_step", original)
+    resumed = run(tmp_path, paths, "killed", method)
+    assert resumed.read_bytes() == whole.read_bytes()
+    logs = [pd.read_csv(p.with_name("log.csv")).drop(columns="seconds") for p in (whole, resumed)]
+    pd.testing.assert_frame_equal(*logs)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_of_training_loses_nothing(tmp_path, paths):
+    crops, flow, warmup = paths
+    settings = write_settings(tmp_path, steps=160, evaluate_every=1000)
+    read = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+
+    def command(name):
+        return [
+            *(sys.executable, "-m", "tsal.cli", "train", "--settings", settings, "--warmup", warmup, "--seed", "0"),
+            *("--crops", crops, "--flow", flow, "--threads", "1", "-o", tmp_path / name, "--log", tmp_path / f"{name}.csv"),
+        ]
+
+    subprocess.run(command("whole"), check=True, **read)
+    process = subprocess.Popen(command("killed"), **read)
+    while not (tmp_path / "killed.partial").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130 and "run the same command again" in said and "Traceback" not in said
+    assert not (tmp_path / "killed").exists()
+    subprocess.run(command("killed"), check=True, **read)
+    assert (tmp_path / "killed").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
+    state = tmp_path / "tsal" / "checkpoint.safetensors.partial"
+    state.parent.mkdir()
+    state.write_bytes(b"half a sta")
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors\.partial.*Delete the file"):
+        run(tmp_path, paths, "tsal")
+
+
+def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):
+    with pytest.raises(InputError, match=r"warmup\.safetensors.*expected 5 steps"):
+        run(tmp_path, paths, "tsal", warmup_steps=5)
+
+
+def test_student_and_teacher_do_not_share_their_optimisers_state(tmp_path, paths):
+    settings = read_settings(tmp_path / "tsal.yaml")
+    starts, _ = train.ALGORITHMS["tsal"]
+    new = train._new_run(settings, starts, CPU, "test")
+    new.load(paths[2], starts)
+    states = [next(iter(optimizer.state.values()))["exp_avg"] for optimizer in new.optimizers.values()]
+    assert torch.equal(*states) and states[0].data_ptr() != states[1].data_ptr()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path, paths):
+    with pytest.raises(InputError, match="learning_rate"):
+        run(tmp_path, paths, "wild", optimizer={"learning_rate": 1e30, "linear_steps": 0})
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_words():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="device: cpu or auto"):
+        training_run.choose_device("cuda")
+
+
+def test_rates_of_biases_and_heatmap_head_are_multiples_and_vectors_do_not_decay():
+    from tsal.detector import build
+    from tsal.settings import OptimizerSettings
+
+    network = build("compact", 5)
+    settings = OptimizerSettings(name="sgd", bias_rate=2, heatmap_rate=4, weight_decay=5e-4)
+    groups = training_run.parameter_groups(network, settings)
+    by_name = {id(p): group for group in groups for p in group["params"]}
+    named = dict(network.named_parameters())
+    for name, rate, decay in [
+        ("trunk.lateral.0.weight", 1, 5e-4),
+        ("trunk.lateral.0.bias", 2, 0),
+        ("heatmap_head.layers.1.weight", 4, 5e-4),
+        ("heatmap_head.layers.1.bias", 8, 0),
+    ]:
+        assert (by_name[id(named[name])]["rate"], by_name[id(named[name])]["weight_decay"]) == (rate, decay)
+
+
+def test_learning_rates_follow_their_schedules():
+    from tsal.settings import OptimizerSettings
+
+    cosine = OptimizerSettings(learning_rate=1.0, linear_steps=10)
+    assert training_run.learning_rate(cosine, 0, 100) == pytest.approx(0.1)
+    assert training_run.learning_rate(cosine, 50, 100) == pytest.approx(0.5)
+    paper = OptimizerSettings(learning_rate=5e-5, schedule="halving", linear_steps=0)
+    epochs = {0: 1, 89: 1, 90: 2, 110: 4, 130: 8, 149: 8}
+    for epoch, divisor in epochs.items():
+        assert training_run.learning_rate(paper, epoch, 150) == pytest.approx(5e-5 / divisor)
+
+
+def test_termination_by_a_scheduler_is_an_interruption_too(tmp_path):
+    script = "import os, signal, sys, tsal.cli as c; c.settings = None\n"
+    script += "def stop(a): os.kill(os.getpid(), signal.SIGTERM)\n"
+    script += "c.report = stop; stop.__doc__ = 'x'; stop.__name__ = 'report'\n"
+    script += "c.settings = lambda a: None; c.settings.__doc__ = 'x'; c.settings.__name__ = 'settings'\n"
+    script += "sys.exit(c.main(['report', '-o', 'x', 'y']))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 130, done.stderr
