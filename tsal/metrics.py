@@ -1,0 +1,329 @@
+"""Scores: NME, failure rate, AUC, jitter, cumulative error curves and the paired bootstrap.
+
+Everything is computed in float64 from predictions and face tables in image pixels; the model is never needed.
+An input for which a score is undefined raises InputError and names the face: no score is silently NaN.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from tsal.errors import InputError
+from tsal.faces import boxes_of, points_of, visibility_of
+from tsal.landmarks import Scheme
+
+THRESHOLD = 8.0  # the tau of FR@0.08 and AUC@0.08, in percent
+_BLOCK = 4_000_000  # random numbers at a time in the bootstrap: bounds its memory, changes no result
+SCORE_COLUMNS = ["face", "clip", "frame", "subset", "normaliser", "nme", "jitter"]
+
+
+def nme(
+    predicted: ArrayLike,
+    truth: ArrayLike,
+    visible: ArrayLike,
+    normaliser: ArrayLike,
+    faces: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Normalised mean error of each face: 100 * mean_k |p_k - y_k| / d over its visible landmarks.
+
+    Args:
+        predicted: (N, K, 2) landmarks in px; not looked at where not visible.
+        truth: (N, K, 2) landmarks in px; not looked at where not visible.
+        visible: (N, K) bool, the landmarks that count.
+        normaliser: (N,) the distance d in px.
+        faces: N names for error messages.
+
+    Returns:
+        (N,) NME in percent, finite.
+
+    Raises:
+        InputError: a face has no visible landmark, a NaN or infinite prediction or truth at a visible one, or
+            a normaliser that is not a positive number; the message names the first such face.
+    """
+    predicted, truth = np.asarray(predicted, float), np.asarray(truth, float)
+    visible, distance = np.asarray(visible, bool), np.asarray(normaliser, float)
+    if predicted.shape != truth.shape or visible.shape != truth.shape[:2] or distance.shape != truth.shape[:1]:
+        raise InputError(
+            f"shapes disagree: predicted {predicted.shape}, truth {truth.shape}, visible {visible.shape}, "
+            f"normaliser {distance.shape}; expected (N, K, 2), (N, K, 2), (N, K), (N,)"
+        )
+    _refuse(~visible.any(axis=1), faces, "no visible landmark to score; leave the face out")
+    _check_distances(distance, faces)
+    _check_points(predicted, visible, faces, "predicted")
+    _check_points(truth, visible, faces, "true")
+    offset = _offsets(predicted, truth, visible)
+    errors = 100 * np.hypot(offset[..., 0], offset[..., 1]).sum(axis=1) / visible.sum(axis=1) / distance
+    _refuse(~np.isfinite(errors), faces, "the NME is not finite: coordinates far too large for the normaliser")
+    return errors
+
+
+def failure_rate(errors: ArrayLike, threshold: float = THRESHOLD) -> float:
+    """Share of faces, in percent, whose NME is strictly above the threshold (FR@tau).
+
+    Args:
+        errors: (N,) NME of each face in percent.
+        threshold: tau in percent.
+
+    Raises:
+        InputError: no faces, or an NME that is not finite.
+    """
+    return float(100 * np.mean(_checked_errors(errors) > threshold))
+
+
+def auc(errors: ArrayLike, threshold: float = THRESHOLD) -> float:
+    """Area under the cumulative error curve on [0, tau], divided by tau, in percent (AUC@tau).
+
+    The curve is a step function that each face raises by 1/N at its own NME, so that the area is the mean of
+    max(0, tau - NME_i): exact, without a grid.
+
+    Args:
+        errors: (N,) NME of each face in percent.
+        threshold: tau in percent, above 0.
+
+    Raises:
+        InputError: no faces, or an NME that is not finite.
+    """
+    return float(100 * np.mean(np.clip(threshold - _checked_errors(errors), 0, None)) / threshold)
+
+
+def ced(errors: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
+    """Cumulative error distribution: share of faces, in percent, whose NME is at most each threshold.
+
+    Args:
+        errors: (N,) NME of each face in percent.
+        thresholds: (M,) in percent.
+
+    Returns:
+        (M,) shares in [0, 100].
+
+    Raises:
+        InputError: no faces, or an NME that is not finite.
+    """
+    errors = np.sort(_checked_errors(errors))
+    return 100 * np.searchsorted(errors, np.asarray(thresholds, float), side="right") / len(errors)
+
+
+def jitter(
+    predicted: ArrayLike,
+    normaliser: ArrayLike,
+    truth: ArrayLike | None = None,
+    visible: ArrayLike | None = None,
+) -> np.ndarray:
+    """Jitter of a clip: 100 * mean_k |e_{t+1} - 2 e_t + e_{t-1}| / d_t; e = p - y, or e = p without truth.
+
+    A landmark counts at frame t if it is visible in all three frames.
+
+    Args:
+        predicted: (T, K, 2) landmarks of consecutive frames in px.
+        normaliser: (T,) the distance d of each frame in px.
+        truth: (T, K, 2) landmarks in px, or None to measure the movement of the predictions themselves.
+        visible: (T, K) bool, or None for all.
+
+    Returns:
+        (max(T - 2, 0),) percent, one value for each inner frame, whose mean is the clip's jitter; NaN for a
+        frame without a landmark that is visible three times.
+
+    Raises:
+        InputError: NaN or infinite landmarks where visible, or a normaliser that is not a positive number.
+    """
+    predicted = np.asarray(predicted, float)
+    visible = np.ones(predicted.shape[:2], bool) if visible is None else np.asarray(visible, bool)
+    distance = np.asarray(normaliser, float)
+    frames = [f"frame {t}" for t in range(len(predicted))]
+    _check_distances(distance, frames)
+    _check_points(predicted, visible, frames, "predicted")
+    truth = np.zeros_like(predicted) if truth is None else np.asarray(truth, float)
+    _check_points(truth, visible, frames, "true")
+    inner = np.arange(1, max(len(predicted) - 1, 1))
+    neighbours = np.stack([inner - 1, inner, inner + 1])
+    return _second_difference(_offsets(predicted, truth, visible), visible, distance, neighbours)
+
+
+def _offsets(predicted: np.ndarray, truth: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """predicted - truth (N, K, 2), zero where not visible: there NaN is allowed."""
+    offset = np.zeros_like(predicted)
+    offset[visible] = predicted[visible] - truth[visible]
+    return offset
+
+
+def _second_difference(
+    error: np.ndarray, visible: np.ndarray, distance: np.ndarray, neighbours: np.ndarray
+) -> np.ndarray:
+    """Jitter (M,) in percent at the rows `neighbours` (3, M) of the frames t - 1, t, t + 1 of the N faces."""
+    before, at, after = neighbours
+    counted = visible[before] & visible[at] & visible[after]
+    bend = np.where(counted[..., None], error[after] - 2 * error[at] + error[before], 0)
+    total, count = np.hypot(bend[..., 0], bend[..., 1]).sum(axis=1), counted.sum(axis=1)
+    return np.where(count > 0, 100 * total / np.maximum(count, 1) / distance[at], np.nan)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired comparison of two methods a and b.
+
+    Attributes:
+        difference: mean NME of a minus that of b, in percentage points; negative if a is better.
+        low, high: its 95 % interval, percentiles of the bootstrap.
+        p_value: two-sided, of no difference.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def paired_bootstrap(
+    a: ArrayLike,
+    b: ArrayLike,
+    groups: Sequence | None = None,
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two methods on the same faces by resampling the faces with replacement.
+
+    Faces of one person are alike, which makes an interval over faces too narrow for a statement about new
+    people: with `groups` whole groups are resampled instead (the cluster bootstrap).
+
+    Args:
+        a: (N,) NME of each face by the first method, in percent.
+        b: (N,) NME of the same faces, in the same order, by the second.
+        groups: N labels, for example the person of each face; None resamples single faces.
+        draws: number of bootstrap samples.
+        seed: of the random generator; the same seed gives the same result.
+
+    Raises:
+        InputError: different numbers of faces, no faces, or an NME that is not finite.
+    """
+    a, b = _checked_errors(a), _checked_errors(b)
+    if len(a) != len(b):
+        raise InputError(f"a paired comparison needs the same faces: {len(a)} against {len(b)}")
+    member = np.arange(len(a)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    sums, sizes = np.bincount(member, weights=a - b), np.bincount(member)
+    rng = np.random.default_rng(seed)
+    means = np.empty(draws)
+    block = max(1, _BLOCK // len(sums))
+    for start in range(0, draws, block):
+        chosen = rng.integers(len(sums), size=(min(block, draws - start), len(sums)))
+        means[start : start + block] = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
+    tail = min(np.sum(means <= 0), np.sum(means >= 0))
+    low, high = np.percentile(means, [2.5, 97.5])
+    p_value = min(1.0, 2 * (tail + 1) / (draws + 1))  # +1: a p-value from finitely many draws is never zero
+    return Comparison(float(np.mean(a - b)), float(low), float(high), float(p_value))
+
+
+def score_predictions(
+    predictions: pd.DataFrame,
+    faces: pd.DataFrame,
+    scheme: Scheme,
+    normalisers: Sequence[str],
+    is_video: bool,
+    split: str = "test",
+) -> pd.DataFrame:
+    """Score every face of a split that has at least one visible landmark.
+
+    Left out: faces without a visible landmark (unlabelled), and predictions of faces of other splits. A face
+    that belongs to several subsets ("common+full") is scored in each. Jitter is given for a frame whose
+    neighbours t - 1 and t + 1 of the same clip are scored too, on the landmarks visible in all three.
+
+    Args:
+        predictions: columns face, x0, y0, ..., x{K-1}, y{K-1} in image px.
+        faces: the face table.
+        scheme: of the K landmarks.
+        normalisers: names in scheme.normalisers.
+        is_video: whether to measure jitter.
+        split: the split to score.
+
+    Returns:
+        The scores, one row per (face, subset, normaliser): columns SCORE_COLUMNS; nme and jitter in percent,
+        jitter NaN where not defined.
+
+    Raises:
+        InputError: a face without prediction, or twice predicted, or unknown to the face table; wrong number
+            of landmarks; unknown normaliser; no face to score; anything that makes an NME undefined (see
+            nme).
+    """
+    _check_tables(predictions, faces, scheme, normalisers)
+    scored = faces[(faces["split"] == split).to_numpy() & visibility_of(faces).any(axis=1)].reset_index(drop=True)
+    if scored.empty:
+        raise InputError(f"no face to score: the face table has no labelled face in split '{split}'")
+    known = predictions.set_index("face")
+    missing = scored["face"][~scored["face"].isin(known.index)]
+    if len(missing):
+        raise InputError(f"no prediction for face '{missing.iloc[0]}' ({len(missing)} of {len(scored)} are missing)")
+    predicted = points_of(known.loc[scored["face"]].reset_index(drop=True))
+    truth, visible = points_of(scored), visibility_of(scored)
+    names = scored["face"].tolist()
+    _refuse((scored["subset"] == "").to_numpy(), names, "its subset is empty; expected one such as 'full'")
+    offset = _offsets(predicted, truth, visible)
+    neighbours = _triplets(scored) if is_video else np.empty((3, 0), int)
+    tables = []
+    for name in normalisers:
+        distance = np.asarray(scheme.normalisers[name](truth, boxes_of(scored)), float)
+        table = scored[["face", "clip", "frame", "subset"]].assign(normaliser=name)
+        table["nme"] = nme(predicted, truth, visible, distance, names)
+        table["jitter"] = np.nan
+        table.loc[neighbours[1], "jitter"] = _second_difference(offset, visible, distance, neighbours)
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    table = table.assign(subset=table["subset"].str.split("+")).explode("subset", ignore_index=True)
+    return table[SCORE_COLUMNS]
+
+
+def _check_tables(predictions, faces, scheme, normalisers) -> None:
+    """Refuse tables that do not belong together."""
+    for table, what in ((predictions, "predictions"), (faces, "the face table")):
+        if points_of(table).shape[1] != scheme.n_points:
+            found = points_of(table).shape[1]
+            raise InputError(f"{what}: {found} landmarks, but scheme '{scheme.name}' has {scheme.n_points}")
+    twice = predictions["face"][predictions["face"].duplicated()]
+    if len(twice):
+        raise InputError(f"predictions: face '{twice.iloc[0]}' is there twice; each face is predicted once")
+    strange = predictions["face"][~predictions["face"].isin(faces["face"])]
+    if len(strange):
+        raise InputError(f"predictions: face '{strange.iloc[0]}' is not in the face table; was it re-indexed?")
+    unknown = [name for name in normalisers if name not in scheme.normalisers]
+    if unknown:
+        raise InputError(f"no normaliser '{unknown[0]}' in scheme '{scheme.name}': {', '.join(scheme.normalisers)}")
+
+
+def _triplets(faces: pd.DataFrame) -> np.ndarray:
+    """(3, M) rows of the frames t - 1, t, t + 1 of one clip, for each t where all three are in the table."""
+    rows = {}
+    for row, (clip, frame) in enumerate(zip(faces["clip"], faces["frame"], strict=True)):
+        if frame >= 0 and rows.setdefault((clip, frame), row) != row:
+            raise InputError(f"clip '{clip}' has frame {frame} twice, so that its jitter is not defined")
+    inner = [(clip, t) for clip, t in rows if (clip, t - 1) in rows and (clip, t + 1) in rows]
+    return np.array([[rows[clip, t + step] for clip, t in inner] for step in (-1, 0, 1)], int).reshape(3, -1)
+
+
+def _refuse(wrong: np.ndarray, faces: Sequence[str] | None, why: str) -> None:
+    """Raise InputError naming the first face for which `wrong` (N,) holds, and how many there are."""
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        name = f"row {first}" if faces is None else f"'{faces[first]}'"
+        raise InputError(f"face {name}: {why} ({int(wrong.sum())} of {len(wrong)} faces)")
+
+
+def _check_distances(distance: np.ndarray, faces: Sequence[str] | None) -> None:
+    wrong = ~(np.isfinite(distance) & (distance > 0))
+    found = distance[np.argmax(wrong)] if wrong.any() else None
+    _refuse(wrong, faces, f"the normaliser is {found} px; expected a positive distance, check the annotation")
+
+
+def _check_points(points: np.ndarray, visible: np.ndarray, faces: Sequence[str] | None, what: str) -> None:
+    wrong = visible & ~np.isfinite(points).all(axis=-1)
+    landmark = int(np.argmax(wrong[np.argmax(wrong.any(axis=1))])) if wrong.any() else None
+    _refuse(wrong.any(axis=1), faces, f"{what} landmark {landmark} is NaN or infinite")
+
+
+def _checked_errors(errors: ArrayLike) -> np.ndarray:
+    errors = np.asarray(errors, float)
+    if errors.ndim != 1 or not len(errors):
+        raise InputError(f"no faces to score: NME of shape {errors.shape}, expected (N,) with N > 0")
+    _refuse(~np.isfinite(errors), None, "the NME is NaN or infinite")
+    return errors

@@ -1,0 +1,187 @@
+"""The files of a run: which run a path belongs to, and readers for its logs, predictions and scores."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsal.errors import InputError
+from tsal.faces import read_faces
+from tsal.files import atomic_path
+from tsal.landmarks import SCHEMES
+from tsal.metrics import SCORE_COLUMNS, score_predictions
+
+_FOLDER = re.compile(r"seed(\d+)")
+_NAMES = {
+    "supervised": "Supervised",
+    "tsal": "TSAL",
+    "warmup": "Warm-up",
+    "self_training": "Self-training",
+    "mean_teacher": "Mean teacher",
+    "sbr": "SBR",
+}
+_TEXT = {column: str for column in ("face", "clip", "subset", "normaliser")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: the folder .../{benchmark}/{method}/{labels}/seed{seed}.
+
+    labels is the label budget as written in config.yaml, for example "0.05".
+    """
+
+    benchmark: str
+    method: str
+    labels: str
+    seed: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.benchmark}/{self.method}/{self.labels}/seed{self.seed}"
+
+
+def parse_run(path: str | Path) -> Run:
+    """The run that a file lies in, or that a folder is.
+
+    Args:
+        path: .../{benchmark}/{method}/{labels}/seed{seed}, or a file directly in it.
+
+    Raises:
+        InputError: the path has another form.
+    """
+    path = Path(path)
+    folder = path if _FOLDER.fullmatch(path.name) else path.parent
+    parts = folder.parts[-4:]
+    if len(parts) == 4 and (seed := _FOLDER.fullmatch(parts[3])) and _is_budget(parts[2]):
+        return Run(parts[0], parts[1], parts[2], int(seed[1]), folder)
+    raise InputError(f"{path}: not the file of a run; expected .../BENCHMARK/METHOD/LABELS/seedN/FILE")
+
+
+def _is_budget(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1
+    except ValueError:
+        return False
+
+
+def method_name(method: str) -> str:
+    """How a method of config.yaml is called in tables and figures: "tsal_mu_0" is "TSAL, mu 0"."""
+    for known, name in _NAMES.items():
+        if method == known or method.startswith(f"{known}_"):
+            return ", ".join([name, *filter(None, [method[len(known) + 1 :].replace("_", " ")])])
+    return method.replace("_", " ")
+
+
+def budget_share(labels: str) -> str:
+    """A label budget for people: "0.05" -> "5 %"."""
+    return f"{100 * float(labels):g} %"
+
+
+def budget_name(labels: str) -> str:
+    """A label budget in a title: "0.05" -> "5 % of the labels"."""
+    return "all labels" if float(labels) == 1 else f"{budget_share(labels)} of the labels"
+
+
+def read_log(path: str | Path) -> pd.DataFrame:
+    """Training log: column iteration, ascending and unique (of repeated ones the last counts), then figures.
+
+    Raises:
+        InputError: unreadable, no rows, no column iteration, or cells that are no numbers.
+    """
+    log = _read_csv(path, ["iteration"])
+    _check_numbers(log, path, list(log.columns))
+    return log.drop_duplicates("iteration", keep="last").sort_values("iteration", ignore_index=True)
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Scores of a run: columns SCORE_COLUMNS of tsal.metrics, one row per (face, subset, normaliser).
+
+    Raises:
+        InputError: unreadable, no rows, missing columns, cells that are no numbers, an empty nme, or repeated
+            rows.
+    """
+    scores = _read_csv(path, SCORE_COLUMNS)
+    _check_numbers(scores, path, ["frame", "nme", "jitter"])
+    empty = ~np.isfinite(scores["nme"])
+    if empty.any():
+        raise InputError(f"{path}: face '{scores['face'][empty].iloc[0]}' has no nme; score the predictions anew")
+    twice = scores.duplicated(["face", "subset", "normaliser"])
+    if twice.any():
+        raise InputError(f"{path}: face '{scores['face'][twice].iloc[0]}' is scored twice; score the predictions anew")
+    return scores
+
+
+def write_scores(
+    predictions: str | Path,
+    faces: str | Path,
+    output: str | Path,
+    *,
+    scheme: str,
+    normalisers: Sequence[str],
+    is_video: bool,
+) -> None:
+    """Score the test faces of a predictions.csv and write scores.csv; see tsal.metrics.score_predictions.
+
+    Args:
+        predictions: as read_predictions.
+        faces: the face table.
+        output: the scores' path.
+        scheme: a key of tsal.landmarks.SCHEMES.
+        normalisers: names of the scheme's normalisers.
+        is_video: whether to measure jitter.
+
+    Raises:
+        InputError: names the predictions' file and the face.
+    """
+    found, table = read_predictions(predictions), read_faces(faces)
+    try:
+        scores = score_predictions(found, table, SCHEMES[scheme], normalisers, is_video)
+    except InputError as error:
+        raise InputError(f"{predictions} against {faces}: {error}") from error
+    with atomic_path(output) as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """Predictions: columns face, x0, y0, x1, y1, ... in image px; empty cells are NaN, which scoring refuses.
+
+    Raises:
+        InputError: unreadable, no rows, missing columns, or cells that are no numbers.
+    """
+    predictions = _read_csv(path, ["face", "x0", "y0"])
+    points = [column for column in predictions.columns if re.fullmatch(r"[xy]\d+", column)]
+    _check_numbers(predictions, path, points)
+    expected = [f"{axis}{k}" for k in range(len(points) // 2) for axis in "xy"]
+    if points != expected:
+        raise InputError(f"{path}: landmark columns are {', '.join(points[:6])}, ...; expected x0, y0, x1, y1, ...")
+    return predictions[["face", *points]]
+
+
+def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Read a table with the columns; text stays text, since a face may well be called "007" or "NA"."""
+    try:
+        numbers = [column for column in pd.read_csv(path, nrows=0).columns if column not in _TEXT]
+        missing_cells = {column: ["", "nan", "NaN"] for column in numbers}
+        table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, na_values=missing_cells)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {str(error).strip()}") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns[:8]))}")
+    if table.empty:
+        raise InputError(f"{path}: a header without rows; delete it and run its rule again")
+    if "face" in table.columns and (table["face"] == "").any():
+        row = int((table["face"] == "").to_numpy().argmax())
+        raise InputError(f"{path}: row {row + 2}: a face without a name")
+    return table
+
+
+def _check_numbers(table: pd.DataFrame, path: str | Path, columns: list[str]) -> None:
+    for column in columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            wrong = pd.to_numeric(table[column], errors="coerce").isna() & table[column].notna()
+            row = int(wrong.to_numpy().argmax())
+            raise InputError(f"{path}: column {column}, row {row + 2}: '{table[column].iloc[row]}' is not a number")
