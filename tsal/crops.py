@@ -19,7 +19,7 @@ import pandas as pd
 
 from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, visibility_of
-from tsal.files import atomic_path
+from tsal.files import atomic_path, new_mapped_array
 from tsal.progress import Progress
 
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
@@ -214,8 +214,7 @@ def write_crops(
     size = store_size(input_px, margin)
     geometry = {"input_px": input_px, "expand": expand, "margin": margin}
     with atomic_path(out_npy) as temporary:
-        images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(faces), size, size, 3))
-        _reserve(temporary)
+        images = new_mapped_array(temporary, np.uint8, (len(faces), size, size, 3))
         _fill(images, faces, geometry, workers or os.cpu_count() or 1, f"crop {out_npy.stem}")
         images.flush()
         del images
@@ -237,17 +236,6 @@ def write_crops(
             input_px=np.int64(input_px),
             margin=np.float64(margin),
         )
-
-
-def _reserve(path: Path) -> None:
-    """Claim the file's space now.
-
-    A full device is then an error here, rather than a killed process at the first mapped page without a
-    block.
-    """
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _fill(images: np.ndarray, faces: pd.DataFrame, geometry: dict[str, float], workers: int, label: str) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.progress import Progress
 
@@ -45,6 +47,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def _temporary(path: Path) -> Path:
     """An unused hidden name beside `path`, with its suffix."""
     return path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp{path.suffix}")
+
+
+def new_mapped_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    """Create a .npy file of zeros to be filled through memory, with all of its space claimed now.
+
+    A full device is then an error here, rather than a killed process at the first page without a block.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from tsal.augment import sample
 from tsal.crops import CropStore
 from tsal.errors import InputError
-from tsal.files import atomic_path
+from tsal.files import atomic_path, new_mapped_array
 from tsal.progress import Progress
 
 REDUCTION = 2  # stored flow is this much smaller than the crops
@@ -59,7 +59,7 @@ def write_flow(store: CropStore, out: Path, tracker: str, workers: int) -> None:
     half = store.size // REDUCTION
     cv2.setNumThreads(1)
     with atomic_path(out) as temporary:
-        flow = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(len(rows), 2, 2, half, half))
+        flow = new_mapped_array(temporary, np.float16, (len(rows), 2, 2, half, half))
         with ThreadPoolExecutor(workers) as pool, Progress(len(rows), f"flow {tracker}", "pair") as progress:
             jobs = pool.map(lambda r: _both_ways(TRACKERS[tracker], store.images[r[0]], store.images[r[1]]), rows)
             for index, both in enumerate(jobs):

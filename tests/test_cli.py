@@ -1,0 +1,160 @@
+"""The command line: verbs, exit codes, and messages instead of tracebacks."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+
+from tsal import cli
+from tsal.faces import read_faces
+
+LIGHT = ("settings", "download", "index", "crop", "score", "table", "figure", "report")
+
+
+def test_settings_are_written_as_yaml(tmp_path):
+    assert (
+        cli.main(["settings", "--json", '{"method": "tsal", "tsal": {"fusion": 0.5}}', "-o", str(tmp_path / "s.yaml")])
+        == 0
+    )
+    assert yaml.safe_load((tmp_path / "s.yaml").read_text()) == {"method": "tsal", "tsal": {"fusion": 0.5}}
+
+
+def test_a_users_mistake_is_one_message_and_exit_code_2(tmp_path, capsys):
+    assert (
+        cli.main(
+            [
+                "crop",
+                "none.parquet",
+                "--split",
+                "train",
+                "--input-px",
+                "48",
+                "--expand",
+                "0.2",
+                "--margin",
+                "1.5",
+                "-o",
+                str(tmp_path / "a.npy"),
+            ]
+        )
+        == 2
+    )
+    said = capsys.readouterr().err
+    assert said.startswith("tsal crop: error: none.parquet") and "Traceback" not in said
+
+
+def test_an_interruption_is_one_line_and_exit_code_130(monkeypatch, capsys, tmp_path):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "atomic_path", interrupted)
+    assert cli.main(["settings", "--json", "{}", "-o", str(tmp_path / "s.yaml")]) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "s.yaml"), "s.yaml: no space left"),
+        (OSError(errno.ENOSPC, "No space left on device"), "s.yaml: no space left"),
+        (PermissionError(errno.EACCES, "Permission denied", "s.yaml"), "s.yaml: Permission denied"),
+    ],
+)
+def test_errors_of_the_file_system_name_the_file(monkeypatch, capsys, tmp_path, error, expected):
+    def failing(path):
+        raise error
+
+    monkeypatch.setattr(cli, "atomic_path", failing)
+    assert cli.main(["settings", "--json", "{}", "-o", str(tmp_path / "s.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert expected in said and "Traceback" not in said
+
+
+def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tmp_path, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert cli.main(["flow", str(ytf_data / "crops/train.npy"), "-o", str(tmp_path / "flow.npy")]) == 2
+    assert "no space left" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_light_verbs_do_not_load_pytorch():
+    code = "import sys, tsal.cli, tsal.crops, tsal.runs, tsal.tables, tsal.figures, tsal.overlay, tsal.report\n"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_every_verb_has_help_that_says_what_it_does(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert end.value.code == 0
+    assert all(verb in said for verb in (*LIGHT, "flow", "warmup", "train", "predict"))
+
+
+@pytest.mark.slow
+def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_path, monkeypatch):
+    """What the workflow does, by hand: one command after another."""
+    monkeypatch.chdir(tmp_path)
+    run = "results/runs/ytf/{}/0.5/seed0"
+    fast = {"warmup_steps": 4, "steps": 4, "batch": 4, "evaluate_every": 2, "probe": 4, "precision": "float32"}
+    common = {"benchmark": "ytf", "labels": 0.5, "detector": {"input_px": 48}, "training": fast}
+    common["tsal"] = {"unlabelled_clips": 2}
+
+    def tsal(*arguments):
+        assert cli.main([str(a) for a in arguments]) == 0, arguments
+
+    tsal("index", "ytf", "--raw-dir", raw_dir, "--images", "data/images", "-o", "data/faces.parquet")
+    for split in ("train", "validation", "test"):
+        crop = ("--input-px", 48, "--expand", 0.2, "--margin", 1.34, "-o", f"data/crops/{split}.npy")
+        tsal("crop", "data/faces.parquet", "--split", split, *crop)
+    tsal("flow", "data/crops/train.npy", "-o", "data/flow.npy")
+    for method in ("warmup", "supervised", "tsal"):
+        folder = tmp_path / run.format(method)
+        folder.mkdir(parents=True)
+        algorithm = "supervised" if method == "warmup" else method
+        settings = common | {"method": method, "algorithm": algorithm}
+        (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+        verb = ["train", "--warmup", run.format("warmup") + "/checkpoint.safetensors", "--flow", "data/flow.npy"]
+        options = ("--crops", "data/crops", "--seed", 0, "--settings", folder / "settings.yaml")
+        files = ("-o", folder / "checkpoint.safetensors", "--log", folder / "log.csv")
+        tsal(*(["warmup"] if method == "warmup" else verb), *options, *files)
+    methods = [run.format(method) for method in ("supervised", "tsal")]
+    for folder in methods:
+        tsal(
+            "predict",
+            f"{folder}/checkpoint.safetensors",
+            "data/faces.parquet",
+            "--split",
+            "test",
+            "-o",
+            f"{folder}/predictions.csv",
+        )
+        tsal(
+            "score",
+            f"{folder}/predictions.csv",
+            "--faces",
+            "data/faces.parquet",
+            "--benchmark",
+            "ytf",
+            "-o",
+            f"{folder}/scores.csv",
+        )
+    scores = [f"{folder}/scores.csv" for folder in methods]
+    tsal("table", *scores, "--benchmark", "ytf", "--faces", "data/faces.parquet", "-o", "results/ytf_nme.csv")
+    table = pd.read_csv("results/ytf_nme.csv")
+    faces = read_faces("data/faces.parquet")
+    assert table["method"].tolist() == ["supervised", "tsal"]
+    assert table["n_faces"].unique().tolist() == [((faces["split"] == "test") & (faces["v0"] > 0)).sum()]
+    for kind, file in (("ced", "scores"), ("training", "log"), ("signals", "log"), ("overlay", "predictions")):
+        inputs = [f"{folder}/{file}.csv" for folder in methods]
+        tsal("figure", kind, *inputs, "--faces", "data/faces.parquet", "-o", f"results/figures/ytf_{kind}.png")
+        assert (tmp_path / f"results/figures/ytf_{kind}.pdf").read_bytes().startswith(b"%PDF")
+    tsal("report", "results/ytf_nme.csv", "results/figures/ytf_ced.png", "-o", "results/report.html")
+    assert "Supervised" in (tmp_path / "results/report.html").read_text()
