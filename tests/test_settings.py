@@ -10,7 +10,10 @@ LEAST = {"benchmark": "ytf", "method": "tsal_mu", "algorithm": "tsal", "labels":
 
 
 def test_what_is_not_given_keeps_its_default_and_what_is_given_counts():
-    values = LEAST | {"training": {"steps": 7, "optimizer": {"name": "sgd"}}, "tsal": {"sources": ["mirror"]}}
+    values = LEAST | {
+        "training": {"steps": 7, "optimizer": {"name": "sgd"}},
+        "tsal": {"sources": ["mirror"], "fusion": "confidence"},
+    }
     settings = from_dict(Settings, values, "here")
     assert (settings.training.steps, settings.training.optimizer.name) == (7, "sgd")
     assert settings.tsal.sources == ("mirror",)
@@ -25,6 +28,11 @@ def test_an_unknown_key_is_named_with_its_section():
 def test_a_missing_key_is_named():
     with pytest.raises(InputError, match="'labels' is missing"):
         from_dict(Settings, {key: value for key, value in LEAST.items() if key != "labels"}, "s.yaml")
+
+
+def test_a_fixed_fusion_needs_the_papers_two_sources():
+    with pytest.raises(InputError, match=r"found mirror, tracking.*fusion: confidence"):
+        from_dict(Settings, LEAST | {"tsal": {"sources": ["mirror", "tracking"], "fusion": 0.5}}, "s.yaml")
 
 
 def test_files_that_are_no_settings_are_refused(tmp_path):

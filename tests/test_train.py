@@ -95,7 +95,8 @@ def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths):
 
     whole, shipped = load_file(tmp_path / "whole"), load_file(out)
     matches = [
-        all(torch.equal(shipped[key], whole[f"network/{name}/{key}"]) for key in shipped) for name in ("raw", "averaged")
+        all(torch.equal(shipped[key], whole[f"network/{name}/{key}"]) for key in shipped)
+        for name in ("raw", "averaged")
     ]
     assert any(matches)
 
@@ -131,7 +132,18 @@ def test_ctrl_c_in_the_middle_of_training_loses_nothing(tmp_path, paths):
     def command(name):
         return [
             *(sys.executable, "-m", "tsal.cli", "train", "--settings", settings, "--warmup", warmup, "--seed", "0"),
-            *("--crops", crops, "--flow", flow, "--threads", "1", "-o", tmp_path / name, "--log", tmp_path / f"{name}.csv"),
+            *(
+                "--crops",
+                crops,
+                "--flow",
+                flow,
+                "--threads",
+                "1",
+                "-o",
+                tmp_path / name,
+                "--log",
+                tmp_path / f"{name}.csv",
+            ),
         ]
 
     subprocess.run(command("whole"), check=True, **read)
@@ -152,6 +164,23 @@ def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
     state.write_bytes(b"half a sta")
     with pytest.raises(InputError, match=r"checkpoint\.safetensors\.partial.*Delete the file"):
         run(tmp_path, paths, "tsal")
+
+
+def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(tmp_path, paths, monkeypatch):
+    whole = run(tmp_path, paths, "whole")
+    monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
+    original = training_run.Run.finish_step
+
+    def interrupt(self, step, **figures):
+        if step == 10:
+            raise KeyboardInterrupt
+        original(self, step, **figures)
+
+    monkeypatch.setattr(training_run.Run, "finish_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, paths, "killed", loss={"sic": 0.5})
+    monkeypatch.setattr(training_run.Run, "finish_step", original)
+    assert run(tmp_path, paths, "killed").read_bytes() == whole.read_bytes()
 
 
 def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):

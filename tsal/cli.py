@@ -243,7 +243,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake ends with one message and exit code 2, an interruption with 130."""
     arguments = parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("tsal").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         arguments.run(arguments)

@@ -71,6 +71,7 @@ class TsalSettings:
     filter: lambda of recursive average filtering; 1 keeps the teacher to itself.
     filter_back: the student keeps this share of itself and takes the rest from the teacher; null leaves it alone.
     clip_frames: frames a clip, T; unlabelled_clips: clips a step.
+    tracker: optical flow by name, see `flow.TRACKERS`.
     neighbours: "previous" tracks each frame from the one before (the paper), "both" the first frame from the next.
     """
 
@@ -89,7 +90,15 @@ class TsalSettings:
     filter_back: float | None = None
     clip_frames: int = 2
     unlabelled_clips: int = 8
+    tracker: str = "dis"
     neighbours: str = "both"
+
+    def __post_init__(self) -> None:
+        if self.fusion != "confidence" and set(self.sources) != {"tracking", "offsets"}:
+            raise InputError(
+                f"fusion {self.fusion} mixes the sources tracking and offsets, found {', '.join(self.sources)}; "
+                "name these two, or use fusion: confidence"
+            )
 
 
 @dataclass(frozen=True)

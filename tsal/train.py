@@ -1,6 +1,7 @@
 """Training as a function of its inputs: settings, crops, flow and a seed go in; a checkpoint and a log come out."""
 
 import copy
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from tsal.baselines import supervised
 from tsal.crops import CropStore, apply_affine, open_crops
 from tsal.errors import InputError
+from tsal.files import sha256
 from tsal.flow import open_flow
 from tsal.landmarks import SCHEMES
 from tsal.learning import learn_asynchronously, warm_up
@@ -50,7 +52,7 @@ def train_warm_up(
     be_deterministic(seed, threads)
     data = TrainingData(settings, open_crops(crops, "train"), None, seed, device)
     run = _new_run(settings, {"raw": "raw", "averaged": "averaged"}, device, f"warm-up, seed {seed}")
-    run.state_path = _partial(out)
+    run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.npz")
     run.measure = Measurements(data, open_crops(crops, "validation"))
     steps = settings.training.warmup_steps
     warm_up(run, data, 0, steps)
@@ -87,6 +89,7 @@ def train_method(
     if run.load(warmup, starts) != first:
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
     run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
+    run.identity = _identity(settings, seed, crops / "train.npz", warmup)
     shipped = run.networks[algorithm(run, data, first, first + steps)]
     detector = LandmarkDetector(shipped, settings.detector, data.scheme)
     about = {"benchmark": settings.benchmark, "method": settings.method}
@@ -98,6 +101,12 @@ def train_method(
 def _partial(out: Path) -> Path:
     """Where a run keeps the state it resumes from, until `out` is there."""
     return out.with_name(out.name + ".partial")
+
+
+def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
+    """A digest of what a run is made of."""
+    parts = [repr(settings), str(seed), *(sha256(path) for path in inputs)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _new_run(settings: Settings, starts: dict[str, str], device: torch.device, label: str) -> Run:

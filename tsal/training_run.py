@@ -1,6 +1,7 @@
 """A run in progress: networks, optimisers, what is measured, and the state from which a killed run resumes."""
 
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tsal.files import atomic_path
 from tsal.progress import Progress
 from tsal.settings import OptimizerSettings, TrainingSettings
 
+logger = logging.getLogger(__name__)
 SAVE_EVERY = 100  # steps between saved states
 LOG_EVERY = 10
 
@@ -83,6 +85,7 @@ class Run:
 
     measure: called every `evaluate_every` steps, returns figures for the log by name.
     state_path: where the resumable state is kept while the run goes on.
+    identity: what the run is made of (a digest of settings and inputs); a state of another run is not resumed.
     """
 
     training: TrainingSettings
@@ -91,6 +94,7 @@ class Run:
     device: torch.device
     label: str
     state_path: Path | None = None
+    identity: str = ""
     measure: object = None
     log: list[dict] = field(default_factory=list)
     seconds: float = 0.0
@@ -159,7 +163,8 @@ class Run:
                     tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
         tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         # One entry, since the order of several is not kept, and the same run shall leave the same bytes.
-        metadata = {"run": json.dumps({"done": done, "seconds": self.seconds, "log": self.log})}
+        run = {"identity": self.identity, "done": done, "seconds": self.seconds, "log": self.log}
+        metadata = {"run": json.dumps(run)}
         with atomic_path(path) as temporary:
             save_file(tensors, temporary, metadata)
 
@@ -174,8 +179,8 @@ class Run:
         """
         names = names or {name: name for name in self.networks}
         try:
+            metadata = read_metadata(path)
             with safe_open(path, "pt") as file:
-                metadata = json.loads(file.metadata()["run"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             for name, saved in names.items():
                 self.networks[name].load_state_dict(_under(tensors, f"network/{saved}/"))
@@ -183,11 +188,7 @@ class Run:
             self.log, self.seconds = metadata["log"], metadata["seconds"]
             return metadata["done"]
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{path}: cannot be used to go on from ({reason}); expected the state of this run. Delete the file "
-                "to begin again"
-            ) from error
+            raise _unusable(path, error) from error
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
         if name not in self.optimizers or not tensors:
@@ -207,12 +208,35 @@ class Run:
     def _restore(self) -> int:
         if self.state_path is None or not self.state_path.exists():
             return 0
+        if read_metadata(self.state_path)["identity"] != self.identity:
+            logger.info("%s: left by a run with other settings or inputs; beginning again", self.state_path)
+            return 0
         return self.load(self.state_path)
 
     def write_log(self, path: Path) -> None:
         """Write log.csv; a figure that was not measured at a step leaves its cell empty."""
         with atomic_path(path) as temporary:
             pd.DataFrame(self.log).to_csv(temporary, index=False, float_format="%.6g")
+
+
+def read_metadata(path: Path) -> dict:
+    """What a saved state says of itself: identity, done, seconds, log.
+
+    Raises:
+        InputError: the file is not such a state.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads(file.metadata()["run"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> InputError:
+    reason = str(error).splitlines()[0]
+    return InputError(
+        f"{path}: cannot be used to go on from ({reason}); expected the state of a run. Delete the file to begin again"
+    )
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

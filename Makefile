@@ -1,0 +1,45 @@
+# make all      set up, then build every table, figure and the report of config.yaml
+# make test     set up, then run the tests
+# make lint     set up, then check code and workflow; `make format` mends what can be mended
+#
+#   RAW_DIR=PATH    where the raw archives lie, instead of raw_dir of config.yaml
+#   CONFIG=FILE     a configuration that overrides parts of config.yaml, e.g. config/quick.yaml
+#   ARGS="..."      more options, for snakemake (make all) or pytest (make test)
+#   CORES=N         CPU cores to use; default: all
+#   PYTHON=PROGRAM  the Python (3.11 or newer) that .venv is made with
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+SNAKEMAKE = snakemake --cores $(CORES) all
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: all test lint format
+
+all: $(VENV)/.installed
+	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS) $(if $(RAW_DIR),--config raw_dir='$(RAW_DIR)')
+
+test: $(VENV)/.installed
+	python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: $(VENV)/.installed
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+# Made anew only when the lock or the package's metadata change.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is not Python 3.11 or newer; install one and name it: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON) cannot make virtual environments; on Debian: sudo apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --no-deps --editable .
+	@touch $@

@@ -1,0 +1,29 @@
+# From raw archives to tables, figures and a report:
+#   snakemake --cores all all                       every benchmark of config.yaml whose raw data is there
+#   snakemake --cores all results/ytf_nme.csv       one table
+# Every rule runs one `tsal` command, which is printed and can be copied. README.md says how to start.
+
+from snakemake.utils import min_version
+
+min_version("9.1")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        all_tables,
+        all_figures,
+        "results/report.html",

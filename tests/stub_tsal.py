@@ -1,0 +1,47 @@
+"""Stands in for the command `tsal` in tests of the workflow: writes the files that each verb would."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def outputs(verb: str, arguments: list[str]) -> list[Path]:
+    """The files of a verb, given its arguments."""
+    named = {arguments[i]: Path(arguments[i + 1]) for i in range(len(arguments) - 1)}
+    if verb == "download":
+        return [named["--raw-dir"] / "ytf/train-test-data.zip"]
+    out = named["-o"]
+    beside = {
+        "index": [named.get("--images", out) / "face.png"],
+        "crop": [out.with_suffix(".npz")],
+        "warmup": [named.get("--log", out)],
+        "train": [named.get("--log", out)],
+        "figure": [out.with_suffix(".pdf")],
+        "table": [
+            out.parent / "tables" / f"{named.get('--benchmark')}_{name}" for name in ("nme.md", "significance.csv")
+        ],
+    }
+    return [out, *beside.get(verb, [])]
+
+
+def main() -> None:
+    verb, *arguments = sys.argv[1:]
+    content = f"{verb} {time.time_ns()}\n"
+    if verb == "settings":
+        content = json.dumps(json.loads(arguments[arguments.index("--json") + 1]))
+    if verb == os.environ.get("STUB_FAILS"):
+        # As a training that is killed: its state lies beside the checkpoint, its log is not finished.
+        out, log = outputs(verb, arguments)
+        out.with_name(f"{out.name}.partial").write_text("state")
+        log.write_text("iteration\n")
+        sys.exit("killed")
+    for path in outputs(verb, arguments):
+        if verb == "download" and path.exists():
+            continue  # the user's own
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+main()

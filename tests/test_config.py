@@ -1,0 +1,343 @@
+"""The configuration: what a mistake is answered with, and the settings of each run that follow from it."""
+
+import copy
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+import yaml
+
+from tsal import config as configuration
+from tsal.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = configuration.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+DEFAULT = configuration.normalise(yaml.safe_load((ROOT / "config.yaml").read_text()))
+
+
+def changed(path: str, value: object) -> dict:
+    """The default configuration with one key set, given as "training.batch"."""
+    config = copy.deepcopy(DEFAULT)
+    *sections, key = path.split(".")
+    section = config
+    for name in sections:
+        section = section.setdefault(name, {})
+    section[key] = value
+    return config
+
+
+def without(path: str) -> dict:
+    config = copy.deepcopy(DEFAULT)
+    *sections, key = path.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    del section[key]
+    return config
+
+
+def complaints(config: dict, sources=()) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        configuration.check_config(config, SCHEMA, sources)
+    return str(caught.value).splitlines()
+
+
+# --- mistakes ---
+
+
+def test_the_configuration_of_the_repository_is_valid():
+    configuration.check_config(DEFAULT, SCHEMA)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: file.name)
+def test_every_override_of_the_repository_is_valid(file):
+    config = copy.deepcopy(DEFAULT)
+    configuration.merge(config, configuration.normalise(yaml.safe_load(file.read_text())))
+    configuration.check_config(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("training.batch", -3, "training.batch: found -3, expected a whole number of at least 1"),
+        ("training.batch", 2.5, "training.batch: found 2.5, expected a whole number of at least 1"),
+        ("training.batch", True, "training.batch: found true, expected a whole number of at least 1"),
+        ("training.batch", None, "training.batch: found null, expected a whole number of at least 1"),
+        ("labels", [0], "labels.0: found 0, expected a number above 0 and at most 1"),
+        (
+            "labels",
+            [],
+            "labels: found [], expected a list of at least one, none twice, each a number above 0 and at most 1",
+        ),
+        (
+            "seeds",
+            [1, 1],
+            "seeds: found [1, 1], expected a list of at least one, none twice, each a whole number of at least 0",
+        ),
+        ("detector.name", "vgg", 'detector.name: found "vgg", expected one of compact, vgg16_cpm'),
+        ("detector", None, "detector: found null, expected a section (key: value)"),
+        ("device", "gpu", 'device: found "gpu", expected one of auto, cpu, cuda, cuda:N, mps'),
+        ("raw_dir", 7, "raw_dir: found 7, expected the path of a folder"),
+        (
+            "methods.tsal.fusion",
+            "mean",
+            'methods.tsal.fusion: found "mean", expected confidence or a number from 0 to 1',
+        ),
+        ("methods", {}, "methods: found {}, expected a section with at least one method"),
+        ("methods.supervised", None, "methods.supervised: found null, expected a section (key: value)"),
+        (
+            "benchmarks.ytf.max_people",
+            "all",
+            'benchmarks.ytf.max_people: found "all", expected a whole number of at least 10 or null',
+        ),
+    ],
+)
+def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
+    assert complaints(changed(path, value)) == [f"config.yaml: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("trainig", "trainig: unknown key; did you mean 'training'?"),
+        ("training.bacth", "training.bacth: unknown key; did you mean 'batch'?"),
+        ("methods.tsal.fusoin", "methods.tsal.fusoin: unknown key; did you mean 'fusion'?"),
+        (
+            "methods.supervised.fusion",
+            "methods.supervised.fusion: unknown key; expected one of base, run, training",
+        ),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(path, message):
+    assert complaints(changed(path, 1)) == [f"config.yaml: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("training.optimizer.name", "training.optimizer.name: missing, expected one of adamw, sgd"),
+        ("methods.tsal.filter", "methods.tsal.filter: missing, expected a number from 0 to 1"),
+        (
+            "seeds",
+            "seeds: missing, expected a list of at least one, none twice, each a whole number of at least 0",
+        ),
+    ],
+)
+def test_a_missing_key_is_named(path, message):
+    assert complaints(without(path)) == [f"config.yaml: {message}"]
+
+
+def test_an_option_of_a_benchmark_may_be_missing():
+    configuration.check_config(without("benchmarks.ytf.max_people"), SCHEMA)
+
+
+def test_an_unknown_benchmark_is_named_with_those_known():
+    assert complaints(changed("benchmarks.yft", {})) == [
+        "config.yaml: benchmarks.yft: unknown benchmark; did you mean 'ytf'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"base": "tsl"}, "methods.mine.base: unknown method 'tsl'; did you mean 'tsal'?"),
+        ({"base": ["tsal"]}, "methods.mine.base: unknown method ['tsal']; "),
+        ({"base": "mine"}, "methods.mine.base: mine -> mine never reaches a method"),
+        ({}, "methods.mine: neither implemented (supervised, tsal) nor a variant, which has a base: "),
+        (
+            {"base": "tsal", "training": {"bacth": 3}},
+            "methods.mine.training.bacth: unknown key; did you mean 'batch'?",
+        ),
+        ({"base": "tsal", "training": {"steps": 0}}, "methods.mine.training.steps: found 0, expected "),
+        ({"base": "supervised", "fusion": 0.5}, "methods.mine.fusion: unknown key; "),
+    ],
+)
+def test_a_method_that_cannot_be_is_explained(entry, message):
+    (line,) = complaints(changed("methods.mine", entry))
+    assert line.startswith(f"config.yaml: {message}")
+
+
+@pytest.mark.parametrize("name", ["Mine", "my-method", "warmup", "2nd"])
+def test_a_method_whose_name_would_not_do_as_a_folder_is_refused(name):
+    (line,) = complaints(changed(f"methods.{name}", {"base": "tsal"}))
+    assert line.startswith(f"config.yaml: methods.{name}: not a name for a method")
+
+
+def test_at_least_one_method_has_to_run():
+    methods = {name: {**entry, "run": False} for name, entry in DEFAULT["methods"].items()}
+    assert complaints(changed("methods", methods)) == [
+        "config.yaml: methods: every method has run: false, expected at least one that is run"
+    ]
+
+
+def test_all_mistakes_are_listed_at_once():
+    config = changed("training.batch", 0)
+    config["threads"] = "two"
+    config["methods"]["tsal"]["filter"] = 7
+    assert len(complaints(config)) == 3
+
+
+def test_a_mistake_is_laid_to_the_source_that_has_the_last_word():
+    config = changed("training.batch", 0)
+    sources = [
+        ("config.yaml", DEFAULT),
+        ("mine.yaml", {"training": {"batch": 0}}),
+        ("--config", {"seeds": [0]}),
+    ]
+    assert complaints(config, sources) == ["mine.yaml: training.batch: found 0, expected a whole number of at least 1"]
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e-3", 1e-3), ("5E-5", 5e-5), ("-.5e+1", -5.0), ("1.e2", 100.0)])
+def test_an_exponent_without_a_point_is_a_number(text, number):
+    assert yaml.safe_load(text) == text or yaml.safe_load(text) == number
+    assert configuration.normalise({"a": [text]}) == {"a": [number]}
+
+
+def test_a_command_line_has_texts_for_everything():
+    given = {"seeds": ["0", "1"], "methods": {"tsal": {"filter_back": "null", "fusion": ".5", "run": "false"}}}
+    assert configuration.normalise(given, all_texts=True) == {
+        "seeds": [0, 1],
+        "methods": {"tsal": {"filter_back": None, "fusion": 0.5, "run": False}},
+    }
+    assert configuration.normalise({"raw_dir": "a: b"}, all_texts=True) == {"raw_dir": "a: b"}
+
+
+def test_texts_stay_texts():
+    assert configuration.normalise({"raw_dir": "1e", 7: "e5"}) == {"raw_dir": "1e", "7": "e5"}
+
+
+# --- settings of a run ---
+
+
+def test_training_reads_the_settings_of_every_method():
+    from tsal.settings import Settings, from_dict
+
+    for method in DEFAULT["methods"]:
+        resolved = configuration.resolve_run(DEFAULT, "ytf", method, 0.05)
+        read = from_dict(Settings, resolved, method)
+        assert (read.benchmark, read.method, read.labels) == ("ytf", method, 0.05)
+        assert read.training.batch == DEFAULT["training"]["batch"]
+    warmup = configuration.resolve_warmup(DEFAULT, "ytf", "warmup", 0.05)
+    assert from_dict(Settings, warmup, "warmup").method == "warmup"
+
+
+def test_the_configuration_shows_every_setting_that_there_is():
+    from tsal.settings import Settings, TsalSettings
+
+    def keys(kind: type) -> dict:
+        hints = get_type_hints(kind)
+        return {name: keys(hint) if is_dataclass(hint) else None for name, hint in hints.items()}
+
+    def shape(value: object) -> dict | None:
+        return {name: shape(part) for name, part in value.items()} if isinstance(value, dict) else None
+
+    expected = keys(Settings)
+    assert shape(DEFAULT["training"]) == expected["training"]
+    assert shape(DEFAULT["detector"]) == expected["detector"]
+    assert shape(DEFAULT["methods"]["tsal"]) == keys(TsalSettings)
+
+
+def test_a_variant_is_its_base_with_its_own_keys():
+    config = changed("methods.tsal_mu03", {"base": "tsal", "fusion": 0.3})
+    base, variant = (configuration.resolve_run(config, "ytf", name, 0.05) for name in ("tsal", "tsal_mu03"))
+    assert variant["algorithm"] == base["algorithm"] == "tsal"
+    assert variant["tsal"] == {**base["tsal"], "fusion": 0.3}
+    assert variant["training"] == base["training"]
+
+
+def test_a_variant_of_a_variant_inherits_from_both():
+    config = changed("methods.a", {"base": "tsal", "filter": 0.3, "fusion": 0.3, "run": False})
+    config["methods"]["b"] = {"base": "a", "filter": 0.4}
+    options = configuration.resolve_run(config, "ytf", "b", 0.05)["tsal"]
+    assert (options["filter"], options["fusion"]) == (0.4, 0.3)
+
+
+def test_a_method_overrides_training_keys_for_itself_alone_and_within_sections():
+    config = changed("methods.mine", {"base": "tsal", "training": {"steps": 7, "loss": {"sic": 0.5}}})
+    mine, tsal = (configuration.resolve_run(config, "ytf", name, 0.05) for name in ("mine", "tsal"))
+    expected = copy.deepcopy(DEFAULT["training"])
+    expected["steps"], expected["loss"]["sic"] = 7, 0.5
+    assert mine["training"] == expected
+    assert tsal["training"] == DEFAULT["training"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("raw_dir", "elsewhere"),
+        ("threads", 1),
+        ("device", "cpu"),
+        ("gpu", 1),
+        ("labels", [0.5]),
+        ("seeds", [5]),
+        ("methods.other", {"base": "tsal", "fusion": 0.1}),
+        ("methods.tsal.run", False),
+    ],
+)
+def test_settings_do_not_hold_what_training_does_not_depend_on(path, value):
+    config = changed(path, value)
+    configuration.check_config(config, SCHEMA)
+    for method in DEFAULT["methods"]:
+        before, after = (configuration.resolve_run(c, "ytf", method, 0.05) for c in (DEFAULT, config))
+        assert before == after
+
+
+def test_settings_are_a_copy():
+    config = copy.deepcopy(DEFAULT)
+    configuration.resolve_run(config, "ytf", "tsal", 0.05)["training"]["optimizer"]["name"] = "other"
+    assert config == DEFAULT
+
+
+def test_an_unknown_method_is_an_error():
+    with pytest.raises(InputError, match="unknown method 'tsl'; did you mean 'tsal'"):
+        configuration.resolve_run(DEFAULT, "ytf", "tsl", 0.05)
+
+
+def test_methods_that_do_not_run_are_no_targets():
+    config = changed("methods.mine", {"base": "tsal", "run": False})
+    assert configuration.methods_to_run(config) == list(DEFAULT["methods"])
+
+
+def test_only_methods_with_a_tracker_need_flow():
+    config = changed("methods.mine", {"base": "tsal"})
+    trackers = {name: configuration.tracker_of(config, name) for name in ("supervised", "tsal", "mine")}
+    assert trackers == {"supervised": None, "tsal": "dis", "mine": "dis"}
+
+
+def test_signals_are_measured_by_methods_that_have_sources_and_a_probe():
+    assert configuration.measures_signals(DEFAULT, "tsal")
+    assert not configuration.measures_signals(DEFAULT, "supervised")
+    assert not configuration.measures_signals(changed("training.probe", 0), "tsal")
+
+
+# --- warm-up ---
+
+
+def test_methods_that_train_alike_share_the_warm_up():
+    config = changed("methods.mine", {"base": "tsal", "filter": 0.1, "training": {"batch": 32}})
+    assert {configuration.warmup_name(config, method) for method in config["methods"]} == {"warmup"}
+
+
+def test_methods_with_the_same_overrides_share_a_warm_up_of_their_own():
+    config = changed("methods.a", {"base": "tsal", "training": {"batch": 8}})
+    config["methods"]["b"] = {"base": "supervised", "training": {"batch": 8}}
+    config["methods"]["c"] = {"base": "supervised", "training": {"batch": 9}}
+    a, b, c = (configuration.warmup_name(config, method) for method in "abc")
+    assert a == b
+    assert len({"warmup", a, c}) == 3
+    assert configuration.resolve_warmup(config, "ytf", a, 0.05)["training"]["batch"] == 8
+    assert configuration.resolve_warmup(config, "ytf", "warmup", 0.05)["training"]["batch"] == 32
+
+
+def test_a_warm_up_depends_on_training_alone():
+    other = changed("methods.tsal.filter", 0.5)
+    longer = changed("training.steps", 7)
+    warmups = [configuration.resolve_warmup(c, "ytf", "warmup", 0.05) for c in (DEFAULT, other, longer)]
+    assert warmups[0] == warmups[1]
+    assert warmups[0] != warmups[2]
+
+
+def test_a_warm_up_that_nobody_starts_from_is_an_error():
+    with pytest.raises(InputError, match="no method of the config starts from a warm-up 'warmup-000000'"):
+        configuration.resolve_warmup(DEFAULT, "ytf", "warmup-000000", 0.05)

@@ -1,0 +1,130 @@
+"""pyproject.toml, environment.yml and requirements.lock agree; nothing is imported that they do not name."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+# Packages that conda-forge and bioconda call otherwise.
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "py-opencv": "opencv-python-headless", "pytorch": "torch"}
+# Modules that are called otherwise than their packages.
+PACKAGE_OF = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml"}
+PLATFORMS = [
+    {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
+    {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "aarch64"},
+    {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"},
+]
+PYTHONS = ["3.11", "3.12", "3.13"]
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements() -> dict[str, SpecifierSet]:
+    """Bounds by package, of the project and all its extras."""
+    extras = project()["optional-dependencies"]
+    lines = [*project()["dependencies"], *(line for extra in extras.values() for line in extra)]
+    parsed = map(Requirement, lines)
+    return {canonicalize_name(requirement.name): requirement.specifier for requirement in parsed}
+
+
+def lock_lines() -> list[str]:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    return [line for line in lines if line and not line.lstrip().startswith("#")]
+
+
+def lock(python: str, platform: dict[str, str]) -> dict[str, str]:
+    """Version by package, as pip would install them there."""
+    environment = {"python_version": python, "python_full_version": f"{python}.9", **platform}
+    pins = {}
+    for requirement in map(Requirement, lock_lines()):
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            (pin,) = requirement.specifier
+            assert pin.operator == "==", requirement
+            name = canonicalize_name(requirement.name)
+            assert name not in pins, f"{name} is pinned twice on {environment}"
+            pins[name] = pin.version
+    return pins
+
+
+def imported(folder: Path) -> set[str]:
+    """The packages, not of the standard library nor of the project, that the modules in a folder import."""
+    names = set()
+    for file in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module.partition(".")[0])
+    own = {"tsal", *(file.stem for file in (ROOT / "tests").glob("*.py"))}
+    return {PACKAGE_OF.get(name, name) for name in names - own - sys.stdlib_module_names}
+
+
+def test_conda_environment_has_the_bounds_of_the_project():
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = {}
+    for entry in entries:
+        if isinstance(entry, str) and entry != "pip":
+            name, _, bounds = entry.partition(" ")
+            conda[CONDA_NAMES.get(name, name)] = SpecifierSet(bounds)
+    assert conda.pop("python") == SpecifierSet(project()["requires-python"])
+    assert conda == requirements()
+
+
+def test_conda_environment_holds_the_project_itself():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["name"] == "tsal"
+    assert {"pip": ["-e ."]} in environment["dependencies"]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: "-".join(platform.values()))
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_lock_pins_every_requirement_within_its_bounds(python, platform):
+    pins = lock(python, platform)
+    for name, bounds in requirements().items():
+        assert name in pins
+        assert bounds.contains(pins[name]), f"{name} {pins[name]} is not {bounds}"
+
+
+def test_the_lock_names_no_place():
+    content = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"https?:|file:|@|--\w*index|--find-links", content)
+    assert not re.search(r"(^|\s)/\w+", content)
+
+
+def test_the_package_imports_only_what_it_requires():
+    required = {Requirement(line).name for line in project()["dependencies"]}
+    assert imported(ROOT / "tsal") <= required
+
+
+def test_the_tests_import_only_what_is_required():
+    assert imported(ROOT / "tests") <= set(requirements())
+
+
+def test_the_package_uses_all_that_it_requires():
+    used = imported(ROOT / "tsal") | {"pyarrow"}  # which pandas loads for parquet
+    required = {Requirement(line).name for line in project()["dependencies"]}
+    assert required <= used
+
+
+def test_the_readme_says_what_each_dependency_is_for():
+    readme = (ROOT / "README.md").read_text()
+    table = readme[readme.index("| package | what for |") :].split("\n\n")[0]
+    named = set(re.findall(r"[a-z][\w-]+", " ".join(line.split("|")[1] for line in table.splitlines())))
+    assert set(requirements()) <= named
+
+
+def test_versions_agree():
+    from tsal import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__

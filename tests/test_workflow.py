@@ -1,0 +1,400 @@
+"""The workflow: what is made from what, what a change makes anew, and what a user is told.
+
+Jobs are planned, or run with a stand-in for `tsal`; what the commands do is tested elsewhere.
+"""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.cli import parse_args
+
+ROOT = Path(__file__).parents[1]
+ARCHIVE = "ytf/train-test-data.zip"
+AFTER_TRAINING = {"figure_ced", "figure_overlay", "figure_signals", "figure_training", "table", "report"}
+
+
+def write_archive(raw_dir: Path, content: str = "a") -> Path:
+    path = raw_dir / ARCHIVE
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("training/a.jpg", content)
+    return path
+
+
+def snakemake(folder: Path, *arguments: str, python_path: Path | None = None, **environment: str):
+    """Run Snakemake in a folder, with the stand-in for tsal; returns the finished process."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    variables = {**os.environ, "PATH": path, "PYTHONPATH": str(python_path or ""), **environment}
+    return subprocess.run(
+        [*map(str, command), *arguments],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def new_folder(folder: Path) -> Path:
+    """A working directory with a raw archive and the stand-in for tsal."""
+    write_archive(folder / "data/raw")
+    (folder / "bin").mkdir()
+    stub = folder / "bin/tsal"
+    stub.write_text(f"#!{sys.executable} -S\n{(ROOT / 'tests/stub_tsal.py').read_text()}")
+    stub.chmod(0o755)
+    return folder
+
+
+def planned(process: subprocess.CompletedProcess) -> dict[str, int]:
+    """Number of jobs by rule of a dry run."""
+    assert process.returncode == 0, process.stdout + process.stderr
+    table = re.search(r"Job stats:\n.*\n-.*\n((?:\w+ +\d+\n)+)", process.stdout + process.stderr)
+    rows = (line.split() for line in table[1].splitlines()) if table else ()
+    return {rule: int(count) for rule, count in rows if rule not in ("total", "all")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return new_folder(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory in which everything has been made. It is shared: plan in it only."""
+    folder = new_folder(tmp_path_factory.mktemp("built"))
+    process = snakemake(folder, "--cores", "2", "--quiet", "all")
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_plan(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess:
+    """A dry run where nothing has been made yet."""
+    return snakemake(new_folder(tmp_path_factory.mktemp("fresh")), "-n", "all")
+
+
+@pytest.fixture
+def plan(built: Path, tmp_path: Path) -> Callable[..., dict[str, int]]:
+    """Plan `all` in the built directory after a change of the configuration."""
+
+    def plan(change: dict | None = None, *arguments: str) -> dict[str, int]:
+        override = tmp_path / "override.yaml"
+        override.write_text(yaml.safe_dump(change or {"raw_dir": "data/raw"}))
+        return planned(snakemake(built, "-n", "--configfile", str(override), *arguments))
+
+    return plan
+
+
+# --- what is made ---
+
+
+def test_all_goes_from_the_archive_to_table_figures_and_report(built):
+    runs = built / "results/runs/ytf"
+    assert {path.name for path in runs.iterdir()} == {"warmup", "supervised", "tsal"}
+    for method in ("supervised", "tsal"):
+        files = {path.name for path in (runs / method / "0.05/seed0").iterdir()}
+        assert files == {
+            "settings.yaml",
+            "checkpoint.safetensors",
+            "log.csv",
+            "predictions.csv",
+            "scores.csv",
+        }
+    for name in ("ced", "training", "signals", "overlay"):
+        for kind in ("png", "pdf"):
+            assert (built / f"results/figures/ytf_{name}.{kind}").exists()
+    assert (built / "results/ytf_nme.csv").exists()
+    assert (built / "results/report.html").exists()
+
+
+def test_every_run_says_with_which_settings_it_was_trained(built):
+    settings = yaml.safe_load((built / "results/runs/ytf/tsal/0.05/seed0/settings.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert settings["training"] == config["training"]
+    assert settings["detector"] == config["detector"]
+    assert (settings["method"], settings["labels"], settings["benchmark"]) == ("tsal", 0.05, "ytf")
+    assert settings["tsal"]["filter"] == config["methods"]["tsal"]["filter"]
+
+
+def test_every_step_leaves_a_log_and_its_cost(built):
+    rules = [
+        "download",
+        "index",
+        "crop/train",
+        "flow/dis/train",
+        "train/tsal/0.05/seed0",
+        "table",
+        "figure_ced",
+    ]
+    for rule in rules:
+        assert (built / f"logs/ytf/{rule}.log").exists()
+        assert "max_rss" in (built / f"results/timings/ytf/{rule}.tsv").read_text()
+
+
+def test_only_methods_that_track_are_given_flow(first_plan):
+    commands = re.findall(r"^Shell command: (tsal train .*)$", first_plan.stdout, re.MULTILINE)
+    given = {re.search(r"runs/ytf/(\w+)/", command)[1]: "--flow" in command for command in commands}
+    assert given == {"supervised": False, "tsal": True}
+
+
+def test_each_job_runs_one_command_that_is_printed_and_understood(first_plan):
+    from tsal import cli
+
+    commands = re.findall(r"^Shell command: tsal (.*) 2>&1 \| tee -i logs/", first_plan.stdout, re.MULTILINE)
+    assert len(commands) == sum(planned(first_plan).values())
+    verbs = set()
+    for command in commands:
+        verbs.add(cli.parser().parse_args(shlex.split(command)).verb)
+    assert verbs == {
+        *("download", "settings", "index", "crop", "flow", "warmup", "train"),
+        *("predict", "score", "table", "figure", "report"),
+    }
+
+
+def test_single_keys_can_be_set_on_the_command_line(folder):
+    arguments = ("seeds=[0,1,2]", "labels=[0.05, 1]", "methods={tsal: {filter_back: 0.6}}")
+    assert planned(snakemake(folder, "-n", "--config", *arguments))["train"] == 3 * 2 * 2
+
+
+def test_methods_keep_the_order_of_the_configuration(folder):
+    (folder / "override.yaml").write_text("methods: {tsal: {filter: 0.5}}")
+    process = snakemake(folder, "-n", "--configfile", "override.yaml")
+    (table,) = re.findall(r"^Shell command: tsal table .*$", process.stdout, re.MULTILINE)
+    assert table.index("/supervised/") < table.index("/tsal/")
+
+
+def test_methods_that_train_alike_share_a_warm_up(folder):
+    methods = {
+        "calm": {"base": "tsal", "filter": 0.999},
+        "small": {"base": "tsal", "training": {"batch": 8}},
+        "small_supervised": {"base": "supervised", "training": {"batch": 8}},
+    }
+    (folder / "override.yaml").write_text(yaml.safe_dump({"methods": methods, "labels": [0.05, 1], "seeds": [0, 1]}))
+    jobs = planned(snakemake(folder, "-n", "--configfile", "override.yaml"))
+    assert jobs["train"] == 5 * 4
+    assert jobs["warmup"] == 2 * 4
+
+
+# --- what a change makes anew ---
+
+
+def test_nothing_is_made_twice(plan):
+    assert plan() == {}
+
+
+def test_how_it_is_computed_is_no_reason_to_compute_it_again(plan):
+    assert plan({"threads": 1, "device": "cpu", "gpu": 1}) == {}
+
+
+def test_an_archive_in_another_place_is_the_same_archive(plan, built, tmp_path):
+    shutil.copytree(built / "data/raw", tmp_path / "elsewhere")
+    assert plan({"raw_dir": str(tmp_path / "elsewhere")}) == {}
+
+
+def test_an_archive_that_has_gone_is_not_missed_where_it_was_indexed(plan, tmp_path):
+    assert plan({"raw_dir": str(tmp_path / "nowhere")}) == {}
+
+
+@pytest.mark.slow
+def test_nothing_is_made_twice_after_a_download_either(folder):
+    shutil.rmtree(folder / "data/raw")
+    process = snakemake(folder, "--cores", "2", "data/ytf/faces.parquet")
+    assert process.returncode == 0, process.stderr
+    assert (folder / "data/raw" / ARCHIVE).exists()
+    raw = yaml.safe_load((folder / "data/ytf/index.yaml").read_text())["raw"]
+    assert raw["train-test-data.zip"]["bytes"] == (folder / "data/raw" / ARCHIVE).stat().st_size
+    assert planned(snakemake(folder, "-n", "data/ytf/faces.parquet")) == {}
+
+
+def test_the_order_of_keys_is_no_reason_to_compute_it_again(plan):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    backwards = dict(reversed(config["training"].items()))
+    assert plan({"training": backwards}) == {}
+
+
+def test_another_archive_makes_everything_anew(plan, tmp_path):
+    write_archive(tmp_path / "elsewhere", "b")
+    jobs = plan({"raw_dir": str(tmp_path / "elsewhere")})
+    assert {"index", "crop", "flow", "warmup", "train", "predict", "score", *AFTER_TRAINING} <= set(jobs)
+
+
+def test_fewer_people_make_everything_anew_but_the_download(plan):
+    jobs = plan({"benchmarks": {"ytf": {"max_people": 20}}})
+    assert {"index", "crop", "flow", "warmup", "train", *AFTER_TRAINING} <= set(jobs)
+    assert "download" not in jobs
+
+
+def test_another_crop_geometry_keeps_the_index(plan):
+    jobs = plan({"detector": {"expand": 0.3}})
+    assert {"crop", "flow", "warmup", "train"} <= set(jobs)
+    assert not {"download", "index", "index_settings"} & set(jobs)
+
+
+def test_an_option_of_a_method_trains_that_method_alone(plan):
+    jobs = plan({"methods": {"tsal": {"filter": 0.123}}})
+    assert jobs == {**dict.fromkeys(["settings", "train", "predict", "score", *AFTER_TRAINING], 1)}
+
+
+def test_a_training_key_trains_everything_on_the_same_crops(plan):
+    jobs = plan({"training": {"steps": 7}})
+    assert (jobs["warmup"], jobs["train"], jobs["settings"]) == (1, 2, 3)
+    assert not {"index", "crop", "flow"} & set(jobs)
+
+
+def test_a_new_method_is_trained_alone(plan):
+    jobs = plan({"methods": {"tsal_mu01": {"base": "tsal", "fusion": 0.1}}})
+    assert (jobs["train"], jobs["settings"], jobs["score"]) == (1, 1, 1)
+    assert set(jobs) >= AFTER_TRAINING
+    assert "warmup" not in jobs
+
+
+def test_a_method_that_is_not_run_leaves_its_runs_and_the_table_is_made_anew(plan):
+    jobs = plan({"methods": {"tsal": {"run": False}}})
+    assert "train" not in jobs
+    assert "table" in jobs
+
+
+# --- what is kept ---
+
+
+def test_not_even_a_forced_run_touches_the_archive_of_the_user(folder):
+    archive = folder / "data/raw" / ARCHIVE
+    before = (archive.read_bytes(), archive.stat().st_mtime_ns)
+    process = snakemake(folder, "--cores", "2", "--forceall", "data/ytf/faces.parquet")
+    assert process.returncode == 0, process.stderr
+    assert "tsal download ytf" in process.stderr
+    assert (archive.read_bytes(), archive.stat().st_mtime_ns) == before
+    assert {path.name for path in archive.parent.iterdir()} == {archive.name}
+
+
+@pytest.mark.slow
+def test_a_killed_training_leaves_its_state_for_the_next_run(folder):
+    arguments = ("--cores", "2", "results/runs/ytf/supervised/0.05/seed0/checkpoint.safetensors")
+    state = folder / "results/runs/ytf/supervised/0.05/seed0/checkpoint.safetensors.partial"
+    killed = snakemake(folder, *arguments, STUB_FAILS="train")
+    assert killed.returncode != 0
+    assert state.exists()
+    again = snakemake(folder, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert state.exists()
+
+
+# --- what a user is told ---
+
+
+def errors(process: subprocess.CompletedProcess) -> str:
+    """The output of a run that failed, as it should: without a traceback."""
+    output = process.stdout + process.stderr
+    assert process.returncode != 0, output
+    assert "Traceback" not in output
+    assert ".smk" not in output
+    return output
+
+
+def test_a_benchmark_that_is_not_known_is_named_with_those_that_are(folder):
+    output = errors(snakemake(folder, "-n", "results/nosuch_nme.csv"))
+    assert "unknown benchmark 'nosuch'; expected one of " in output
+    assert "ytf" in output
+
+
+def test_a_method_that_is_not_known_is_named(folder):
+    output = errors(snakemake(folder, "-n", "results/runs/ytf/tsl/0.05/seed0/scores.csv"))
+    assert "unknown method 'tsl'; did you mean 'tsal'?" in output
+
+
+def test_mistakes_in_the_configuration_are_listed(folder):
+    (folder / "mine.yaml").write_text("training: {batch: -3}\ntraning: {}\n")
+    output = errors(snakemake(folder, "-n", "--configfile", "mine.yaml", "--config", "threads=two"))
+    assert "mine.yaml: training.batch: found -3, expected a whole number of at least 1\n" in output
+    assert "mine.yaml: traning: unknown key; did you mean 'training'?\n" in output
+    assert '--config: threads: found "two", expected a whole number of at least 1\n' in output
+
+
+@pytest.fixture
+def private_benchmark(tmp_path: Path) -> Path:
+    """A PYTHONPATH with which there is a benchmark whose data cannot be downloaded."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(
+        "import dataclasses\n"
+        "from tsal import benchmarks\n"
+        "changes = {'name': 'private', 'url': None, 'how_to_get': 'ask its owners for it'}\n"
+        "benchmarks._registry()['private'] = dataclasses.replace(benchmarks.get('ytf'), **changes)\n"
+    )
+    return tmp_path / "site"
+
+
+MISSING = "private: train-test-data.zip not found in data/raw/private/; ask its owners for it and put it there as it is"
+
+
+def test_all_skips_what_is_missing_and_says_so_once(folder, private_benchmark):
+    (folder / "override.yaml").write_text("benchmarks: {private: {}}")
+    process = snakemake(folder, "-n", "--configfile", "override.yaml", python_path=private_benchmark)
+    jobs = planned(process)
+    assert (jobs["table"], jobs["report"]) == (1, 1)
+    assert (process.stdout + process.stderr).count(f"Skipped {MISSING}\n") == 1
+
+
+@pytest.mark.parametrize("target", ["results/private_nme.csv", "data/private/faces.parquet"])
+def test_a_target_whose_data_is_missing_fails_with_the_same_text(folder, private_benchmark, target):
+    assert MISSING in errors(snakemake(folder, "-n", target, python_path=private_benchmark))
+
+
+def test_nothing_to_build_at_all_is_an_error(folder, private_benchmark):
+    shutil.rmtree(folder / "data/raw/ytf")
+    shutil.copy(ROOT / "config.yaml", folder / "config.yaml")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["benchmarks"] = {"private": {}}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    arguments = ("-n", "--configfile", "config.yaml", "--replace-workflow-config")
+    output = errors(snakemake(folder, *arguments, python_path=private_benchmark))
+    assert f"No benchmark of the configuration can be built:\n{MISSING}" in output
+
+
+def test_the_workflow_is_in_good_condition(folder):
+    process = snakemake(folder, "--lint")
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+# --- profiles ---
+
+
+def parse_profile(*arguments: str) -> argparse.Namespace:
+    return parse_args(["--snakefile", str(ROOT / "Snakefile"), *arguments])[1]
+
+
+def test_the_default_profile_is_found_by_itself(folder):
+    options = parse_profile("--directory", str(folder))
+    assert options.printshellcmds
+    assert options.resources["gpu"].value == 1
+    assert options.executor is None
+
+
+def test_the_slurm_profile_submits_each_rule_with_its_resources(folder):
+    options = parse_profile("--workflow-profile", "slurm")
+    assert options.executor == "slurm"
+    assert options.set_resources["train"]["gpu"].value == 1
+    assert planned(snakemake(folder, "-n", "--workflow-profile", "slurm"))["train"] == 2
+
+
+def test_the_slurm_profile_knows_every_rule_that_is_submitted(folder):
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
+    rules = snakemake(folder, "--list-rules").stdout.split()
+    local = {"all", "download", "settings", "index_settings"}
+    assert set(profile["set-resources"]) == {rule for rule in rules if rule.isidentifier()} - local
+    assert all({"mem_mb", "runtime"} <= set(needs) for needs in profile["set-resources"].values())
+    assert {rule for rule, needs in profile["set-resources"].items() if needs.get("gpu")} == {
+        "warmup",
+        "train",
+    }

@@ -1,0 +1,197 @@
+# The configuration, wildcard constraints and input functions; nothing here makes a file.
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.common.configfile import load_configfile
+from snakemake.logging import logger
+
+from tsal import benchmarks
+from tsal import config as settings
+from tsal.errors import InputError
+from tsal.fingerprint import fingerprint
+
+
+# Benchmarks have no "_" in their names, so that results/{benchmark}_nme.csv and figures are read in one way.
+wildcard_constraints:
+    benchmark="[a-z0-9]+",
+    run=r"[a-z][a-z0-9_]*(-[0-9a-f]{6})?",
+    method="(?!warmup)[a-z][a-z0-9_]*",
+    warmup="warmup(-[0-9a-f]{6})?",
+    labels=r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?",
+    seed="[0-9]+",
+    split="train|validation|test",
+    tracker="[a-z0-9_]+",
+
+
+RUN = "results/runs/{benchmark}/{method}/{labels}/seed{seed}"
+WARMUP = "results/runs/{benchmark}/{warmup}/{labels}/seed{seed}"
+REPORTED = set()  # what has been said to be skipped
+
+
+def stop(reason):
+    """End with a message alone. Snakemake prints a traceback with every exception that reaches it."""
+    logger.error(str(reason))
+    sys.exit(1)
+
+
+def check_configuration():
+    """Replace the global config by its checked form; stop with one line for each mistake.
+
+    It is merged anew, since Snakemake lets keys of overriding files come first: methods keep the order of config.yaml.
+    """
+    command_line = workflow.config_settings
+    files = [f"{workflow.basedir}/config.yaml", *workflow.overwrite_configfiles]
+    sources = [(os.path.relpath(path), settings.normalise(load_configfile(path))) for path in files]
+    sources.append(("--config", settings.normalise(command_line.config, all_texts=True)))
+    sources = sources[1:] if command_line.replace_workflow_config else sources
+    config.clear()
+    for _, values in sources:
+        settings.merge(config, values)
+    schema = settings.load_schema(f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
+    try:
+        settings.check_config(config, schema, sources)
+    except InputError as error:
+        stop(error)
+
+
+def untracked(value):
+    """A parameter whose change does not re-run the rule: where and how something is computed, not what.
+
+    Snakemake leaves out of its records what depends on the input, as far as the signature tells.
+    """
+    return lambda wildcards, input: value
+
+
+def missing_message(name):
+    """Why a benchmark cannot be built and what to do about it; None where it can be."""
+    try:
+        benchmark = benchmarks.get(name)
+    except InputError as error:
+        return str(error)
+    indexed = Path(f"data/{name}/faces.parquet").exists()
+    if indexed or benchmark.status(config["raw_dir"]) != "missing":
+        return None
+    return benchmark.missing_message(config["raw_dir"])
+
+
+def require(benchmark):
+    """Stop, with what to do about it, where a benchmark is unknown or its raw data missing."""
+    if reason := missing_message(benchmark):
+        stop(reason)
+
+
+def check_raw_data(wildcards):
+    require(wildcards.benchmark)
+    return []
+
+
+def available_benchmarks():
+    """The benchmarks of the configuration that can be built; says once of each other one what it lacks."""
+    reasons = {name: missing_message(name) for name in config["benchmarks"]}
+    skipped = [reason for reason in reasons.values() if reason]
+    if len(skipped) == len(reasons):
+        stop("\n".join(["No benchmark of the configuration can be built:", *skipped]))
+    for reason in skipped:
+        if reason not in REPORTED:
+            logger.warning(f"Skipped {reason}")
+            REPORTED.add(reason)
+    return [name for name, reason in reasons.items() if not reason]
+
+
+def runs_of(benchmark, file, warmups=False):
+    """`file` of every run of a benchmark; with the warm-up that all methods share, if asked for."""
+    require(benchmark)
+    runs = settings.methods_to_run(config)
+    if warmups and any(settings.warmup_name(config, method) == settings.WARMUP for method in runs):
+        runs = [settings.WARMUP, *runs]
+    return expand(
+        "results/runs/{benchmark}/{run}/{labels}/seed{seed}/{file}",
+        benchmark=benchmark,
+        run=runs,
+        labels=config["labels"],
+        seed=config["seeds"],
+        file=file,
+    )
+
+
+def figures_of(benchmark):
+    """The figures of a benchmark; that of the signals only where a method measures some."""
+    names = ["ced", "training", "signals", "overlay"]
+    if not any(settings.measures_signals(config, method) for method in settings.methods_to_run(config)):
+        names.remove("signals")
+    return [f"results/figures/{benchmark}_{name}.png" for name in names]
+
+
+def all_tables(wildcards):
+    return [f"results/{benchmark}_nme.csv" for benchmark in available_benchmarks()]
+
+
+def all_significance_tables(wildcards):
+    return [f"results/tables/{benchmark}_significance.csv" for benchmark in available_benchmarks()]
+
+
+def all_figures(wildcards):
+    return [figure for benchmark in available_benchmarks() for figure in figures_of(benchmark)]
+
+
+def settings_of_methods(wildcards):
+    """Settings of one run of each method, and what the faces are made of: what the report says of the numbers."""
+    files = []
+    for benchmark in available_benchmarks():
+        files.append(f"data/{benchmark}/index.yaml")
+        for method in settings.methods_to_run(config):
+            run = f"{method}/{config['labels'][0]}/seed{config['seeds'][0]}"
+            files.append(f"results/runs/{benchmark}/{run}/settings.yaml")
+    return files
+
+
+def as_json(values):
+    """The same text for the same values: their order in a configuration is no reason to compute anything again."""
+    return json.dumps(values, sort_keys=True)
+
+
+def settings_as_json(wildcards):
+    """The settings of a run or warm-up, as far as its training depends on them."""
+    resolve = settings.resolve_warmup if wildcards.run.startswith("warmup") else settings.resolve_run
+    try:
+        resolved = resolve(config, wildcards.benchmark, wildcards.run, float(wildcards.labels))
+    except InputError as error:
+        stop(error)
+    return as_json(resolved)
+
+
+def index_settings_as_json(wildcards):
+    """What a face table is made of. Where the raw data is gone, what it was when it was last there."""
+    recorded = Path(f"data/{wildcards.benchmark}/index.yaml")
+    raw = fingerprint(benchmarks.get(wildcards.benchmark), config["raw_dir"])
+    if raw is None and recorded.exists():
+        raw = yaml.safe_load(recorded.read_text())["raw"]
+    people = settings.max_people(config, wildcards.benchmark)
+    return as_json({"benchmark": wildcards.benchmark, "max_people": people, "raw": raw})
+
+
+def max_people_option(wildcards):
+    people = settings.max_people(config, wildcards.benchmark)
+    return "" if people is None else f"--max-people {people}"
+
+
+def warmup_of(wildcards):
+    """The warm-up that a method starts from."""
+    try:
+        warmup = settings.warmup_name(config, wildcards.method)
+    except InputError as error:
+        stop(error)
+    return f"results/runs/{{benchmark}}/{warmup}/{{labels}}/seed{{seed}}/checkpoint.safetensors"
+
+
+def flow_of(wildcards):
+    """The optical flow that a method trains on, if any."""
+    tracker = settings.tracker_of(config, wildcards.method)
+    return f"data/{{benchmark}}/flow/{tracker}/train.npy" if tracker else []
+
+
+check_configuration()

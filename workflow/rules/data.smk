@@ -1,0 +1,127 @@
+# download -> index -> crop -> flow: from a raw archive to packed crops.
+
+
+# The archive itself is no output: Snakemake deletes outputs before it makes them anew, and the archive may be the
+# user's own. Where it already lies in raw_dir, it is only checked. The output says that it is there.
+rule download:
+    input:
+        check_raw_data,  # no file: stops where there is nothing to download and nothing in raw_dir
+    output:
+        touch("data/{benchmark}/raw.ok"),
+    log:
+        "logs/{benchmark}/download.log",
+    benchmark:
+        "results/timings/{benchmark}/download.tsv"
+    localrule: True  # compute nodes of clusters often cannot reach the internet
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=120,
+    params:
+        raw_dir=untracked(config["raw_dir"]),
+    message:
+        "Making sure that the raw data of {wildcards.benchmark} is there"
+    shell:
+        "tsal download {wildcards.benchmark} --raw-dir {params.raw_dir:q} 2>&1 | tee -i {log}"
+
+
+# Archives are known by their content, so that a new place re-runs nothing and a new archive everything.
+rule index_settings:
+    input:
+        rules.download.output,
+    output:
+        "data/{benchmark}/index.yaml",
+    log:
+        "logs/{benchmark}/index_settings.log",
+    benchmark:
+        "results/timings/{benchmark}/index_settings.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        json=index_settings_as_json,
+    message:
+        "Writing down what the faces of {wildcards.benchmark} are made of"
+    shell:
+        "tsal settings --json {params.json:q} -o {output} 2>&1 | tee -i {log}"
+
+
+rule index:
+    input:
+        rules.index_settings.output,
+    output:
+        faces="data/{benchmark}/faces.parquet",
+        images=directory("data/{benchmark}/images"),
+    log:
+        "logs/{benchmark}/index.log",
+    benchmark:
+        "results/timings/{benchmark}/index.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        raw_dir=untracked(config["raw_dir"]),
+        max_people=max_people_option,
+    message:
+        "Indexing the faces of {wildcards.benchmark}"
+    shell:
+        "tsal index {wildcards.benchmark} --raw-dir {params.raw_dir:q} --images {output.images}"
+        " {params.max_people} -o {output.faces} 2>&1 | tee -i {log}"
+
+
+rule crop:
+    input:
+        faces=rules.index.output.faces,
+        images=rules.index.output.images,
+    output:
+        images="data/{benchmark}/crops/{split}.npy",
+        faces="data/{benchmark}/crops/{split}.npz",
+    log:
+        "logs/{benchmark}/crop/{split}.log",
+    benchmark:
+        "results/timings/{benchmark}/crop/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        input_px=config["detector"]["input_px"],
+        expand=config["detector"]["expand"],
+        margin=config["detector"]["margin"],
+    message:
+        "Cropping the {wildcards.split} faces of {wildcards.benchmark}"
+    shell:
+        "tsal crop {input.faces} --split {wildcards.split} --input-px {params.input_px}"
+        " --expand {params.expand} --margin {params.margin} --threads {threads} -o {output.images}"
+        " 2>&1 | tee -i {log}"
+
+
+rule flow:
+    input:
+        images=rules.crop.output.images,
+        faces=rules.crop.output.faces,
+    output:
+        "data/{benchmark}/flow/{tracker}/{split}.npy",
+    log:
+        "logs/{benchmark}/flow/{tracker}/{split}.log",
+    benchmark:
+        "results/timings/{benchmark}/flow/{tracker}/{split}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    message:
+        "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"
+    shell:
+        "tsal flow {input.images} --tracker {wildcards.tracker} --threads {threads} -o {output}"
+        " 2>&1 | tee -i {log}"

@@ -1,0 +1,173 @@
+# Tables, figures and the report: from scores, logs and predictions to what a reader looks at.
+
+
+rule table:
+    input:
+        scores=lambda wildcards: runs_of(wildcards.benchmark, "scores.csv"),
+        settings=lambda wildcards: runs_of(wildcards.benchmark, "settings.yaml"),
+        faces=rules.index.output.faces,
+    output:
+        nme=report(
+            "results/{benchmark}_nme.csv",
+            caption="../report/nme.rst",
+            category="{benchmark}",
+            subcategory="Tables",
+            labels={"table": "NME"},
+        ),
+        markdown="results/tables/{benchmark}_nme.md",
+        significance=report(
+            "results/tables/{benchmark}_significance.csv",
+            caption="../report/significance.rst",
+            category="{benchmark}",
+            subcategory="Tables",
+            labels={"table": "Significance"},
+        ),
+    log:
+        "logs/{benchmark}/table.log",
+    benchmark:
+        "results/timings/{benchmark}/table.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Tabulating the errors on {wildcards.benchmark}"
+    shell:
+        "tsal table --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.nme} {input.scores}"
+        " 2>&1 | tee -i {log}"
+
+
+rule figure_ced:
+    input:
+        lambda wildcards: runs_of(wildcards.benchmark, "scores.csv"),
+    output:
+        png=report(
+            "results/figures/{benchmark}_ced.png",
+            caption="../report/ced.rst",
+            category="{benchmark}",
+            subcategory="Figures",
+            labels={"figure": "Cumulative error curves"},
+        ),
+        pdf="results/figures/{benchmark}_ced.pdf",
+    log:
+        "logs/{benchmark}/figure_ced.log",
+    benchmark:
+        "results/timings/{benchmark}/figure_ced.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    message:
+        "Drawing the cumulative error curves of {wildcards.benchmark}"
+    shell:
+        "tsal figure ced --benchmark {wildcards.benchmark} -o {output.png} {input} 2>&1 | tee -i {log}"
+
+
+rule figure_training:
+    input:
+        lambda wildcards: runs_of(wildcards.benchmark, "log.csv", warmups=True),
+    output:
+        png=report(
+            "results/figures/{benchmark}_training.png",
+            caption="../report/training.rst",
+            category="{benchmark}",
+            subcategory="Figures",
+            labels={"figure": "NME over training"},
+        ),
+        pdf="results/figures/{benchmark}_training.pdf",
+    log:
+        "logs/{benchmark}/figure_training.log",
+    benchmark:
+        "results/timings/{benchmark}/figure_training.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    message:
+        "Drawing the error over training on {wildcards.benchmark}"
+    shell:
+        "tsal figure training --benchmark {wildcards.benchmark} -o {output.png} {input} 2>&1 | tee -i {log}"
+
+
+rule figure_signals:
+    input:
+        lambda wildcards: runs_of(wildcards.benchmark, "log.csv"),
+    output:
+        png=report(
+            "results/figures/{benchmark}_signals.png",
+            caption="../report/signals.rst",
+            category="{benchmark}",
+            subcategory="Figures",
+            labels={"figure": "Noise of the signals"},
+        ),
+        pdf="results/figures/{benchmark}_signals.pdf",
+    log:
+        "logs/{benchmark}/figure_signals.log",
+    benchmark:
+        "results/timings/{benchmark}/figure_signals.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    message:
+        "Drawing the noise of the supervision signals on {wildcards.benchmark}"
+    shell:
+        "tsal figure signals --benchmark {wildcards.benchmark} -o {output.png} {input} 2>&1 | tee -i {log}"
+
+
+rule figure_overlay:
+    input:
+        predictions=lambda wildcards: runs_of(wildcards.benchmark, "predictions.csv"),
+        scores=lambda wildcards: runs_of(wildcards.benchmark, "scores.csv"),
+        faces=rules.index.output.faces,
+        images=rules.index.output.images,
+    output:
+        png=report(
+            "results/figures/{benchmark}_overlay.png",
+            caption="../report/overlay.rst",
+            category="{benchmark}",
+            subcategory="Figures",
+            labels={"figure": "Test faces"},
+        ),
+        pdf="results/figures/{benchmark}_overlay.pdf",
+    log:
+        "logs/{benchmark}/figure_overlay.log",
+    benchmark:
+        "results/timings/{benchmark}/figure_overlay.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    message:
+        "Drawing test faces of {wildcards.benchmark} with their predictions"
+    shell:
+        "tsal figure overlay --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.png}"
+        " {input.predictions} 2>&1 | tee -i {log}"
+
+
+rule report:
+    input:
+        tables=all_tables,
+        significance=all_significance_tables,
+        figures=all_figures,
+        settings=settings_of_methods,
+    output:
+        "results/report.html",
+    log:
+        "logs/report.log",
+    benchmark:
+        "results/timings/report.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    message:
+        "Writing the report"
+    shell:
+        "tsal report -o {output} {input} 2>&1 | tee -i {log}"

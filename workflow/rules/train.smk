@@ -1,0 +1,89 @@
+# warm-up -> method: supervised, tsal and every variant of them in the configuration.
+#
+# A killed training goes on where it was: its state lies beside the checkpoint, in a file that is no output, since
+# Snakemake deletes the outputs of a job that failed.
+
+
+# The settings hold what a training depends on, so that a change of the configuration re-runs only what it concerns.
+rule settings:
+    output:
+        "results/runs/{benchmark}/{run}/{labels}/seed{seed}/settings.yaml",
+    log:
+        "logs/{benchmark}/settings/{run}/{labels}/seed{seed}.log",
+    benchmark:
+        "results/timings/{benchmark}/settings/{run}/{labels}/seed{seed}.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        json=settings_as_json,
+    message:
+        "Writing the settings of {wildcards.run} ({wildcards.benchmark}, labels {wildcards.labels}, seed {wildcards.seed})"
+    shell:
+        "tsal settings --json {params.json:q} -o {output} 2>&1 | tee -i {log}"
+
+
+rule warmup:
+    input:
+        settings=f"{WARMUP}/settings.yaml",
+        crops=expand(
+            "data/{{benchmark}}/crops/{split}.{kind}", split=["train", "validation"], kind=["npy", "npz"]
+        ),
+    output:
+        checkpoint=f"{WARMUP}/checkpoint.safetensors",
+        log=f"{WARMUP}/log.csv",
+    log:
+        "logs/{benchmark}/train/{warmup}/{labels}/seed{seed}.log",
+    benchmark:
+        "results/timings/{benchmark}/train/{warmup}/{labels}/seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=config["gpu"],
+    params:
+        crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
+        device=untracked(config["device"]),
+    message:
+        "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
+    shell:
+        "tsal warmup --settings {input.settings} --crops {params.crops} --seed {wildcards.seed}"
+        " --threads {threads} --device {params.device} -o {output.checkpoint} --log {output.log}"
+        " 2>&1 | tee -i {log}"
+
+
+rule train:
+    input:
+        settings=f"{RUN}/settings.yaml",
+        warmup=warmup_of,
+        crops=rules.warmup.input.crops,
+        flow=flow_of,
+    output:
+        checkpoint=f"{RUN}/checkpoint.safetensors",
+        log=f"{RUN}/log.csv",
+    log:
+        "logs/{benchmark}/train/{method}/{labels}/seed{seed}.log",
+    benchmark:
+        "results/timings/{benchmark}/train/{method}/{labels}/seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=config["gpu"],
+    params:
+        crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
+        flow=lambda wildcards, input: f"--flow {input.flow}" if input.flow else "",
+        device=untracked(config["device"]),
+    message:
+        "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
+    shell:
+        "tsal train --settings {input.settings} --warmup {input.warmup} --crops {params.crops} {params.flow}"
+        " --seed {wildcards.seed} --threads {threads} --device {params.device}"
+        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
