@@ -16,6 +16,7 @@ from tsal.augment import (
     sample,
     sampling_grid,
     to_view,
+    turn,
 )
 from tsal.landmarks import SCHEMES
 
@@ -61,6 +62,15 @@ def test_a_mirrored_face_swaps_left_and_right():
     seen = to_view(face, mirror(plain, 96), SCHEME)
     straight = to_view(face, plain, SCHEME)
     assert seen[0, 36].tolist() == pytest.approx([95 - straight[0, 45, 0].item(), straight[0, 45, 1].item()], abs=1e-3)
+
+
+def test_a_turned_view_turns_the_picture_about_its_middle():
+    plain = views(1, NONE)
+    points = torch.tensor([[63.5, 63.5], [93.5, 63.5]]).repeat(1, 34, 1)
+    seen = to_view(points, turn(plain, 96, 30.0), SCHEME)[0, :2]
+    expected = [47.5 + 30 * np.cos(np.pi / 6), 47.5 + 30 * np.sin(np.pi / 6)]
+    assert seen[0].tolist() == pytest.approx([47.5, 47.5], abs=1e-3)
+    assert seen[1].tolist() == pytest.approx(expected, abs=1e-3)
 
 
 def test_scale_rotation_and_shift_stay_in_their_ranges():

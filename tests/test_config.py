@@ -77,7 +77,7 @@ def test_every_override_of_the_repository_is_valid(file):
         ),
         ("detector.name", "vgg", 'detector.name: found "vgg", expected one of compact, vgg16_cpm'),
         ("detector", None, "detector: found null, expected a section (key: value)"),
-        ("device", "gpu", 'device: found "gpu", expected one of auto, cpu, cuda, cuda:N, mps'),
+        ("device", "gpu", 'device: found "gpu", expected one of auto, cpu, cuda, cuda:N'),
         ("raw_dir", 7, "raw_dir: found 7, expected the path of a folder"),
         (
             "methods.tsal.fusion",
@@ -256,10 +256,32 @@ def test_a_variant_of_a_variant_inherits_from_both():
 def test_a_method_overrides_training_keys_for_itself_alone_and_within_sections():
     config = changed("methods.mine", {"base": "tsal", "training": {"steps": 7, "loss": {"sic": 0.5}}})
     mine, tsal = (configuration.resolve_run(config, "ytf", name, 0.05) for name in ("mine", "tsal"))
-    expected = copy.deepcopy(DEFAULT["training"])
+    expected = copy.deepcopy(tsal["training"])
     expected["steps"], expected["loss"]["sic"] = 7, 0.5
     assert mine["training"] == expected
-    assert tsal["training"] == DEFAULT["training"]
+    assert (tsal["training"]["steps"], tsal["training"]["loss"]) == (
+        DEFAULT["training"]["steps"],
+        DEFAULT["training"]["loss"],
+    )
+
+
+def test_a_benchmark_overrides_training_keys_and_a_method_overrides_those():
+    own = {"steps": 5, "augmentation": {"flip": 0.3}}
+    config = changed("benchmarks.ytf.training", own)
+    config["methods"]["mine"] = {"base": "tsal", "training": {"steps": 7}}
+    tsal, mine = (configuration.resolve_run(config, "ytf", name, 0.05)["training"] for name in ("tsal", "mine"))
+    assert (tsal["steps"], mine["steps"]) == (5, 7)
+    assert tsal["augmentation"] == mine["augmentation"] == {**DEFAULT["training"]["augmentation"], "flip": 0.3}
+    assert configuration.warmup_name(config, "ytf", "tsal") == "warmup"
+    assert configuration.resolve_warmup(config, "ytf", "warmup", 0.05)["training"] == tsal
+
+
+def test_mistakes_in_what_a_benchmark_overrides_are_named_with_their_place():
+    config = changed("benchmarks.ytf.training", {"steps": -1, "stepz": 2})
+    with pytest.raises(InputError) as error:
+        configuration.check_config(config, SCHEMA)
+    assert "benchmarks.ytf.training.steps: found -1, expected a whole number of at least 1" in str(error.value)
+    assert "benchmarks.ytf.training.stepz: unknown key; did you mean 'steps'?" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -296,19 +318,19 @@ def test_an_unknown_method_is_an_error():
 
 def test_methods_that_do_not_run_are_no_targets():
     config = changed("methods.mine", {"base": "tsal", "run": False})
-    assert configuration.methods_to_run(config) == list(DEFAULT["methods"])
+    assert configuration.methods_to_run(config) == ["supervised", "tsal"]
 
 
 def test_only_methods_with_a_tracker_need_flow():
     config = changed("methods.mine", {"base": "tsal"})
-    trackers = {name: configuration.tracker_of(config, name) for name in ("supervised", "tsal", "mine")}
+    trackers = {name: configuration.tracker_of(config, "ytf", name) for name in ("supervised", "tsal", "mine")}
     assert trackers == {"supervised": None, "tsal": "dis", "mine": "dis"}
 
 
 def test_signals_are_measured_by_methods_that_have_sources_and_a_probe():
-    assert configuration.measures_signals(DEFAULT, "tsal")
-    assert not configuration.measures_signals(DEFAULT, "supervised")
-    assert not configuration.measures_signals(changed("training.probe", 0), "tsal")
+    assert configuration.measures_signals(DEFAULT, "ytf", "tsal")
+    assert not configuration.measures_signals(DEFAULT, "ytf", "supervised")
+    assert not configuration.measures_signals(changed("training.probe", 0), "ytf", "tsal")
 
 
 # --- warm-up ---
@@ -316,14 +338,14 @@ def test_signals_are_measured_by_methods_that_have_sources_and_a_probe():
 
 def test_methods_that_train_alike_share_the_warm_up():
     config = changed("methods.mine", {"base": "tsal", "filter": 0.1, "training": {"batch": 32}})
-    assert {configuration.warmup_name(config, method) for method in config["methods"]} == {"warmup"}
+    assert {configuration.warmup_name(config, "ytf", method) for method in config["methods"]} == {"warmup"}
 
 
 def test_methods_with_the_same_overrides_share_a_warm_up_of_their_own():
     config = changed("methods.a", {"base": "tsal", "training": {"batch": 8}})
     config["methods"]["b"] = {"base": "supervised", "training": {"batch": 8}}
     config["methods"]["c"] = {"base": "supervised", "training": {"batch": 9}}
-    a, b, c = (configuration.warmup_name(config, method) for method in "abc")
+    a, b, c = (configuration.warmup_name(config, "ytf", method) for method in "abc")
     assert a == b
     assert len({"warmup", a, c}) == 3
     assert configuration.resolve_warmup(config, "ytf", a, 0.05)["training"]["batch"] == 8

@@ -7,7 +7,19 @@ from tsal.augment import NONE, Augmentation, draw_view, mirror, to_view
 from tsal.detector import build
 from tsal.heatmaps import decode_peaks, encode_distribution
 from tsal.landmarks import SCHEMES
-from tsal.sources import SOURCES, Frames, Signal, fuse, maps_in_view, observe, uncertainty
+from tsal.sources import (
+    LEAST_VARIANCE,
+    MOTION_NOISE,
+    ROUND_TRIP_NOISE,
+    SOURCES,
+    SPREAD_NOISE,
+    Frames,
+    Signal,
+    fuse,
+    maps_in_view,
+    observe,
+    uncertainty,
+)
 
 SCHEME = SCHEMES["68"]
 
@@ -98,7 +110,7 @@ def follower():
 
 
 def test_every_source_finds_the_spot_where_it_is_in_this_frame(follower):
-    names = ("tracking", "detection", "mirror")
+    names = ("tracking", "detection", "mirror", "turned")
     signals, _ = observe(follower, moved(), names, SCHEME, 96)
     for name in names:
         assert signals[name].points[0, 0].tolist() == pytest.approx([72, 70], abs=0.7), name
@@ -116,7 +128,13 @@ def test_the_round_trip_error_adds_to_the_variance_of_tracking(follower):
     exact, _ = observe(follower, moved(), ("tracking",), SCHEME, 96)
     off, _ = observe(follower, moved(back=12.5), ("tracking",), SCHEME, 96)
     added = off["tracking"].variance - exact["tracking"].variance
-    assert added.flatten().tolist() == pytest.approx([0.25] * 68, abs=0.02)
+    assert added.flatten().tolist() == pytest.approx([ROUND_TRIP_NOISE * 0.25] * 68, abs=0.3)
+
+
+def test_tracking_is_believed_less_the_further_the_face_moved(follower):
+    signals, _ = observe(follower, moved(), ("tracking", "detection"), SCHEME, 96)
+    added = signals["tracking"].variance - signals["detection"].variance
+    assert added.flatten().tolist() == pytest.approx([MOTION_NOISE * 12**2] * 68, abs=0.5)
 
 
 def test_observing_leaves_no_gradient_and_no_trace_in_the_detector():
@@ -129,12 +147,16 @@ def test_observing_leaves_no_gradient_and_no_trace_in_the_detector():
     assert all(torch.equal(before[name], value) for name, value in detector.state_dict().items())
 
 
-def test_the_claimed_uncertainty_is_the_spread_or_grows_as_the_peak_falls():
+def test_the_claimed_uncertainty_grows_with_excess_spread_or_as_the_peak_falls():
     detector = build("compact", 2, sigma=6.0)
     maps = encode_distribution(torch.tensor([[[40.0, 40.0], [50.0, 50.0]]]), (24, 24), 4, 6.0)
     output = detector(torch.zeros(1, 3, 96, 96))
     sharp = type(output)([maps.clamp_min(1e-30).log()], output.centre, output.offsets)
-    assert uncertainty(detector, sharp).flatten().tolist() == pytest.approx([6.0, 6.0], rel=1e-2)
+    assert uncertainty(detector, sharp).flatten().tolist() == pytest.approx([LEAST_VARIANCE**0.5] * 2, rel=2e-2)
+    detector.sigma = 4.0  # trained sharper than the maps are now: 6^2 - 4^2 = 20 px^2 of doubt
+    expected = (LEAST_VARIANCE + 20 * SPREAD_NOISE) ** 0.5
+    assert uncertainty(detector, sharp).flatten().tolist() == pytest.approx([expected] * 2, rel=2e-2)
+    detector.sigma = 6.0
     detector.distribution = False
     peaks = torch.zeros(1, 3, 24, 24)
     peaks[0, 0, 5, 5], peaks[0, 1, 5, 5] = 1.0, 0.5

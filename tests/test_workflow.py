@@ -122,7 +122,9 @@ def test_all_goes_from_the_archive_to_table_figures_and_report(built):
 def test_every_run_says_with_which_settings_it_was_trained(built):
     settings = yaml.safe_load((built / "results/runs/ytf/tsal/0.05/seed0/settings.yaml").read_text())
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    assert settings["training"] == config["training"]
+    expected = config["training"]
+    expected["augmentation"] |= config["benchmarks"]["ytf"]["training"]["augmentation"]
+    assert settings["training"] == expected
     assert settings["detector"] == config["detector"]
     assert (settings["method"], settings["labels"], settings["benchmark"]) == ("tsal", 0.05, "ytf")
     assert settings["tsal"]["filter"] == config["methods"]["tsal"]["filter"]

@@ -77,6 +77,16 @@ def mirror(view: View, input_px: int) -> View:
     return View(matrix, ~view.mirrored, view.scale)
 
 
+def turn(view: View, input_px: int, degrees: float) -> View:
+    """The same view turned clockwise about its middle."""
+    angle = torch.deg2rad(torch.tensor(degrees))
+    rotation = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]], device=view.matrix.device)
+    middle = torch.full((2, 1), (input_px - 1) / 2, device=view.matrix.device)
+    matrix = rotation @ view.matrix
+    matrix[:, :, 2:] += middle - rotation @ middle
+    return View(matrix, view.mirrored, view.scale)
+
+
 def to_view(points: Tensor, view: View, scheme: Scheme) -> Tensor:
     """Landmarks (B, K, 2) in store px -> (B, K, 2) in network px, renamed where the view is mirrored."""
     mapped = points @ view.matrix[:, :, :2].transpose(1, 2) + view.matrix[:, None, :, 2]

@@ -43,13 +43,13 @@ def resolve_run(config: Config, benchmark: str, method: str, labels: float) -> d
 
     Returns:
         What tsal.settings.Settings reads: benchmark, method, algorithm (the implemented method that its bases
-        lead to), labels, scheme, detector, training (with the method's overrides) and, under the algorithm's
-        name, its own keys where it has any.
+        lead to), labels, scheme, detector, training (with what the benchmark and then the method override) and,
+        under the algorithm's name, its own keys where it has any.
 
     Raises:
         InputError: there is no such method or benchmark.
     """
-    algorithm, training, options = _merge_method(config, method)
+    algorithm, training, options = _merge_method(config, benchmark, method)
     return {
         **_common(config, benchmark, method, algorithm, labels),
         "training": training,
@@ -66,14 +66,14 @@ def resolve_warmup(config: Config, benchmark: str, warmup: str, labels: float) -
     Raises:
         InputError: no method of the config starts from such a warm-up, or there is no such benchmark.
     """
-    users = [method for method in config["methods"] if warmup_name(config, method) == warmup]
+    users = [method for method in config["methods"] if warmup_name(config, benchmark, method) == warmup]
     if not users and warmup != WARMUP:
         raise InputError(f"no method of the config starts from a warm-up {warmup!r}")
-    training = _merge_method(config, users[0])[1] if users else copy.deepcopy(dict(config["training"]))
+    training = _merge_method(config, benchmark, users[0])[1] if users else _training(config, benchmark)
     return {**_common(config, benchmark, WARMUP, "supervised", labels), "training": training}
 
 
-def warmup_name(config: Config, method: str) -> str:
+def warmup_name(config: Config, benchmark: str, method: str) -> str:
     """The warm-up that a method starts from: methods that train alike share one.
 
     All training keys count, the number of steps after the warm-up too: the learning rate falls over both.
@@ -81,8 +81,8 @@ def warmup_name(config: Config, method: str) -> str:
     Returns:
         "warmup", or "warmup-" and a digest where the method overrides training keys.
     """
-    training = _merge_method(config, method)[1]
-    if training == config["training"]:
+    training = _merge_method(config, benchmark, method)[1]
+    if training == _training(config, benchmark):
         return WARMUP
     digest = hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()
     return f"{WARMUP}-{digest[:6]}"
@@ -98,14 +98,14 @@ def max_people(config: Config, benchmark: str) -> int | None:
     return config["benchmarks"].get(benchmark, {}).get("max_people")
 
 
-def tracker_of(config: Config, method: str) -> str | None:
+def tracker_of(config: Config, benchmark: str, method: str) -> str | None:
     """The tracker whose optical flow a method trains on; None where it uses none."""
-    return _merge_method(config, method)[2].get("tracker")
+    return _merge_method(config, benchmark, method)[2].get("tracker")
 
 
-def measures_signals(config: Config, method: str) -> bool:
+def measures_signals(config: Config, benchmark: str, method: str) -> bool:
     """Whether a method measures the noise of supervision signals while it trains."""
-    _, training, options = _merge_method(config, method)
+    _, training, options = _merge_method(config, benchmark, method)
     return "sources" in options and training["probe"] > 0
 
 
@@ -120,10 +120,17 @@ def _common(config: Config, benchmark: str, method: str, algorithm: str, labels:
     }
 
 
-def _merge_method(config: Config, method: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def _training(config: Config, benchmark: str) -> dict[str, Any]:
+    """How methods train on a benchmark, which need not be one that `all` builds."""
+    training = copy.deepcopy(dict(config["training"]))
+    merge(training, config["benchmarks"].get(benchmark, {}).get("training", {}))
+    return training
+
+
+def _merge_method(config: Config, benchmark: str, method: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """(algorithm, training, options) of a method: its bases from the first on, then its own keys."""
     chain = _bases(config, method)
-    training, options = copy.deepcopy(dict(config["training"])), {}
+    training, options = _training(config, benchmark), {}
     for name in chain:
         entry = config["methods"][name]
         merge(training, entry.get("training", {}))
@@ -196,7 +203,7 @@ def check_config(config: Config, schema: Config, sources: Sequence[Source] = ())
     """
     sources = sources or [("config.yaml", config)]
     problems = list(_violations(config, _require_all(schema)))
-    problems += _benchmark_problems(config) + _method_problems(config, schema)
+    problems += _benchmark_problems(config, schema) + _method_problems(config, schema)
     if problems:
         lines = (f"{_source_of(path, sources)}: {'.'.join(path)}: {text}" for path, text in problems)
         raise InputError("\n".join(dict.fromkeys(lines)))
@@ -219,10 +226,15 @@ def _source_of(path: Sequence[str], sources: Sequence[Source]) -> str:
     return sources[0][0]
 
 
-def _benchmark_problems(config: Config) -> list[Problem]:
+def _benchmark_problems(config: Config, schema: Config) -> list[Problem]:
     known, listed = benchmarks.names(), config.get("benchmarks")
-    names = listed if isinstance(listed, Mapping) else ()
-    return [(("benchmarks", name), _unknown("benchmark", name, known)) for name in names if name not in known]
+    listed = listed if isinstance(listed, Mapping) else {}
+    problems = [(("benchmarks", name), _unknown("benchmark", name, known)) for name in listed if name not in known]
+    some_training = {**schema["$defs"]["training"], "$defs": schema["$defs"]}
+    for name, entry in listed.items():
+        if isinstance(entry, Mapping) and isinstance(entry.get("training"), Mapping):
+            problems += _violations(entry["training"], some_training, ("benchmarks", name, "training"))
+    return problems
 
 
 def _method_problems(config: Config, schema: Config) -> list[Problem]:

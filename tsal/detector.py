@@ -211,17 +211,29 @@ class SmallCentreHead(nn.Module):
         return self.centre(x), self.offsets(x)
 
 
-def compact(n_points: int, decode: str = "expectation", sigma: float = 6.0, weights: str | None = None) -> Detector:
-    """A residual feature pyramid, about 3 M parameters, for 96 to 128 px input; heatmaps are distributions, stride 4.
+def compact(
+    n_points: int,
+    decode: str = "gaussian",
+    sigma: float = 4.0,
+    weights: str | None = None,
+    widths: tuple[int, ...] = (32, 64, 128, 256),
+    blocks: int = 2,
+    features: int = 64,
+) -> Detector:
+    """A residual feature pyramid, 2.9 M parameters, for 96 to 128 px input; heatmaps are distributions, stride 4.
+
+    Chosen among trunks of several sizes by NME against training time: benchmarks/compact.py.
 
     Args:
         n_points: K.
-        decode: "expectation", "gaussian" or "centroid".
+        decode: "gaussian", "expectation" or "centroid".
         sigma: of the target heatmaps, in input pixels.
         weights: a .safetensors file of the trunk, or None for random weights.
+        widths: channels at strides 2, 4, 8, ...
+        blocks: residual blocks a stride.
+        features: channels of the pyramid and the heads.
     """
-    features = 64
-    trunk = FeaturePyramid((32, 64, 128, 256), blocks=2, features=features)
+    trunk = FeaturePyramid(widths, blocks, features)
     if weights is not None:
         _load_trunk(trunk, weights)
     return Detector(

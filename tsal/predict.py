@@ -80,7 +80,7 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
     metadata = json.loads(metadata[FORMAT])
     settings = from_dict(DetectorSettings, metadata["detector"], str(path))
     scheme = SCHEMES[metadata["scheme"]]
-    network = create_network(replace(settings, weights=None), scheme, metadata["precision"])
+    network = create_network(replace(settings, weights="none"), scheme, metadata["precision"])
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -90,14 +90,10 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
 
 def create_network(settings: DetectorSettings, scheme: Scheme, precision: str) -> Detector:
     """A new, untrained network as the settings describe it."""
-    return build(
-        settings.name,
-        scheme.n_points,
-        precision,
-        sigma=settings.sigma,
-        decode=settings.decode,
-        weights=settings.weights,
-    )
+    options = {"sigma": settings.sigma, "decode": settings.decode}
+    if settings.weights != "auto":
+        options["weights"] = None if settings.weights == "none" else settings.weights
+    return build(settings.name, scheme.n_points, precision, **options)
 
 
 def predict_store(detector: LandmarkDetector, store: CropStore, rows: np.ndarray, device: torch.device) -> np.ndarray:

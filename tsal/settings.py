@@ -15,15 +15,19 @@ from tsal.errors import InputError
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """See `detector.build`; expand and margin are the geometry of the crops, see `crops`."""
+    """See `detector.build`; expand and margin are the geometry of the crops, see `crops`.
+
+    weights: what the trunk starts from: "imagenet" (vgg16_cpm), a .safetensors file, "none" for random weights, or
+    "auto": imagenet where the detector has such weights.
+    """
 
     name: str = "compact"
     input_px: int = 96
     expand: float = 0.2
     margin: float = 4 / 3
-    sigma: float = 6.0
-    decode: str = "expectation"
-    weights: str | None = None
+    sigma: float = 4.0
+    decode: str = "gaussian"
+    weights: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ the same places in an augmented view.
 - tracking: the neighbouring frame of the clip, warped onto this frame by optical flow, decoded by its heatmaps.
 - offsets: the same warped frame, decoded by facial centre and offsets (the paper's detection source).
 - detection: the frame itself, decoded by its heatmaps.
-- mirror: the mirrored frame, decoded by its heatmaps.
+- mirror: the mirrored frame, decoded by its heatmaps. Only where annotators treat left and right alike.
+- turned: the frame turned by a known angle, decoded by its heatmaps.
 """
 
 from dataclasses import dataclass
@@ -26,13 +27,22 @@ from tsal.augment import (
     rename_mirrored,
     sample,
     sampling_grid,
+    turn,
 )
 from tsal.detector import Detector, Output
 from tsal.flow import follow, warp
 from tsal.heatmaps import cell_centres, spread
 from tsal.landmarks import Scheme
 
-SOURCES = ("tracking", "offsets", "detection", "mirror")
+SOURCES = ("tracking", "offsets", "detection", "mirror", "turned")
+TURN = 15.0  # degrees
+
+# Squared error (px^2, a coordinate) against what a signal says of itself, fitted on the validation people of ytf; see
+# docs/reproduction.md. Fusion depends on the ratios only.
+LEAST_VARIANCE = 0.25
+SPREAD_NOISE = 0.09  # times the excess variance of a heatmap
+ROUND_TRIP_NOISE = 20.0  # times the squared forward-backward error
+MOTION_NOISE = 0.1  # times the squared motion
 
 
 @dataclass(frozen=True)
@@ -88,18 +98,15 @@ def _look(detector: Detector, frames: Frames, names: tuple[str, ...], input_px: 
     """Show the detector every picture that the signals need, in one batch."""
     n, store_px = frames.images.shape[:2]
     plain = draw_view(n, store_px, input_px, NONE, torch.Generator()).to(frames.images.device)
-    mirrored = mirror(plain, input_px)
     grid = sampling_grid(plain, input_px)
     pictures: dict[str, tuple[Tensor, View]] = {}
     if "tracking" in names or "offsets" in names:
         warped = warp(as_float(frames.neighbours), frames.there, frames.back, grid)
         pictures["warped"] = normalise(warped), plain
-    if "detection" in names or "mirror" in names:
-        seen = normalise(sample(as_float(frames.images), grid))
-        if "detection" in names:
-            pictures["detection"] = seen, plain
-        if "mirror" in names:
-            pictures["mirror"] = seen.flip(-1), mirrored
+    views = {"detection": plain, "mirror": mirror(plain, input_px), "turned": turn(plain, input_px, TURN)}
+    for name, view in views.items():
+        if name in names:
+            pictures[name] = normalise(sample(as_float(frames.images), sampling_grid(view, input_px))), view
     batch = torch.cat([picture for picture, _ in pictures.values()])
     output = detector(batch)
     looks = {
@@ -119,20 +126,24 @@ def _read(detector: Detector, name: str, look: Look, frames: Frames, scheme: Sch
     points = from_view(points, look.view, scheme)
     variance = rename_mirrored(variance, look.view, scheme)
     if name in ("tracking", "offsets"):
-        _, round_trip, visible = follow(points, frames.there, frames.back)
+        arrived, round_trip, visible = follow(points, frames.there, frames.back)
+        motion = (arrived - points).square().sum(-1)
+        noise = ROUND_TRIP_NOISE * round_trip.square() + MOTION_NOISE * motion
         known = visible & frames.tracked.unsqueeze(1)
-        variance = torch.where(known, variance + round_trip.square(), torch.inf)
+        variance = torch.where(known, variance + noise, torch.inf)
     return Signal(points, variance)
 
 
 def uncertainty(detector: Detector, output: Output) -> Tensor:
     """Standard deviation (N, K) in network px that the heatmaps claim for their landmarks.
 
-    Distributions: their spread. Regressed Gaussians: the sigma they were trained with over the height of the peak.
+    Distributions: from the spread beyond that of the maps they were trained with. Regressed Gaussians: the sigma
+    they were trained with over the height of the peak.
     """
     maps = detector.maps(output)
     if detector.distribution:
-        return spread(maps, detector.heatmap_stride)
+        excess = spread(maps, detector.heatmap_stride).square() - detector.sigma**2
+        return (LEAST_VARIANCE + SPREAD_NOISE * excess.clamp_min(0)).sqrt()
     return detector.sigma / maps.flatten(2).amax(-1).clamp(0.05, 1.0)
 
 

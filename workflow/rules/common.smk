@@ -106,7 +106,7 @@ def runs_of(benchmark, file, warmups=False):
     """`file` of every run of a benchmark; with the warm-up that all methods share, if asked for."""
     require(benchmark)
     runs = settings.methods_to_run(config)
-    if warmups and any(settings.warmup_name(config, method) == settings.WARMUP for method in runs):
+    if warmups and any(settings.warmup_name(config, benchmark, method) == settings.WARMUP for method in runs):
         runs = [settings.WARMUP, *runs]
     return expand(
         "results/runs/{benchmark}/{run}/{labels}/seed{seed}/{file}",
@@ -121,7 +121,9 @@ def runs_of(benchmark, file, warmups=False):
 def figures_of(benchmark):
     """The figures of a benchmark; that of the signals only where a method measures some."""
     names = ["ced", "training", "signals", "overlay"]
-    if not any(settings.measures_signals(config, method) for method in settings.methods_to_run(config)):
+    if not any(
+        settings.measures_signals(config, benchmark, method) for method in settings.methods_to_run(config)
+    ):
         names.remove("signals")
     return [f"results/figures/{benchmark}_{name}.png" for name in names]
 
@@ -182,7 +184,7 @@ def max_people_option(wildcards):
 def warmup_of(wildcards):
     """The warm-up that a method starts from."""
     try:
-        warmup = settings.warmup_name(config, wildcards.method)
+        warmup = settings.warmup_name(config, wildcards.benchmark, wildcards.method)
     except InputError as error:
         stop(error)
     return f"results/runs/{{benchmark}}/{warmup}/{{labels}}/seed{{seed}}/checkpoint.safetensors"
@@ -190,7 +192,7 @@ def warmup_of(wildcards):
 
 def flow_of(wildcards):
     """The optical flow that a method trains on, if any."""
-    tracker = settings.tracker_of(config, wildcards.method)
+    tracker = settings.tracker_of(config, wildcards.benchmark, wildcards.method)
     return f"data/{{benchmark}}/flow/{tracker}/train.npy" if tracker else []
 
 

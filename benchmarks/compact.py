@@ -1,0 +1,65 @@
+"""Which trunk for the compact detector: NME against training time.
+
+    python benchmarks/compact.py CROPS [--labels 0.05] [--steps 600] [--threads 2]
+
+CROPS is the folder of packed crops that the workflow leaves, data/ytf/crops. Each candidate is trained by labelled
+faces alone, with the same batches, and scored on the validation people. Times are of one run: read the ratios.
+"""
+
+import argparse
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tsal.augment import Augmentation
+from tsal.crops import open_crops
+from tsal.detector import build
+from tsal.learning import warm_up
+from tsal.settings import Settings
+from tsal.train import Measurements
+from tsal.training_data import TrainingData
+from tsal.training_run import Run, be_deterministic, choose_device, make_optimizer
+
+CANDIDATES = {
+    "width 24, 1 block": {"widths": (24, 48, 96, 192), "blocks": 1, "features": 48},
+    "width 32, 1 block": {"widths": (32, 64, 128, 256), "blocks": 1},
+    "width 32, 2 blocks (chosen)": {},
+    "width 48, 2 blocks": {"widths": (48, 96, 192, 384), "blocks": 2, "features": 96},
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("crops", type=Path)
+    options.add_argument("--labels", type=float, default=0.05)
+    options.add_argument("--steps", type=int, default=600)
+    options.add_argument("--threads", type=int)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--device", default="auto")
+    chosen = options.parse_args()
+    device = choose_device(chosen.device)
+    settings = Settings("ytf", "compact", "supervised", chosen.labels)
+    augmentation = Augmentation(flip=0.0, colour=0.6, erase=0.5)
+    training = replace(settings.training, warmup_steps=chosen.steps, steps=0, augmentation=augmentation)
+    settings = replace(settings, training=training)
+    data = TrainingData(settings, open_crops(chosen.crops, "train"), None, chosen.seed, device)
+    measure = Measurements(data, open_crops(chosen.crops, "validation"))
+    rows = []
+    for name, size in CANDIDATES.items():
+        be_deterministic(chosen.seed, chosen.threads)
+        raw = build("compact", data.scheme.n_points, training.precision, **size).to(device)
+        networks = {"raw": raw, "averaged": copy.deepcopy(raw)}
+        run = Run(training, networks, {"raw": make_optimizer(raw, training.optimizer)}, device, name)
+        start = time.perf_counter()
+        warm_up(run, data, 0, chosen.steps)
+        seconds = time.perf_counter() - start
+        nme = min(measure(run).values())
+        rows.append((name, sum(p.numel() for p in raw.parameters()) / 1e6, seconds, nme))
+    print(f"\n{'trunk':30}{'M parameters':>14}{'s/step':>9}{'s':>7}{'validation NME %':>18}")
+    for name, parameters, seconds, nme in rows:
+        print(f"{name:30}{parameters:14.2f}{seconds / chosen.steps:9.3f}{seconds:7.0f}{nme:18.2f}")
+
+
+if __name__ == "__main__":
+    main()
