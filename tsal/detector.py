@@ -108,7 +108,8 @@ def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractConte
     if name == "auto" and device.type == "cuda":
         bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     elif name == "auto" and device.type == "cpu":
-        bfloat16 = torch.cpu._is_avx512_bf16_supported()
+        # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
+        bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
 
 

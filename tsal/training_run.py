@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,8 +44,11 @@ def be_deterministic(seed: int, threads: int | None) -> None:
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        # Only a warning where an operation has no deterministic form: a run should not end for it.
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def parameter_groups(network: Detector, settings: OptimizerSettings) -> list[dict]:
