@@ -331,6 +331,7 @@ def test_signals_are_measured_by_methods_that_have_sources_and_a_probe():
     assert configuration.measures_signals(DEFAULT, "ytf", "tsal")
     assert not configuration.measures_signals(DEFAULT, "ytf", "supervised")
     assert not configuration.measures_signals(changed("training.probe", 0), "ytf", "tsal")
+    assert not configuration.measures_signals(changed("labels", [1.0]), "ytf", "tsal")
 
 
 # --- warm-up ---

@@ -92,7 +92,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_words(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_detector(tmp_path / "none.safetensors", CPU)
     (tmp_path / "text.safetensors").write_text("weights?")
-    with pytest.raises(InputError, match=r"text\.safetensors.*expected a checkpoint"):
+    with pytest.raises(InputError, match=r"text\.safetensors.*expected a tsal detector"):
         load_detector(tmp_path / "text.safetensors", CPU)
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"other\.safetensors: found a safetensors file of another kind"):

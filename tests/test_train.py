@@ -162,7 +162,7 @@ def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
     state = tmp_path / "tsal" / "checkpoint.safetensors.partial"
     state.parent.mkdir()
     state.write_bytes(b"half a sta")
-    with pytest.raises(InputError, match=r"checkpoint\.safetensors\.partial.*Delete the file"):
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors\.partial: damaged.*expected a tsal training state"):
         run(tmp_path, paths, "tsal")
 
 

@@ -104,9 +104,9 @@ def tracker_of(config: Config, benchmark: str, method: str) -> str | None:
 
 
 def measures_signals(config: Config, benchmark: str, method: str) -> bool:
-    """Whether a method measures the noise of supervision signals while it trains."""
+    """Whether a method measures the noise of supervision signals while it trains: on frames without labels."""
     _, training, options = _merge_method(config, benchmark, method)
-    return "sources" in options and training["probe"] > 0
+    return "sources" in options and training["probe"] > 0 and min(config["labels"]) < 1
 
 
 def _common(config: Config, benchmark: str, method: str, algorithm: str, labels: float) -> dict[str, Any]:

@@ -244,8 +244,9 @@ def _draw_curves(axes: Axes, curves: Sequence[_Curve], before: Sequence[_Curve] 
     for curve in before:
         start = curve.values.index[-1]
         axes.axvline(start, color=GREY, linewidth=0.6, linestyle=DOTTED)
-        place = dict(transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=7)
-        axes.text((first + start) / 2, 0.02, method_name("warmup"), color=curve.colour, **place)
+        place = dict(xycoords=axes.get_xaxis_transform(), textcoords="offset points", rotation=90, fontsize=7)
+        name = method_name("warmup")
+        axes.annotate(name, (start, 0.02), (-2, 0), ha="right", va="bottom", color=curve.colour, **place)
 
 
 def _by_run(paths: Sequence[str | Path], read: Callable[[str | Path], pd.DataFrame]) -> dict[Run, pd.DataFrame]:

@@ -1,6 +1,5 @@
 """From a checkpoint to landmarks: detectors on disk, and prediction for packed crops and for tables of faces."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -9,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from tsal import checkpoints
 from tsal.augment import NONE, draw_view, from_view, look
 from tsal.crops import CropStore, apply_affine, crop_image, read_image
 from tsal.detector import Detector, build
@@ -23,7 +21,7 @@ from tsal.progress import Progress
 from tsal.settings import DetectorSettings, from_dict
 
 BATCH = 64
-FORMAT = "tsal-detector-1"
+DETECTOR = "tsal detector, version 1"
 
 
 @dataclass
@@ -36,16 +34,13 @@ class LandmarkDetector:
 
     def save(self, path: Path, **about: str) -> None:
         """Write the weights as safetensors; `about` (benchmark, method, ...) goes into the metadata."""
-        tensors = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
         metadata = {
             "detector": asdict(self.settings),
             "scheme": self.scheme.name,
             "precision": self.network.precision,
             **about,
         }
-        # One entry, since the order of several is not kept, and the same run shall leave the same bytes.
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, {FORMAT: json.dumps(metadata)})
+        checkpoints.save(path, DETECTOR, self.network.state_dict(), metadata)
 
     def landmarks(self, crops: np.ndarray, device: torch.device) -> np.ndarray:
         """Landmarks (N, K, 2), float64 px of the crops, of uint8 RGB crops (N, S, S, 3)."""
@@ -66,18 +61,7 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
     Raises:
         InputError: missing, damaged, or not a checkpoint of this project.
     """
-    expected = "expected a checkpoint.safetensors written by `tsal train`"
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; {expected}")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged or no safetensors file ({error}); {expected}") from error
-    if FORMAT not in metadata:
-        raise InputError(f"{path}: found a safetensors file of another kind, {expected}")
-    metadata = json.loads(metadata[FORMAT])
+    tensors, metadata = checkpoints.read(Path(path), DETECTOR)
     settings = from_dict(DetectorSettings, metadata["detector"], str(path))
     scheme = SCHEMES[metadata["scheme"]]
     network = create_network(replace(settings, weights="none"), scheme, metadata["precision"])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tsal.augment import View, draw_view, look, to_view
 from tsal.crops import CropStore
-from tsal.flow import pairs, to_tensor
+from tsal.flow import REDUCTION, pairs, to_tensor
 from tsal.labels import labelled_faces
 from tsal.landmarks import SCHEMES, Scheme
 from tsal.settings import Settings
@@ -158,7 +158,7 @@ class TrainingData:
         backward = self.pair_of[np.where(self.store.next[neighbours] == rows, neighbours, -1)]
         is_next = (self.store.next[rows] == neighbours) & (rows != neighbours)
         tracked = rows != neighbours
-        half = self.store.size // 2
+        half = self.store.size // REDUCTION
         there = torch.zeros(len(rows), 2, half, half, device=self.device)
         back = torch.zeros_like(there)
         if self.flow is not None and tracked.any():

@@ -1,6 +1,5 @@
 """A run in progress: networks, optimisers, what is measured, and the state from which a killed run resumes."""
 
-import json
 import logging
 import math
 import os
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from tsal import checkpoints
 from tsal.detector import Detector
 from tsal.errors import InputError
 from tsal.files import atomic_path
@@ -22,6 +20,7 @@ from tsal.progress import Progress
 from tsal.settings import OptimizerSettings, TrainingSettings
 
 logger = logging.getLogger(__name__)
+STATE = "tsal training state, version 1"
 SAVE_EVERY = 100  # steps between saved states
 LOG_EVERY = 10
 
@@ -165,12 +164,8 @@ class Run:
             for index, state in optimizer.state_dict()["state"].items():
                 for key, value in state.items():
                     tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-        # One entry, since the order of several is not kept, and the same run shall leave the same bytes.
         run = {"identity": self.identity, "done": done, "seconds": self.seconds, "log": self.log}
-        metadata = {"run": json.dumps(run)}
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata)
+        checkpoints.save(path, STATE, tensors, run)
 
     def load(self, path: Path, names: dict[str, str] | None = None) -> int:
         """Read a saved state into the networks; returns the number of finished steps.
@@ -182,17 +177,18 @@ class Run:
             InputError: the file is not such a state.
         """
         names = names or {name: name for name in self.networks}
+        tensors, run = checkpoints.read(path, STATE)
         try:
-            metadata = read_metadata(path)
-            with safe_open(path, "pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             for name, saved in names.items():
                 self.networks[name].load_state_dict(_under(tensors, f"network/{saved}/"))
                 self._load_optimizer(name, _under(tensors, f"optimizer/{saved}/"))
-            self.log, self.seconds = metadata["log"], metadata["seconds"]
-            return metadata["done"]
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise _unusable(path, error) from error
+        except (RuntimeError, ValueError, IndexError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{path}: does not fit this run ({reason}); expected its state. Delete the file to begin again"
+            ) from error
+        self.log, self.seconds = run["log"], run["seconds"]
+        return run["done"]
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
         if name not in self.optimizers or not tensors:
@@ -212,7 +208,7 @@ class Run:
     def _restore(self) -> int:
         if self.state_path is None or not self.state_path.exists():
             return 0
-        if read_metadata(self.state_path)["identity"] != self.identity:
+        if checkpoints.read_about(self.state_path, STATE)["identity"] != self.identity:
             logger.info("%s: left by a run with other settings or inputs; beginning again", self.state_path)
             return 0
         return self.load(self.state_path)
@@ -221,26 +217,6 @@ class Run:
         """Write log.csv; a figure that was not measured at a step leaves its cell empty."""
         with atomic_path(path) as temporary:
             pd.DataFrame(self.log).to_csv(temporary, index=False, float_format="%.6g")
-
-
-def read_metadata(path: Path) -> dict:
-    """What a saved state says of itself: identity, done, seconds, log.
-
-    Raises:
-        InputError: the file is not such a state.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            return json.loads(file.metadata()["run"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise _unusable(path, error) from error
-
-
-def _unusable(path: Path, error: Exception) -> InputError:
-    reason = str(error).splitlines()[0]
-    return InputError(
-        f"{path}: cannot be used to go on from ({reason}); expected the state of a run. Delete the file to begin again"
-    )
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

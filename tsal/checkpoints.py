@@ -1,0 +1,63 @@
+"""Tensors on disk, as safetensors with one entry of metadata: what the file says of itself, as JSON.
+
+One entry, since safetensors does not keep the order of several, and the same run shall leave the same bytes.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tsal.errors import InputError, disk_full
+from tsal.files import atomic_path
+
+
+def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write tensors and what is to be said of them.
+
+    Args:
+        kind: of the file, by which `read` knows it again.
+
+    Raises:
+        InputError: the device is full.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        try:
+            save_file(tensors, temporary, {kind: json.dumps(about)})
+        except SafetensorError as error:  # it wraps the system's errors in one without a number
+            if "No space left" in str(error) or "quota" in str(error):
+                raise disk_full(path) from error
+            raise
+
+
+def read_about(path: Path, kind: str) -> dict[str, Any]:
+    """What a file of some kind says of itself.
+
+    Raises:
+        InputError: missing, damaged, or of another kind.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; expected a {kind}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: damaged or no safetensors file ({error}); expected a {kind}") from error
+    if kind not in metadata:
+        raise InputError(f"{path}: found a safetensors file of another kind, expected a {kind}")
+    return json.loads(metadata[kind])
+
+
+def read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file and what it says of itself.
+
+    Raises:
+        InputError: see `read_about`.
+    """
+    about = read_about(path, kind)
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
