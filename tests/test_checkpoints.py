@@ -22,6 +22,12 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
 
 
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    checkpoints.save(tmp_path / "x", "thing", {"a": torch.ones(3)}, {})
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_full_disk_is_one_message_and_leaves_the_old_file(tmp_path, monkeypatch):
     checkpoints.save(tmp_path / "x", "thing", {"a": torch.ones(3)}, {})
     before = (tmp_path / "x").read_bytes()

@@ -4,6 +4,7 @@ One entry, since safetensors does not keep the order of several, and the same ru
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any
             if "No space left" in str(error) or "quota" in str(error):
                 raise disk_full(path) from error
             raise
+        # safetensors writes a file that its owner alone can read; others in a project read what the umask lets them.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
 
 
 def read_about(path: Path, kind: str) -> dict[str, Any]:
