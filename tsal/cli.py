@@ -200,7 +200,6 @@ def parser() -> argparse.ArgumentParser:
     added = verb(figure)
     added.add_argument("kind", choices=("ced", "training", "signals", "overlay"))
     added.add_argument("inputs", type=Path, nargs="+", help="scores.csv, log.csv or predictions.csv of the runs")
-    added.add_argument("--benchmark", help="named in the figure's path; not otherwise needed")
     added.add_argument("--faces", type=Path, help="face table (overlay)")
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top

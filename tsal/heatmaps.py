@@ -143,11 +143,11 @@ def decode_expectation(distributions: Tensor, stride: int) -> Tensor:
 def spread(distributions: Tensor, stride: int) -> Tensor:
     """Standard deviation (..., K) in input pixels, a coordinate, of maps (..., K, height, width) that sum to 1."""
     mean = decode_expectation(distributions, stride)
-    second = decode_squares(distributions, stride)
+    second = _mean_squares(distributions, stride)
     return ((second - mean.square()).sum(-1) / 2).clamp_min(0).sqrt()
 
 
-def decode_squares(distributions: Tensor, stride: int) -> Tensor:
+def _mean_squares(distributions: Tensor, stride: int) -> Tensor:
     """Mean of the squared coordinates (..., K, 2) of maps that sum to 1."""
     height, width = distributions.shape[-2:]
     x = (distributions.sum(-2) * cell_centres(width, stride, distributions.device).square()).sum(-1)

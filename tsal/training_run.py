@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,12 +98,13 @@ class Run:
     label: str
     state_path: Path | None = None
     identity: str = ""
-    measure: object = None
+    measure: "Callable[[Run], dict[str, float]] | None" = None
     log: list[dict] = field(default_factory=list)
     seconds: float = 0.0
     _pending: dict[str, Tensor] = field(default_factory=dict)
     _progress: Progress | None = None
     _resumed_at: float = 0.0
+    _stop: int = 0
 
     @property
     def total(self) -> int:

@@ -62,7 +62,7 @@ rule figure_ced:
     message:
         "Drawing the cumulative error curves of {wildcards.benchmark}"
     shell:
-        "tsal figure ced --benchmark {wildcards.benchmark} -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure ced -o {output.png} {input} 2>&1 | tee -i {log}"
 
 
 rule figure_training:
@@ -89,7 +89,7 @@ rule figure_training:
     message:
         "Drawing the error over training on {wildcards.benchmark}"
     shell:
-        "tsal figure training --benchmark {wildcards.benchmark} -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure training -o {output.png} {input} 2>&1 | tee -i {log}"
 
 
 rule figure_signals:
@@ -116,7 +116,7 @@ rule figure_signals:
     message:
         "Drawing the noise of the supervision signals on {wildcards.benchmark}"
     shell:
-        "tsal figure signals --benchmark {wildcards.benchmark} -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure signals -o {output.png} {input} 2>&1 | tee -i {log}"
 
 
 rule figure_overlay:
@@ -146,8 +146,7 @@ rule figure_overlay:
     message:
         "Drawing test faces of {wildcards.benchmark} with their predictions"
     shell:
-        "tsal figure overlay --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.png}"
-        " {input.predictions} 2>&1 | tee -i {log}"
+        "tsal figure overlay --faces {input.faces} -o {output.png}" " {input.predictions} 2>&1 | tee -i {log}"
 
 
 rule report:
