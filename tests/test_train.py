@@ -130,24 +130,17 @@ def test_ctrl_c_in_the_middle_of_training_loses_nothing(tmp_path, paths):
     read = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
 
     def command(name):
-        return [
-            *(sys.executable, "-m", "tsal.cli", "train", "--settings", settings, "--warmup", warmup, "--seed", "0"),
-            *(
-                "--crops",
-                crops,
-                "--flow",
-                flow,
-                "--threads",
-                "1",
-                "-o",
-                tmp_path / name,
-                "--log",
-                tmp_path / f"{name}.csv",
-            ),
-        ]
+        inputs = ["--settings", settings, "--warmup", warmup, "--crops", crops, "--flow", flow]
+        outputs = ["-o", tmp_path / name, "--log", tmp_path / f"{name}.csv"]
+        return [sys.executable, "-m", "tsal.cli", "train", *inputs, "--seed", "0", "--threads", "1", *outputs]
 
     subprocess.run(command("whole"), check=True, **read)
-    process = subprocess.Popen(command("killed"), **read)
+
+    # A process that was started in the background ignores SIGINT, and so do its children unless told otherwise.
+    def heed():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = subprocess.Popen(command("killed"), preexec_fn=heed, **read)
     while not (tmp_path / "killed.partial").exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
