@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from archives import ytf_raw_dir
+from matplotlib.figure import Figure
 
 from tsal import benchmarks
 from tsal.crops import write_crops
@@ -34,3 +35,16 @@ def ytf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             margin=4 / 3,
         )
     return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures instead of their files: each twice, for PNG and PDF."""
+    figures = []
+
+    def savefig(figure, path, **_):
+        figures.append(figure)
+        path.touch()
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return figures

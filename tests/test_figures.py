@@ -5,24 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from run_files import scores_table, write_run_log, write_run_scores
 
 from tsal.errors import InputError
 from tsal.figures import draw_ced, draw_signals, draw_training
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures instead of their files: each twice, for PNG and PDF."""
-    figures = []
-
-    def savefig(figure, path, **_):
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return figures
 
 
 def lines_by_colour(axes):

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from run_files import run_folder, scores_table
 
 from tsal.errors import InputError
@@ -39,19 +38,6 @@ def benchmark(tmp_path):
             table.to_csv(folder / "predictions.csv", index=False)
             paths.append(folder / "predictions.csv")
     return paths, tmp_path / "faces.parquet", points
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures instead of their files: each twice, for PNG and PDF."""
-    figures = []
-
-    def savefig(figure, path, **_):
-        figures.append(figure)
-        path.touch()
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return figures
 
 
 def by_method():

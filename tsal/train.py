@@ -149,9 +149,13 @@ class Measurements:
         observer, scheme = run.networks[method.observer], self.data.scheme
         wanted = tuple(dict.fromkeys(("detection", *method.sources)))
         signals, _ = observe(observer, self.data.probe_frames, wanted, scheme, store.input_px)
-        teacher, _ = observe(run.networks["teacher"], self.data.probe_frames, ("detection",), scheme, store.input_px)
+        teacher = signals
+        if method.observer != "teacher":
+            teacher, _ = observe(
+                run.networks["teacher"], self.data.probe_frames, ("detection",), scheme, store.input_px
+            )
         fused = fuse({name: signals[name] for name in method.sources}, method.fusion)
-        signals |= {"fused": fused, "teacher": teacher["detection"]}
+        signals = signals | {"fused": fused, "teacher": teacher["detection"]}
         return {f"noise_{name}": self._signal_error(signal, store, rows) for name, signal in signals.items()}
 
     def _signal_error(self, signal: Signal, store: CropStore, rows: np.ndarray) -> float:

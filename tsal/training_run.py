@@ -101,7 +101,6 @@ class Run:
     measure: "Callable[[Run], dict[str, float]] | None" = None
     log: list[dict] = field(default_factory=list)
     seconds: float = 0.0
-    _pending: dict[str, Tensor] = field(default_factory=dict)
     _progress: Progress | None = None
     _resumed_at: float = 0.0
     _stop: int = 0
