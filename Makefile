@@ -2,7 +2,7 @@
 # make test     set up, then run the tests
 # make lint     set up, then check code and workflow; `make format` mends what can be mended
 #
-#   RAW_DIR=PATH    where the raw archives lie, instead of raw_dir of config.yaml
+#   RAW_DIR=PATH    where raw archives lie, instead of raw_dir of config.yaml; none is needed for synth
 #   CONFIG=FILE     a configuration that overrides parts of config.yaml, e.g. config/quick.yaml
 #   ARGS="..."      more options, for snakemake (make all) or pytest (make test)
 #   CORES=N         CPU cores to use; default: all

@@ -1,5 +1,5 @@
 # From raw archives to tables, figures and a report:
-#   snakemake --cores all all                       every benchmark of config.yaml whose raw data is there
+#   snakemake --cores all all                       every benchmark of config.yaml that is rendered or whose data is there
 #   snakemake --cores all results/ytf_nme.csv       one table
 # Every rule runs one `tsal` command, which is printed and can be copied. README.md says how to start.
 

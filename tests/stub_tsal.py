@@ -31,7 +31,10 @@ def main() -> None:
     content = f"{verb} {time.time_ns()}\n"
     if verb == "settings":
         content = json.dumps(json.loads(arguments[arguments.index("--json") + 1]))
-    if verb == os.environ.get("STUB_FAILS"):
+    if verb == os.environ.get("STUB_FAILS") == "render":
+        if outputs(verb, arguments)[0].name == os.environ["STUB_FAILS_AT"]:
+            sys.exit("killed")
+    elif verb == os.environ.get("STUB_FAILS"):
         # As a training that is killed: its state lies beside the checkpoint, its log is not finished.
         out, log = outputs(verb, arguments)
         out.with_name(f"{out.name}.partial").write_text("state")

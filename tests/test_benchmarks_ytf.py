@@ -10,7 +10,7 @@ import pytest
 from archives import csv_bytes, csv_rows, write_folder, write_zip, ytf_files, ytf_raw_dir
 
 from tsal import benchmarks
-from tsal.benchmarks.ytf import face_boxes, split_people
+from tsal.benchmarks.ytf import face_boxes
 from tsal.errors import InputError
 from tsal.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
 from tsal.landmarks import SCHEMES
@@ -102,13 +102,6 @@ def test_no_person_is_in_two_splits_and_shares_are_rounded_down(raw_dir, tmp_pat
     assert (faces.groupby("person")["split"].nunique() == 1).all()
     people = faces.groupby("split")["person"].nunique().to_dict()
     assert people == {"test": 2, "validation": 1, "train": 9}  # of 12: int(2.4), int(1.2), the rest
-
-
-def test_people_are_split_in_the_order_of_their_digests():
-    people = [f"First_{number}" for number in range(25)]
-    ranked = sorted(people, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    split = split_people(reversed(people))
-    assert [split[name] for name in ranked] == ["test"] * 5 + ["validation"] * 2 + ["train"] * 18
 
 
 def test_a_labelled_face_has_the_tight_bounds_of_its_points(raw_dir, tmp_path):

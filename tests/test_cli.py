@@ -12,7 +12,7 @@ import yaml
 from tsal import cli
 from tsal.faces import read_faces
 
-LIGHT = ("settings", "download", "index", "crop", "score", "table", "figure", "report")
+LIGHT = ("settings", "download", "render", "index", "crop", "score", "table", "figure", "report")
 
 
 def test_settings_are_written_as_yaml(tmp_path):
@@ -84,8 +84,14 @@ def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tm
     assert not list(tmp_path.iterdir())
 
 
+def test_a_contact_sheet_is_of_one_face_table(capsys, tmp_path):
+    assert cli.main(["figure", "faces", "a.parquet", "b.parquet", "-o", str(tmp_path / "a.png")]) == 2
+    assert "figure faces: found 2 inputs; expected one face table" in capsys.readouterr().err
+
+
 def test_light_verbs_do_not_load_pytorch():
     code = "import sys, tsal.cli, tsal.crops, tsal.runs, tsal.tables, tsal.figures, tsal.overlay, tsal.report\n"
+    code += "import tsal.contact_sheet, tsal.synth.shards, tsal.benchmarks.synth\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -156,5 +162,7 @@ def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_p
         inputs = [f"{folder}/{file}.csv" for folder in methods]
         tsal("figure", kind, *inputs, "--faces", "data/faces.parquet", "-o", f"results/figures/ytf_{kind}.png")
         assert (tmp_path / f"results/figures/ytf_{kind}.pdf").read_bytes().startswith(b"%PDF")
+    tsal("figure", "faces", "data/faces.parquet", "-o", "results/figures/ytf_faces.png")
+    assert (tmp_path / "results/figures/ytf_faces.pdf").read_bytes().startswith(b"%PDF")
     tsal("report", "results/ytf_nme.csv", "results/figures/ytf_ced.png", "-o", "results/report.html")
     assert "Supervised" in (tmp_path / "results/report.html").read_text()

@@ -91,6 +91,28 @@ def test_every_override_of_the_repository_is_valid(file):
             "all",
             'benchmarks.ytf.max_people: found "all", expected a whole number of at least 10 or null',
         ),
+        ("download", "yes", 'download: found "yes", expected true or false'),
+        ("benchmarks.synth.people", 9, "benchmarks.synth.people: found 9, expected a whole number from 10 to 99999"),
+        ("benchmarks.synth.stills", 0, "benchmarks.synth.stills: found 0, expected a whole number of at least 20"),
+        ("benchmarks.synth.clips", 9, "benchmarks.synth.clips: found 9, expected a whole number of at least 10"),
+        (
+            "benchmarks.synth.clip_frames",
+            0,
+            "benchmarks.synth.clip_frames: found 0, expected a whole number from 3 to 100",
+        ),
+        (
+            "benchmarks.synth.image_px",
+            31,
+            "benchmarks.synth.image_px: found 31, expected a whole number from 32 to 2048",
+        ),
+        (
+            "benchmarks.synth.challenging",
+            1.1,
+            "benchmarks.synth.challenging: found 1.1, expected a number from 0 to 1",
+        ),
+        ("benchmarks.synth.seed", -1, "benchmarks.synth.seed: found -1, expected a whole number of at least 0"),
+        ("benchmarks.synth.shards", 0, "benchmarks.synth.shards: found 0, expected a whole number from 1 to 1000"),
+        ("benchmarks.synth", None, "benchmarks.synth: found null, expected a section (key: value)"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
@@ -102,6 +124,8 @@ def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
     [
         ("trainig", "trainig: unknown key; did you mean 'training'?"),
         ("training.bacth", "training.bacth: unknown key; did you mean 'batch'?"),
+        ("benchmarks.synth.max_people", "benchmarks.synth.max_people: unknown key; did you mean 'people'?"),
+        ("benchmarks.ytf.stills", "benchmarks.ytf.stills: unknown key; expected one of max_people, training"),
         ("methods.tsal.fusoin", "methods.tsal.fusoin: unknown key; did you mean 'fusion'?"),
         (
             "methods.supervised.fusion",
@@ -118,6 +142,7 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(path, message):
     [
         ("training.optimizer.name", "training.optimizer.name: missing, expected one of adamw, sgd"),
         ("methods.tsal.filter", "methods.tsal.filter: missing, expected a number from 0 to 1"),
+        ("benchmarks.synth.clips", "benchmarks.synth.clips: missing, expected a whole number of at least 10"),
         (
             "seeds",
             "seeds: missing, expected a list of at least one, none twice, each a whole number of at least 0",
@@ -130,6 +155,11 @@ def test_a_missing_key_is_named(path, message):
 
 def test_an_option_of_a_benchmark_may_be_missing():
     configuration.check_config(without("benchmarks.ytf.max_people"), SCHEMA)
+
+
+def test_a_benchmark_may_be_left_out():
+    for name in ("synth", "ytf"):
+        configuration.check_config(without(f"benchmarks.{name}"), SCHEMA)
 
 
 def test_an_unknown_benchmark_is_named_with_those_known():
@@ -332,6 +362,33 @@ def test_signals_are_measured_by_methods_that_have_sources_and_a_probe():
     assert not configuration.measures_signals(DEFAULT, "ytf", "supervised")
     assert not configuration.measures_signals(changed("training.probe", 0), "ytf", "tsal")
     assert not configuration.measures_signals(changed("labels", [1.0]), "ytf", "tsal")
+
+
+# --- what is rendered ---
+
+
+def test_the_configuration_says_all_that_rendering_depends_on():
+    from tsal.synth.plan import SynthSettings
+
+    settings = SynthSettings(**configuration.render_settings(DEFAULT, "synth"))
+    assert (settings.people, settings.clip_frames) == (400, 10)
+
+
+def test_what_is_rendered_does_not_depend_on_the_number_of_shards_nor_on_training():
+    changed_config = changed("benchmarks.synth.shards", 3)
+    changed_config["benchmarks"]["synth"]["training"] = {"steps": 5}
+    expected = configuration.render_settings(DEFAULT, "synth")
+    assert configuration.render_settings(changed_config, "synth") == expected
+    assert (configuration.shards(DEFAULT, "synth"), configuration.shards(changed_config, "synth")) == (8, 3)
+
+
+def test_a_benchmark_that_is_to_be_rendered_has_to_be_in_the_configuration():
+    config = without("benchmarks.synth")
+    for function in (configuration.render_settings, configuration.shards):
+        with pytest.raises(
+            InputError, match=r"benchmarks\.synth: missing, expected what to render, as in config\.yaml"
+        ):
+            function(config, "synth")
 
 
 # --- warm-up ---

@@ -29,12 +29,15 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def requirements() -> dict[str, SpecifierSet]:
-    """Bounds by package, of the project and all its extras."""
+def requirements(*, without: str = "") -> dict[str, SpecifierSet]:
+    """Bounds by package, of the project and all its extras, but for the one that is named."""
     extras = project()["optional-dependencies"]
-    lines = [*project()["dependencies"], *(line for extra in extras.values() for line in extra)]
-    parsed = map(Requirement, lines)
-    return {canonicalize_name(requirement.name): requirement.specifier for requirement in parsed}
+    lines = [line for extra, lines in extras.items() if extra != without for line in lines]
+    bounds: dict[str, SpecifierSet] = {}
+    for requirement in map(Requirement, [*project()["dependencies"], *lines]):
+        name = canonicalize_name(requirement.name)
+        bounds[name] = bounds.get(name, SpecifierSet()) & requirement.specifier
+    return bounds
 
 
 def lock_lines() -> list[str]:
@@ -77,13 +80,13 @@ def test_conda_environment_has_the_bounds_of_the_project():
             name, _, bounds = entry.partition(" ")
             conda[CONDA_NAMES.get(name, name)] = SpecifierSet(bounds)
     assert conda.pop("python") == SpecifierSet(project()["requires-python"])
-    assert conda == requirements()
+    assert conda == requirements(without="synth")
 
 
-def test_conda_environment_holds_the_project_itself():
+def test_conda_environment_holds_the_project_itself_with_what_renders():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert environment["name"] == "tsal"
-    assert {"pip": ["-e ."]} in environment["dependencies"]
+    assert {"pip": ["-e .[synth]"]} in environment["dependencies"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: "-".join(platform.values()))

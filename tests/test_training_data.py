@@ -69,7 +69,7 @@ def test_every_labelled_face_is_seen_once_before_any_comes_again(store):
 def test_labelled_landmarks_follow_the_view_of_their_picture(store):
     batch = data(store).labelled_batch(3)
     assert batch.images.shape == (4, 3, 48, 48) and batch.points.shape == (4, 68, 2)
-    assert batch.visible.all() and batch.points.isfinite().all()
+    assert batch.annotated.all() and batch.points.isfinite().all()
 
 
 def test_windows_are_consecutive_frames_of_one_clip(store):
@@ -117,3 +117,15 @@ def test_the_same_step_gives_the_same_batches(store):
     assert torch.equal(one.images, two.images)
     assert not torch.equal(one.images, data(store).unlabelled_batch(10).images)
     assert not torch.equal(one.images, data(store, seed=1).unlabelled_batch(9).images)
+
+
+def test_annotated_landmarks_are_learned_where_they_are_hidden_too(store):
+    some = data(store)
+    row = some.labelled[0]
+    points, visible = store.points.copy(), store.visible.copy()
+    visible[row, :10] = False
+    points[row, 10:12] = np.nan
+    visible[row, 10:12] = False
+    some.store = dataclasses.replace(store, points=points, visible=visible)
+    annotated = some._labelled_tensors[2][0]
+    assert annotated[:10].all() and not annotated[10:12].any() and annotated[12:].all()

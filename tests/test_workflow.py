@@ -19,8 +19,12 @@ import pytest
 import yaml
 from snakemake.cli import parse_args
 
+from tsal.synth import RENDERER
+
 ROOT = Path(__file__).parents[1]
 ARCHIVE = "ytf/train-test-data.zip"
+BENCHMARKS = ("synth", "ytf")
+FIGURES = ("faces", "ced", "training", "signals", "overlay")
 AFTER_TRAINING = {"figure_ced", "figure_overlay", "figure_signals", "figure_training", "table", "report"}
 
 
@@ -48,13 +52,20 @@ def snakemake(folder: Path, *arguments: str, python_path: Path | None = None, **
 
 
 def new_folder(folder: Path) -> Path:
-    """A working directory with a raw archive and the stand-in for tsal."""
+    """A working directory with a raw archive and the stand-in for tsal; synth needs neither archive nor renderer."""
     write_archive(folder / "data/raw")
     (folder / "bin").mkdir()
     stub = folder / "bin/tsal"
     stub.write_text(f"#!{sys.executable} -S\n{(ROOT / 'tests/stub_tsal.py').read_text()}")
     stub.chmod(0o755)
     return folder
+
+
+def patched(folder: Path, *lines: str) -> Path:
+    """A PYTHONPATH with which Python runs some lines before all else."""
+    (folder / "site").mkdir()
+    (folder / "site/sitecustomize.py").write_text("\n".join([*lines, ""]))
+    return folder / "site"
 
 
 def planned(process: subprocess.CompletedProcess) -> dict[str, int]:
@@ -100,8 +111,9 @@ def plan(built: Path, tmp_path: Path) -> Callable[..., dict[str, int]]:
 # --- what is made ---
 
 
-def test_all_goes_from_the_archive_to_table_figures_and_report(built):
-    runs = built / "results/runs/ytf"
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_all_goes_from_the_archive_or_from_nothing_to_table_figures_and_report(built, benchmark):
+    runs = built / "results/runs" / benchmark
     assert {path.name for path in runs.iterdir()} == {"warmup", "supervised", "tsal"}
     for method in ("supervised", "tsal"):
         files = {path.name for path in (runs / method / "0.05/seed0").iterdir()}
@@ -112,10 +124,10 @@ def test_all_goes_from_the_archive_to_table_figures_and_report(built):
             "predictions.csv",
             "scores.csv",
         }
-    for name in ("ced", "training", "signals", "overlay"):
+    for name in FIGURES:
         for kind in ("png", "pdf"):
-            assert (built / f"results/figures/ytf_{name}.{kind}").exists()
-    assert (built / "results/ytf_nme.csv").exists()
+            assert (built / f"results/figures/{benchmark}_{name}.{kind}").exists()
+    assert (built / f"results/{benchmark}_nme.csv").exists()
     assert (built / "results/report.html").exists()
 
 
@@ -140,15 +152,31 @@ def test_every_step_leaves_a_log_and_its_cost(built):
         "table",
         "figure_ced",
     ]
-    for rule in rules:
-        assert (built / f"logs/ytf/{rule}.log").exists()
-        assert "max_rss" in (built / f"results/timings/ytf/{rule}.tsv").read_text()
+    steps = [f"ytf/{rule}" for rule in rules] + ["synth/render/7of8", "synth/figure_faces"]
+    for step in steps:
+        assert (built / f"logs/{step}.log").exists()
+        assert "max_rss" in (built / f"results/timings/{step}.tsv").read_text()
+
+
+def test_what_is_rendered_is_known_by_its_settings_and_its_renderer(built):
+    made_of = yaml.safe_load((built / "data/synth/index.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())["benchmarks"]["synth"]
+    config.pop("shards")
+    assert made_of == {"benchmark": "synth", "renderer": RENDERER, "settings": config}
+
+
+def test_the_face_table_is_made_of_all_shards_and_of_no_raw_data(built, first_plan):
+    assert {path.name for path in (built / "data/synth/shards").iterdir()} == {f"{i}of8.zip" for i in range(8)}
+    (command,) = re.findall(r"^Shell command: tsal index synth (.*)$", first_plan.stdout, re.MULTILINE)
+    assert re.findall(r"\d+of\d+", command) == [f"{i}of8" for i in range(8)]
+    assert "--raw-dir" not in command
+    assert not (built / "data/synth/raw.ok").exists()
 
 
 def test_only_methods_that_track_are_given_flow(first_plan):
     commands = re.findall(r"^Shell command: (tsal train .*)$", first_plan.stdout, re.MULTILINE)
-    given = {re.search(r"runs/ytf/(\w+)/", command)[1]: "--flow" in command for command in commands}
-    assert given == {"supervised": False, "tsal": True}
+    given = {re.search(r"runs/(\w+/\w+)/", command)[1]: "--flow" in command for command in commands}
+    assert given == {f"{name}/{method}": method == "tsal" for name in BENCHMARKS for method in ("supervised", "tsal")}
 
 
 def test_each_job_runs_one_command_that_is_printed_and_understood(first_plan):
@@ -160,20 +188,20 @@ def test_each_job_runs_one_command_that_is_printed_and_understood(first_plan):
     for command in commands:
         verbs.add(cli.parser().parse_args(shlex.split(command)).verb)
     assert verbs == {
-        *("download", "settings", "index", "crop", "flow", "warmup", "train"),
+        *("download", "settings", "render", "index", "crop", "flow", "warmup", "train"),
         *("predict", "score", "table", "figure", "report"),
     }
 
 
 def test_single_keys_can_be_set_on_the_command_line(folder):
     arguments = ("seeds=[0,1,2]", "labels=[0.05, 1]", "methods={tsal: {filter_back: 0.6}}")
-    assert planned(snakemake(folder, "-n", "--config", *arguments))["train"] == 3 * 2 * 2
+    assert planned(snakemake(folder, "-n", "--config", *arguments))["train"] == 3 * 2 * 2 * len(BENCHMARKS)
 
 
 def test_methods_keep_the_order_of_the_configuration(folder):
     (folder / "override.yaml").write_text("methods: {tsal: {filter: 0.5}}")
     process = snakemake(folder, "-n", "--configfile", "override.yaml")
-    (table,) = re.findall(r"^Shell command: tsal table .*$", process.stdout, re.MULTILINE)
+    table, _ = re.findall(r"^Shell command: tsal table .*$", process.stdout, re.MULTILINE)
     assert table.index("/supervised/") < table.index("/tsal/")
 
 
@@ -185,8 +213,8 @@ def test_methods_that_train_alike_share_a_warm_up(folder):
     }
     (folder / "override.yaml").write_text(yaml.safe_dump({"methods": methods, "labels": [0.05, 1], "seeds": [0, 1]}))
     jobs = planned(snakemake(folder, "-n", "--configfile", "override.yaml"))
-    assert jobs["train"] == 5 * 4
-    assert jobs["warmup"] == 2 * 4
+    assert jobs["train"] == 5 * 4 * len(BENCHMARKS)
+    assert jobs["warmup"] == 2 * 4 * len(BENCHMARKS)
 
 
 # --- what a change makes anew ---
@@ -197,7 +225,7 @@ def test_nothing_is_made_twice(plan):
 
 
 def test_how_it_is_computed_is_no_reason_to_compute_it_again(plan):
-    assert plan({"threads": 1, "device": "cpu", "gpu": 1}) == {}
+    assert plan({"threads": 1, "device": "cpu", "gpu": 1, "download": True}) == {}
 
 
 def test_an_archive_in_another_place_is_the_same_archive(plan, built, tmp_path):
@@ -235,7 +263,39 @@ def test_another_archive_makes_everything_anew(plan, tmp_path):
 def test_fewer_people_make_everything_anew_but_the_download(plan):
     jobs = plan({"benchmarks": {"ytf": {"max_people": 20}}})
     assert {"index", "crop", "flow", "warmup", "train", *AFTER_TRAINING} <= set(jobs)
-    assert "download" not in jobs
+    assert not {"download", "render"} & set(jobs)
+
+
+@pytest.mark.parametrize("change", [{"stills": 100}, {"seed": 1}, {"challenging": 0.5}])
+def test_other_faces_to_render_make_everything_of_their_benchmark_anew(plan, change):
+    jobs = plan({"benchmarks": {"synth": change}})
+    assert (jobs["index_settings"], jobs["render"], jobs["index"], jobs["warmup"], jobs["train"]) == (1, 8, 1, 1, 2)
+    assert set(jobs) >= AFTER_TRAINING
+
+
+def test_another_number_of_shards_renders_the_same_faces_in_other_parts(plan):
+    jobs = plan({"benchmarks": {"synth": {"shards": 3}}})
+    assert (jobs["render"], jobs["index"]) == (3, 1)
+    assert "index_settings" not in jobs
+
+
+def test_another_renderer_renders_anew(built, tmp_path):
+    site = patched(tmp_path, "import tsal.synth", "tsal.synth.RENDERER = -1")
+    jobs = planned(snakemake(built, "-n", python_path=site))
+    assert (jobs["index_settings"], jobs["render"], jobs["index"]) == (1, 8, 1)
+
+
+@pytest.mark.slow
+def test_a_killed_rendering_goes_on_with_the_shards_that_are_missing(folder):
+    arguments = ("--cores", "1", "data/synth/faces.parquet")
+    killed = snakemake(folder, "--keep-going", *arguments, STUB_FAILS="render", STUB_FAILS_AT="5of8.zip")
+    assert killed.returncode != 0
+    assert {path.name for path in (folder / "data/synth/shards").iterdir()} == {
+        f"{i}of8.zip" for i in range(8) if i != 5
+    }
+    again = snakemake(folder, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert re.findall(r"tsal render synth .* --shard (\d)", again.stderr) == ["5"]
 
 
 def test_another_crop_geometry_keeps_the_index(plan):
@@ -246,18 +306,20 @@ def test_another_crop_geometry_keeps_the_index(plan):
 
 def test_an_option_of_a_method_trains_that_method_alone(plan):
     jobs = plan({"methods": {"tsal": {"filter": 0.123}}})
-    assert jobs == {**dict.fromkeys(["settings", "train", "predict", "score", *AFTER_TRAINING], 1)}
+    each = dict.fromkeys(["settings", "train", "predict", "score", *AFTER_TRAINING], len(BENCHMARKS))
+    assert jobs == {**each, "report": 1}
 
 
 def test_a_training_key_trains_everything_on_the_same_crops(plan):
     jobs = plan({"training": {"steps": 7}})
-    assert (jobs["warmup"], jobs["train"], jobs["settings"]) == (1, 2, 3)
+    n = len(BENCHMARKS)
+    assert (jobs["warmup"], jobs["train"], jobs["settings"]) == (n, 2 * n, 3 * n)
     assert not {"index", "crop", "flow"} & set(jobs)
 
 
 def test_a_new_method_is_trained_alone(plan):
     jobs = plan({"methods": {"tsal_mu01": {"base": "tsal", "fusion": 0.1}}})
-    assert (jobs["train"], jobs["settings"], jobs["score"]) == (1, 1, 1)
+    assert (jobs["train"], jobs["settings"], jobs["score"]) == (len(BENCHMARKS),) * 3
     assert set(jobs) >= AFTER_TRAINING
     assert "warmup" not in jobs
 
@@ -327,16 +389,27 @@ def test_mistakes_in_the_configuration_are_listed(folder):
 @pytest.fixture
 def private_benchmark(tmp_path: Path) -> Path:
     """A PYTHONPATH with which there is a benchmark whose data cannot be downloaded."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site/sitecustomize.py").write_text(
-        "import dataclasses\n"
-        "from tsal import benchmarks\n"
-        "changes = {'name': 'private', 'url': None, 'how_to_get': 'ask its owners for it'}\n"
-        "benchmarks._registry()['private'] = dataclasses.replace(benchmarks.get('ytf'), **changes)\n"
+    return patched(
+        tmp_path,
+        "import dataclasses",
+        "from tsal import benchmarks",
+        "changes = {'name': 'private', 'url': None, 'how_to_get': 'ask its owners for it'}",
+        "benchmarks._registry()['private'] = dataclasses.replace(benchmarks.get('ytf'), **changes)",
     )
-    return tmp_path / "site"
 
 
+@pytest.fixture
+def without_anny(tmp_path: Path) -> Path:
+    """A PYTHONPATH with which the extra `synth` is not installed."""
+    return patched(
+        tmp_path,
+        "import importlib.util",
+        "find_spec = importlib.util.find_spec",
+        "importlib.util.find_spec = lambda name, *rest: None if name == 'anny' else find_spec(name, *rest)",
+    )
+
+
+NO_ANNY = "synth: rendering the benchmark synth needs the package anny: pip install 'tsal[synth]'"
 MISSING = "private: train-test-data.zip not found in data/raw/private/; ask its owners for it and put it there as it is"
 
 
@@ -344,8 +417,51 @@ def test_all_skips_what_is_missing_and_says_so_once(folder, private_benchmark):
     (folder / "override.yaml").write_text("benchmarks: {private: {}}")
     process = snakemake(folder, "-n", "--configfile", "override.yaml", python_path=private_benchmark)
     jobs = planned(process)
-    assert (jobs["table"], jobs["report"]) == (1, 1)
+    assert (jobs["table"], jobs["report"]) == (len(BENCHMARKS), 1)
     assert (process.stdout + process.stderr).count(f"Skipped {MISSING}\n") == 1
+
+
+def test_all_downloads_nothing_unless_it_may_and_says_so_once(folder):
+    shutil.rmtree(folder / "data/raw")
+    process = snakemake(folder, "-n")
+    assert "download" not in planned(process)
+    assert "index ytf" not in process.stdout
+    said = re.findall(r"Skipped (.*)", process.stdout + process.stderr)
+    assert len(said) == 1
+    assert said[0].startswith("ytf: train-test-data.zip not found in data/raw/ytf/; download it from http")
+    assert said[0].endswith(" and put it there as it is, or set download: true to have it downloaded")
+
+
+def test_all_downloads_what_is_missing_where_it_may(folder):
+    shutil.rmtree(folder / "data/raw")
+    process = snakemake(folder, "-n", "--config", "download=true")
+    assert planned(process)["download"] == 1
+    assert "Skipped" not in process.stdout + process.stderr
+
+
+def test_what_is_asked_for_by_name_is_downloaded(folder):
+    shutil.rmtree(folder / "data/raw")
+    assert planned(snakemake(folder, "-n", "results/ytf_nme.csv"))["download"] == 1
+
+
+def test_without_the_extra_synth_is_skipped_with_how_to_install_it(folder, without_anny):
+    process = snakemake(folder, "-n", python_path=without_anny)
+    assert "render" not in planned(process)
+    assert (process.stdout + process.stderr).count(f"Skipped {NO_ANNY}\n") == 1
+
+
+@pytest.mark.parametrize("target", ["results/synth_nme.csv", "data/synth/faces.parquet", "data/synth/shards/0of8.zip"])
+def test_a_target_that_cannot_be_rendered_fails_with_the_same_text(folder, without_anny, target):
+    assert NO_ANNY in errors(snakemake(folder, "-n", target, python_path=without_anny))
+
+
+def test_a_benchmark_to_be_rendered_that_is_not_configured_is_named(folder):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    del config["benchmarks"]["synth"]
+    (folder / "config.yaml").write_text(json.dumps(config))
+    arguments = ("-n", "--configfile", "config.yaml", "--replace-workflow-config")
+    output = errors(snakemake(folder, *arguments, "results/synth_nme.csv"))
+    assert "benchmarks.synth: missing, expected what to render, as in config.yaml" in output
 
 
 @pytest.mark.parametrize("target", ["results/private_nme.csv", "data/private/faces.parquet"])
@@ -387,7 +503,7 @@ def test_the_slurm_profile_submits_each_rule_with_its_resources(folder):
     options = parse_profile("--workflow-profile", "slurm")
     assert options.executor == "slurm"
     assert options.set_resources["train"]["gpu"].value == 1
-    assert planned(snakemake(folder, "-n", "--workflow-profile", "slurm"))["train"] == 2
+    assert planned(snakemake(folder, "-n", "--workflow-profile", "slurm"))["train"] == 2 * len(BENCHMARKS)
 
 
 def test_the_slurm_profile_knows_every_rule_that_is_submitted(folder):

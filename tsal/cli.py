@@ -21,6 +21,7 @@ from tsal.faces import read_faces
 from tsal.files import atomic_path
 
 USER_ERROR, INTERRUPTED = 2, 130
+_RAW_DIR = "holds <benchmark>/<archive>"
 
 
 def settings(arguments: argparse.Namespace) -> None:
@@ -38,9 +39,18 @@ def download(arguments: argparse.Namespace) -> None:
     print(benchmarks.get(arguments.benchmark).download(arguments.raw_dir))
 
 
-def index(arguments: argparse.Namespace) -> None:
-    """Turn a benchmark's raw data into a table of faces."""
+def render(arguments: argparse.Namespace) -> None:
+    """Render one shard of a benchmark that is rendered."""
     benchmark = benchmarks.get(arguments.benchmark)
+    benchmark.render(arguments.settings, arguments.shard, arguments.shards, arguments.output)
+
+
+def index(arguments: argparse.Namespace) -> None:
+    """Turn a benchmark's raw data, or the shards that were rendered, into a table of faces."""
+    benchmark = benchmarks.get(arguments.benchmark)
+    if arguments.shards:
+        benchmark.index_shards(arguments.shards, arguments.images, arguments.output)
+        return
     benchmark.index(arguments.raw_dir, arguments.images, arguments.output, arguments.max_people)
 
 
@@ -129,6 +139,7 @@ def score(arguments: argparse.Namespace) -> None:
         scheme=benchmark.scheme,
         normalisers=benchmark.normalisers,
         is_video=benchmark.is_video,
+        subsets=benchmark.subsets,
     )
 
 
@@ -142,8 +153,14 @@ def table(arguments: argparse.Namespace) -> None:
 def figure(arguments: argparse.Namespace) -> None:
     """Draw a figure of a benchmark as PNG, with a PDF beside it."""
     from tsal import figures
+    from tsal.contact_sheet import draw_faces
     from tsal.overlay import draw_overlay
 
+    if arguments.kind == "faces":
+        if len(arguments.inputs) != 1:
+            raise InputError(f"figure faces: found {len(arguments.inputs)} inputs; expected one face table")
+        draw_faces(arguments.inputs[0], arguments.output)
+        return
     if arguments.kind == "overlay":
         if arguments.faces is None:
             raise InputError("figure overlay: --faces is missing; expected the face table of the predictions")
@@ -174,13 +191,15 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     verb(settings).add_argument("--json", required=True, help="the settings, one JSON object")
-    for function, has_output in ((download, False), (index, True)):
-        added = verb(function, has_output)
-        added.add_argument("benchmark")
-        added.add_argument("--raw-dir", type=Path, required=True, help="holds <benchmark>/<archive>")
-        if function is index:
-            added.add_argument("--images", type=Path, required=True, help="folder to unpack the images into")
-            added.add_argument("--max-people", type=int, help="only the first so many people")
+    added = verb(download, output=False)
+    added.add_argument("benchmark")
+    added.add_argument("--raw-dir", type=Path, required=True, help=_RAW_DIR)
+    added = verb(render)
+    added.add_argument("benchmark")
+    added.add_argument("--settings", type=Path, required=True, help="index.yaml, which says what to render")
+    added.add_argument("--shard", type=int, required=True, help="which one, from 0 on")
+    added.add_argument("--shards", type=int, required=True, help="how many there are")
+    _index_arguments(verb(index))
     _crop_arguments(verb(crop))
     added = verb(flow)
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
@@ -198,11 +217,22 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--benchmark", required=True)
     added.add_argument("--faces", type=Path, required=True)
     added = verb(figure)
-    added.add_argument("kind", choices=("ced", "training", "signals", "overlay"))
-    added.add_argument("inputs", type=Path, nargs="+", help="scores.csv, log.csv or predictions.csv of the runs")
+    added.add_argument("kind", choices=("faces", "ced", "training", "signals", "overlay"))
+    added.add_argument(
+        "inputs", type=Path, nargs="+", help="scores.csv, log.csv or predictions.csv of the runs; face table (faces)"
+    )
     added.add_argument("--faces", type=Path, help="face table (overlay)")
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top
+
+
+def _index_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("benchmark")
+    source = verb.add_mutually_exclusive_group(required=True)
+    source.add_argument("--raw-dir", type=Path, help=_RAW_DIR)
+    source.add_argument("--shards", type=Path, nargs="+", metavar="ZIP", help="all shards, of a rendered benchmark")
+    verb.add_argument("--images", type=Path, required=True, help="folder to unpack the images into")
+    verb.add_argument("--max-people", type=int, help="only the first so many people (with --raw-dir)")
 
 
 def _crop_arguments(verb: argparse.ArgumentParser) -> None:

@@ -98,6 +98,30 @@ def max_people(config: Config, benchmark: str) -> int | None:
     return config["benchmarks"].get(benchmark, {}).get("max_people")
 
 
+def render_settings(config: Config, benchmark: str) -> dict[str, Any]:
+    """What the images of a rendered benchmark depend on: its section, without what is about something else.
+
+    Raises:
+        InputError: the config does not list the benchmark.
+    """
+    return {key: value for key, value in _rendered(config, benchmark).items() if key not in ("shards", "training")}
+
+
+def shards(config: Config, benchmark: str) -> int:
+    """In how many parts a benchmark is rendered.
+
+    Raises:
+        InputError: the config does not list the benchmark.
+    """
+    return _rendered(config, benchmark)["shards"]
+
+
+def _rendered(config: Config, benchmark: str) -> Config:
+    if benchmark not in config["benchmarks"]:
+        raise InputError(f"benchmarks.{benchmark}: missing, expected what to render, as in config.yaml")
+    return config["benchmarks"][benchmark]
+
+
 def tracker_of(config: Config, benchmark: str, method: str) -> str | None:
     """The tracker whose optical flow a method trains on; None where it uses none."""
     return _merge_method(config, benchmark, method)[2].get("tracker")

@@ -68,8 +68,11 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def open_zip(archive: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
+def open_zip(archive: str | os.PathLike[str], again: str = "download or copy it again") -> Iterator[zipfile.ZipFile]:
     """Open a zip archive for reading.
+
+    Args:
+        again: how the user gets another one, in the error for a damaged archive.
 
     Raises:
         InputError: the archive is missing, or (also while reading in the block) truncated, damaged, encrypted
@@ -85,8 +88,7 @@ def open_zip(archive: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         size = Path(archive).stat().st_size
         raise InputError(
-            f"{archive}: truncated or damaged zip archive ({size:,} bytes found; {error}). "
-            "Delete it and download or copy it again"
+            f"{archive}: truncated or damaged zip archive ({size:,} bytes found; {error}). Delete it and {again}"
         ) from error
 
 

@@ -19,9 +19,9 @@ def fingerprint(benchmark: Benchmark, raw_dir: str | Path) -> dict[str, Any] | N
 
     Returns:
         Name -> size in bytes and SHA-256 of the tail of each archive, or name -> size (None for a folder) of
-        each entry; None where the raw data is not there.
+        each entry; None where the raw data is not there, or where there is none since images are rendered.
     """
-    if benchmark.status(raw_dir) != "present":
+    if benchmark.renderer or benchmark.status(raw_dir) != "present":
         return None
     raw = benchmark.raw_input(raw_dir)
     archives = [benchmark.folder(raw_dir) / name for name in benchmark.archives]

@@ -21,12 +21,12 @@ from tsal.training_run import Run
 def supervised_loss(settings: Settings, detector: Detector, output: Output, batch: LabelledBatch) -> Tensor:
     """L_sup without SIC, which needs clips: heatmaps + coordinates + facial centre + offsets (method.md)."""
     weights = settings.training.loss
-    truth = batch.points, batch.visible
+    truth = batch.points, batch.annotated
     loss = weights.heatmap * losses.heatmap_loss(detector, output, *truth)
     if weights.coordinate:
         predicted = detector.decode(output)
         loss = loss + weights.coordinate * losses.coordinate_loss(
-            predicted, batch.points, batch.visible.float(), settings.detector.input_px
+            predicted, batch.points, batch.annotated.float(), settings.detector.input_px
         )
     loss = loss + weights.centre * losses.centre_loss(detector, output, *truth)
     return loss + weights.offset * losses.offset_loss(detector, output, *truth)

@@ -28,6 +28,10 @@ _PACKAGES = (
 )
 
 _CAPTIONS = {
+    "faces": (
+        "Training faces, evenly drawn: every second one with its landmarks (filled: visible; rings: hidden), then "
+        "clips, frame by frame."
+    ),
     "ced": (
         "Cumulative error curves of the test faces: the share of faces whose NME is at most the value on "
         "the horizontal axis. The area under the curve up to 8 % (AUC@8) is in the legend, as mean and "

@@ -122,6 +122,7 @@ def write_scores(
     scheme: str,
     normalisers: Sequence[str],
     is_video: bool,
+    subsets: Sequence[str] = (),
 ) -> None:
     """Score the test faces of a predictions.csv and write scores.csv; see tsal.metrics.score_predictions.
 
@@ -132,6 +133,7 @@ def write_scores(
         scheme: a key of tsal.landmarks.SCHEMES.
         normalisers: names of the scheme's normalisers.
         is_video: whether to measure jitter.
+        subsets: in the order that the scores, and so all tables and figures, get; others follow.
 
     Raises:
         InputError: names the predictions' file and the face.
@@ -141,6 +143,8 @@ def write_scores(
         scores = score_predictions(found, table, SCHEMES[scheme], normalisers, is_video)
     except InputError as error:
         raise InputError(f"{predictions} against {faces}: {error}") from error
+    place = {subset: number for number, subset in enumerate(subsets)}
+    scores = scores.sort_values("subset", key=lambda column: column.map(place), kind="stable", ignore_index=True)
     with atomic_path(output) as temporary:
         scores.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
 

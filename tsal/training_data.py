@@ -28,11 +28,15 @@ def generator(seed: int, purpose: str, step: int) -> torch.Generator:
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """images (B, 3, P, P) as the network sees them; points (B, K, 2) in network px; visible (B, K) bool."""
+    """images (B, 3, P, P) as the network sees them; points (B, K, 2) in network px; annotated (B, K) bool.
+
+    Where a hidden landmark is annotated too, as on rendered faces, it is learned like any other: a detector is
+    asked for all of a face's landmarks. Scores count visible ones.
+    """
 
     images: Tensor
     points: Tensor
-    visible: Tensor
+    annotated: Tensor
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,8 @@ class TrainingData:
 
     @cached_property
     def _labelled_tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        points = torch.from_numpy(self.store.points[self.labelled])
-        return (
-            self._rows(self.labelled),
-            points.to(self.device),
-            torch.from_numpy(self.store.visible[self.labelled]).to(self.device),
-        )
+        points = torch.from_numpy(self.store.points[self.labelled]).to(self.device)
+        return self._rows(self.labelled), points, torch.isfinite(points).all(-1)
 
     def view(self, n: int, random: torch.Generator) -> View:
         """Draw augmented views of n crops."""
@@ -118,7 +118,7 @@ class TrainingData:
 
     def labelled_batch(self, step: int) -> LabelledBatch:
         """The labelled faces of a step: every face once before any comes again."""
-        images, points, visible = self._labelled_tensors
+        images, points, annotated = self._labelled_tensors
         batch, n = self.settings.training.batch, len(images)
         positions = np.arange(step * batch, (step + 1) * batch)
         rounds = {
@@ -128,7 +128,7 @@ class TrainingData:
         random = generator(self.seed, "labelled", step)
         view = self.view(batch, random)
         seen = look(images[rows], view, self.store.input_px, self.settings.training.augmentation, random)
-        shown = to_view(torch.where(visible[rows].unsqueeze(-1), points[rows], torch.nan), view, self.scheme)
+        shown = to_view(torch.where(annotated[rows].unsqueeze(-1), points[rows], torch.nan), view, self.scheme)
         return LabelledBatch(seen, shown.nan_to_num(), ~shown.isnan().any(-1))
 
     def unlabelled_batch(self, step: int) -> UnlabelledBatch:

@@ -6,7 +6,7 @@ Every module of this package that defines `BENCHMARK` is one benchmark; adding o
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,25 @@ from tsal.files import atomic_path, sha256
 
 
 @dataclass(frozen=True)
+class Renderer:
+    """How the images of a benchmark are made, of one that has no raw data.
+
+    Attributes:
+        version: another one makes other images of the same settings.
+        missing: () -> why it cannot render here, with what to do about it, in one line; None where it can.
+        render: (settings_yaml, shard, shards, out_zip) -> None; the same faces whatever the number of shards.
+        index: (shards, images_dir, out_parquet) -> None; see `Benchmark.index`.
+    """
+
+    version: int
+    missing: Callable[[], str | None]
+    render: Callable[[Path, int, int, Path], None]
+    index: Callable[[Sequence[Path], Path, Path], None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What the workflow knows of a benchmark.
+    """What the workflow knows of a benchmark. Its images come from archives, or are rendered.
 
     Attributes:
         name: as in config.yaml, file names and wildcards.
@@ -26,6 +43,7 @@ class Benchmark:
         archives: file names that a user may drop under `<raw_dir>/<name>/`.
         contents: files by which the archives' unpacked content is known under that folder.
         indexer: (raw, images_dir, out_parquet, max_people) -> None; see `index`.
+        renderer: of a benchmark that is rendered, which has no archives, contents and indexer.
         scheme: name of the landmark scheme, a key of tsal.landmarks.SCHEMES.
         normalisers: those of the scheme by which the benchmark is scored.
         subsets: the subsets of test faces that are scored, in the order of the table.
@@ -38,11 +56,12 @@ class Benchmark:
 
     name: str
     title: str
-    archives: tuple[str, ...]
-    contents: tuple[str, ...]
-    indexer: Callable[[Path, Path, Path, int | None], None]
     scheme: str
     normalisers: tuple[str, ...]
+    archives: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
+    indexer: Callable[[Path, Path, Path, int | None], None] | None = None
+    renderer: Renderer | None = None
     subsets: tuple[str, ...] = ("full",)
     url: str | None = None
     size: int | None = None
@@ -63,7 +82,12 @@ class Benchmark:
         return next((path for path in candidates if all((path / name).exists() for name in self.contents)), None)
 
     def status(self, raw_dir: str | Path) -> str:
-        """'present', 'downloadable' (a public address is known) or 'missing' (the user has to bring it)."""
+        """'present', 'downloadable' (a public address is known) or 'missing' (the user has to bring it).
+
+        A benchmark that is rendered is present where it can be rendered.
+        """
+        if self.renderer:
+            return "missing" if self.renderer.missing() else "present"
         if self.unpacked(raw_dir) or all((self.folder(raw_dir) / name).is_file() for name in self.archives):
             return "present"
         return "downloadable" if self.url else "missing"
@@ -80,6 +104,8 @@ class Benchmark:
 
     def missing_message(self, raw_dir: str | Path) -> str:
         """One line for the user: what is missing, where to get it and where to put it."""
+        if self.renderer:
+            return f"{self.name}: {self.renderer.missing()}"
         names = ", ".join(self.archives)
         where = self.how_to_get or f"download it from {self.url}"
         return f"{self.name}: {names} not found in {self.folder(raw_dir)}/; {where} and put it there as it is"
@@ -93,10 +119,12 @@ class Benchmark:
         Raises:
             InputError: there is no public address, or see tsal.download.
         """
+        if self.renderer:
+            raise InputError(f"{self.name}: there is nothing to download; its images are made by tsal render")
         raw = self.raw_input(raw_dir)
-        if self.status(raw_dir) == "missing" or self.url is None:
+        if self.status(raw_dir) == "missing":
             raise InputError(self.missing_message(raw_dir))
-        if raw.is_dir():
+        if raw.is_dir() or self.url is None:
             return raw
         lock = raw.with_name(raw.name + ".lock")
         known = _read_lock(lock, self.url)
@@ -121,7 +149,7 @@ class Benchmark:
         out_parquet: str | Path,
         max_people: int | None = None,
     ) -> None:
-        """Write the face table, and unpack the images that it names into `images_dir`.
+        """Write the face table of the raw data, and unpack the images that it names into `images_dir`.
 
         Args:
             max_people: keep only the first so many people of the alphabetical list, for short runs.
@@ -129,9 +157,39 @@ class Benchmark:
         Raises:
             InputError: the raw data is missing, or not as its owners publish it.
         """
+        if self.indexer is None:
+            raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
         if self.status(raw_dir) != "present":
             raise InputError(self.missing_message(raw_dir))
         self.indexer(self.raw_input(raw_dir), Path(images_dir), Path(out_parquet), max_people)
+
+    def index_shards(self, shards: Sequence[str | Path], images_dir: str | Path, out_parquet: str | Path) -> None:
+        """As `index`, of a benchmark that is rendered, from all its shards.
+
+        Raises:
+            InputError: it is not rendered; or a shard is missing or damaged.
+        """
+        self._need_renderer().index([Path(shard) for shard in shards], Path(images_dir), Path(out_parquet))
+
+    def render(self, settings: str | Path, shard: int, shards: int, out_zip: str | Path) -> None:
+        """Render one of `shards` parts of the benchmark.
+
+        Args:
+            settings: index.yaml, in which `settings` says what to render.
+            shard: 0 to shards - 1.
+
+        Raises:
+            InputError: it is not rendered, or cannot be here; see its renderer.
+        """
+        renderer = self._need_renderer()
+        if renderer.missing():
+            raise InputError(self.missing_message(""))
+        renderer.render(Path(settings), shard, shards, Path(out_zip))
+
+    def _need_renderer(self) -> Renderer:
+        if self.renderer is None:
+            raise InputError(f"{self.name}: is not rendered; its images come from raw data, see tsal index --raw-dir")
+        return self.renderer
 
 
 def _read_lock(lock: Path, url: str) -> dict[str, int | str]:

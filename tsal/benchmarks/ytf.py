@@ -11,7 +11,6 @@ a clip of their own.
 """
 
 import csv
-import hashlib
 import io
 import math
 import os
@@ -30,12 +29,11 @@ from tsal.faces import make_faces, write_faces
 from tsal.files import extract_zip, open_zip
 from tsal.landmarks import SCHEMES
 from tsal.progress import Progress
+from tsal.splits import FEWEST_PEOPLE, split_people
 
 _KEYPOINTS = {"training": "training_frames_keypoints.csv", "test": "test_frames_keypoints.csv"}
 _NAME = re.compile(r"(?P<person>.+)_(?P<clip>\d+)(?P<frame>\d)\.jpg")
 _N_POINTS = SCHEMES["68"].n_points
-_SHARES = {"test": 0.2, "validation": 0.1}
-_FEWEST_PEOPLE = 10  # with fewer, one of the splits would be empty
 
 
 @dataclass(frozen=True)
@@ -84,19 +82,6 @@ def index(raw: Path, images_dir: Path, out_parquet: Path, max_people: int | None
         split=[split_of[face.person] for face in faces],
     )
     write_faces(table, out_parquet)
-
-
-def split_people(people: Iterable[str]) -> dict[str, str]:
-    """Assign each person to test (the first 20 %), validation (the next 10 %) or train (the rest), in digest
-    order.
-
-    People are sorted by the SHA-256 hex digest of their name; shares are rounded down.
-    """
-    ranked = sorted(set(people), key=lambda person: hashlib.sha256(person.encode()).hexdigest())
-    counts = {split: int(share * len(ranked)) for split, share in _SHARES.items()}
-    splits = [split for split, count in counts.items() for _ in range(count)]
-    splits += ["train"] * (len(ranked) - len(splits))
-    return dict(zip(ranked, splits, strict=True))
 
 
 def face_boxes(points: np.ndarray, sizes: np.ndarray, clips: list[str], people: list[str]) -> np.ndarray:
@@ -234,9 +219,9 @@ def _choose_people(raw: Path, faces: list[_Face], max_people: int | None) -> lis
     people = sorted({face.person for face in faces})
     if max_people is not None:
         people = people[:max_people]
-    if len(people) < _FEWEST_PEOPLE:
+    if len(people) < FEWEST_PEOPLE:
         raise InputError(
-            f"{raw}: {len(people)} people to split; expected {_FEWEST_PEOPLE} at least "
+            f"{raw}: {len(people)} people to split; expected {FEWEST_PEOPLE} at least "
             f"(of which 2 test and 1 validation)" + (": raise max_people" if max_people is not None else "")
         )
     return people

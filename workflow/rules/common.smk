@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ wildcard_constraints:
     seed="[0-9]+",
     split="train|validation|test",
     tracker="[a-z0-9_]+",
+    shard="[0-9]+",
+    shards="[0-9]+",
 
 
 RUN = "results/runs/{benchmark}/{method}/{labels}/seed{seed}"
@@ -66,16 +69,19 @@ def untracked(value):
     return lambda wildcards, input: value
 
 
-def missing_message(name):
+def missing_message(name, may_download=True):
     """Why a benchmark cannot be built and what to do about it; None where it can be."""
     try:
         benchmark = benchmarks.get(name)
     except InputError as error:
         return str(error)
-    indexed = Path(f"data/{name}/faces.parquet").exists()
-    if indexed or benchmark.status(config["raw_dir"]) != "missing":
+    status = benchmark.status(config["raw_dir"])
+    if status == "present" or Path(f"data/{name}/faces.parquet").exists():
         return None
-    return benchmark.missing_message(config["raw_dir"])
+    message = benchmark.missing_message(config["raw_dir"])
+    if status == "missing":
+        return message
+    return None if may_download else f"{message}, or set download: true to have it downloaded"
 
 
 def require(benchmark):
@@ -89,9 +95,32 @@ def check_raw_data(wildcards):
     return []
 
 
+def raw_data_of(wildcards):
+    """What says that a benchmark's raw data is there; nothing for one that is rendered."""
+    require(wildcards.benchmark)
+    return [] if benchmarks.get(wildcards.benchmark).renderer else "data/{benchmark}/raw.ok"
+
+
+def shards_of(wildcards):
+    """The shards of a benchmark that is rendered; nothing for others."""
+    require(wildcards.benchmark)
+    if not benchmarks.get(wildcards.benchmark).renderer:
+        return []
+    try:
+        count = settings.shards(config, wildcards.benchmark)
+    except InputError as error:
+        stop(error)
+    return [f"data/{{benchmark}}/shards/{shard}of{count}.zip" for shard in range(count)]
+
+
+def index_source(wildcards, input):
+    """What is indexed, as an option; untracked, since another place of the same archive re-runs nothing."""
+    return f"--shards {input.shards}" if input.shards else f"--raw-dir {shlex.quote(config['raw_dir'])}"
+
+
 def available_benchmarks():
-    """The benchmarks of the configuration that can be built; says once of each other one what it lacks."""
-    reasons = {name: missing_message(name) for name in config["benchmarks"]}
+    """The benchmarks of the configuration that `all` builds; says once of each other one what it lacks."""
+    reasons = {name: missing_message(name, config["download"]) for name in config["benchmarks"]}
     skipped = [reason for reason in reasons.values() if reason]
     if len(skipped) == len(reasons):
         stop("\n".join(["No benchmark of the configuration can be built:", *skipped]))
@@ -120,7 +149,7 @@ def runs_of(benchmark, file, warmups=False):
 
 def figures_of(benchmark):
     """The figures of a benchmark; that of the signals only where a method measures some."""
-    names = ["ced", "training", "signals", "overlay"]
+    names = ["faces", "ced", "training", "signals", "overlay"]
     if not any(
         settings.measures_signals(config, benchmark, method) for method in settings.methods_to_run(config)
     ):
@@ -168,8 +197,16 @@ def settings_as_json(wildcards):
 
 def index_settings_as_json(wildcards):
     """What a face table is made of. Where the raw data is gone, what it was when it was last there."""
+    benchmark = benchmarks.get(wildcards.benchmark)
+    if benchmark.renderer:
+        try:
+            rendered = settings.render_settings(config, benchmark.name)
+        except InputError as error:
+            stop(error)
+        made_of = {"renderer": benchmark.renderer.version, "settings": rendered}
+        return as_json({"benchmark": benchmark.name, **made_of})
     recorded = Path(f"data/{wildcards.benchmark}/index.yaml")
-    raw = fingerprint(benchmarks.get(wildcards.benchmark), config["raw_dir"])
+    raw = fingerprint(benchmark, config["raw_dir"])
     if raw is None and recorded.exists():
         raw = yaml.safe_load(recorded.read_text())["raw"]
     people = settings.max_people(config, wildcards.benchmark)

@@ -1,4 +1,4 @@
-# download -> index -> crop -> flow: from a raw archive to packed crops.
+# download or render -> index -> crop -> flow: from a raw archive, or from nothing, to packed crops.
 
 
 # The archive itself is no output: Snakemake deletes outputs before it makes them anew, and the archive may be the
@@ -26,10 +26,11 @@ rule download:
         "tsal download {wildcards.benchmark} --raw-dir {params.raw_dir:q} 2>&1 | tee -i {log}"
 
 
-# Archives are known by their content, so that a new place re-runs nothing and a new archive everything.
+# Archives are known by their content, so that a new place re-runs nothing and a new archive everything. What is
+# rendered is known by its settings and the version of the renderer.
 rule index_settings:
     input:
-        rules.download.output,
+        raw_data_of,
     output:
         "data/{benchmark}/index.yaml",
     log:
@@ -50,9 +51,33 @@ rule index_settings:
         "tsal settings --json {params.json:q} -o {output} 2>&1 | tee -i {log}"
 
 
-rule index:
+# A shard is whole or absent: a rendering that was killed goes on with the shards that are not there yet.
+rule render:
     input:
         rules.index_settings.output,
+    output:
+        "data/{benchmark}/shards/{shard}of{shards}.zip",
+    log:
+        "logs/{benchmark}/render/{shard}of{shards}.log",
+    benchmark:
+        "results/timings/{benchmark}/render/{shard}of{shards}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=120,
+    message:
+        "Rendering shard {wildcards.shard} of {wildcards.shards} of {wildcards.benchmark}"
+    shell:
+        "tsal render {wildcards.benchmark} --settings {input} --shard {wildcards.shard}"
+        " --shards {wildcards.shards} -o {output} 2>&1 | tee -i {log}"
+
+
+rule index:
+    input:
+        settings=rules.index_settings.output,
+        shards=shards_of,
     output:
         faces="data/{benchmark}/faces.parquet",
         images=directory("data/{benchmark}/images"),
@@ -66,12 +91,12 @@ rule index:
         mem_mb=2000,
         runtime=60,
     params:
-        raw_dir=untracked(config["raw_dir"]),
+        source=index_source,
         max_people=max_people_option,
     message:
         "Indexing the faces of {wildcards.benchmark}"
     shell:
-        "tsal index {wildcards.benchmark} --raw-dir {params.raw_dir:q} --images {output.images}"
+        "tsal index {wildcards.benchmark} {params.source} --images {output.images}"
         " {params.max_people} -o {output.faces} 2>&1 | tee -i {log}"
 
 

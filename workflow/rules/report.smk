@@ -38,6 +38,34 @@ rule table:
         " 2>&1 | tee -i {log}"
 
 
+rule figure_faces:
+    input:
+        faces=rules.index.output.faces,
+        images=rules.index.output.images,
+    output:
+        png=report(
+            "results/figures/{benchmark}_faces.png",
+            caption="../report/faces.rst",
+            category="{benchmark}",
+            subcategory="Figures",
+            labels={"figure": "Faces"},
+        ),
+        pdf="results/figures/{benchmark}_faces.pdf",
+    log:
+        "logs/{benchmark}/figure_faces.log",
+    benchmark:
+        "results/timings/{benchmark}/figure_faces.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    message:
+        "Drawing the contact sheet of {wildcards.benchmark}"
+    shell:
+        "tsal figure faces {input.faces} -o {output.png} 2>&1 | tee -i {log}"
+
+
 rule figure_ced:
     input:
         lambda wildcards: runs_of(wildcards.benchmark, "scores.csv"),

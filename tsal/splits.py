@@ -1,0 +1,24 @@
+"""Who trains, who validates, who tests: whole people, never single faces."""
+
+import hashlib
+from collections.abc import Iterable
+
+SHARES = {"test": 0.2, "validation": 0.1}  # the rest is train
+FEWEST_PEOPLE = 10  # with fewer, one of the splits would be empty
+
+
+def ranked_people(people: Iterable[str]) -> list[str]:
+    """The people, each once, by the SHA-256 hex digest of their name: an order without meaning, the same everywhere."""
+    return sorted(set(people), key=lambda person: hashlib.sha256(person.encode()).hexdigest())
+
+
+def split_people(people: Iterable[str]) -> dict[str, str]:
+    """Assign each person to test (the first 20 %), validation (the next 10 %) or train (the rest), in digest order.
+
+    Shares are rounded down.
+    """
+    ranked = ranked_people(people)
+    counts = {split: int(share * len(ranked)) for split, share in SHARES.items()}
+    splits = [split for split, count in counts.items() for _ in range(count)]
+    splits += ["train"] * (len(ranked) - len(splits))
+    return dict(zip(ranked, splits, strict=True))
