@@ -179,7 +179,7 @@ def test_an_unknown_benchmark_is_named_with_those_known():
             {"base": "tsal", "training": {"bacth": 3}},
             "methods.mine.training.bacth: unknown key; did you mean 'batch'?",
         ),
-        ({"base": "tsal", "training": {"steps": 0}}, "methods.mine.training.steps: found 0, expected "),
+        ({"base": "tsal", "training": {"steps": -1}}, "methods.mine.training.steps: found -1, expected "),
         ({"base": "supervised", "fusion": 0.5}, "methods.mine.fusion: unknown key; "),
     ],
 )
@@ -310,7 +310,7 @@ def test_mistakes_in_what_a_benchmark_overrides_are_named_with_their_place():
     config = changed("benchmarks.ytf.training", {"steps": -1, "stepz": 2})
     with pytest.raises(InputError) as error:
         configuration.check_config(config, SCHEMA)
-    assert "benchmarks.ytf.training.steps: found -1, expected a whole number of at least 1" in str(error.value)
+    assert "benchmarks.ytf.training.steps: found -1, expected a whole number of at least 0" in str(error.value)
     assert "benchmarks.ytf.training.stepz: unknown key; did you mean 'steps'?" in str(error.value)
 
 
@@ -396,7 +396,8 @@ def test_a_benchmark_that_is_to_be_rendered_has_to_be_in_the_configuration():
 
 def test_methods_that_train_alike_share_the_warm_up():
     config = changed("methods.mine", {"base": "tsal", "filter": 0.1, "training": {"batch": 32}})
-    assert {configuration.warmup_name(config, "ytf", method) for method in config["methods"]} == {"warmup"}
+    alike = [method for method in config["methods"] if "synth" not in method]
+    assert {configuration.warmup_name(config, "ytf", method) for method in alike} == {"warmup"}
 
 
 def test_methods_with_the_same_overrides_share_a_warm_up_of_their_own():
@@ -421,3 +422,24 @@ def test_a_warm_up_depends_on_training_alone():
 def test_a_warm_up_that_nobody_starts_from_is_an_error():
     with pytest.raises(InputError, match="no method of the config starts from a warm-up 'warmup-000000'"):
         configuration.resolve_warmup(DEFAULT, "ytf", "warmup-000000", 0.05)
+
+
+def test_a_pretrained_method_starts_from_the_other_benchmarks_supervised_detector_with_all_labels():
+    config = changed("labels", [0.05, 1])
+    warmup = configuration.warmup_name(config, "ytf", "supervised_from_synth")
+    assert configuration.pretraining(config, "ytf", warmup) == ("synth", "1")
+    assert configuration.pretraining(changed("labels", [0.05]), "ytf", warmup) == ("synth", "1.0")
+    assert configuration.pretraining(config, "ytf", "warmup") is None
+
+
+def test_a_benchmark_does_not_start_from_itself():
+    config = changed("training.pretrained", "synth")
+    assert configuration.resolve_run(config, "synth", "supervised", 0.05)["training"]["pretrained"] is None
+    assert configuration.resolve_run(config, "ytf", "supervised", 0.05)["training"]["pretrained"] == "synth"
+    assert configuration.warmup_name(DEFAULT, "synth", "supervised_from_synth") == "warmup"
+
+
+def test_to_start_from_an_unknown_benchmark_is_explained():
+    config = changed("training.pretrained", "sinth")
+    with pytest.raises(InputError, match="unknown benchmark 'sinth'"):
+        configuration.pretraining(config, "ytf", "warmup")

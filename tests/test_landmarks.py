@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from archives import mean_face
 
-from tsal.landmarks import SCHEMES
+from tsal.errors import InputError
+from tsal.landmarks import SCHEMES, part_of
 
 
 @pytest.fixture(params=sorted(SCHEMES))
@@ -70,3 +71,10 @@ def test_a_missing_eye_corner_gives_no_distance():
     points = np.ones((1, 68, 2))
     points[0, 36] = np.nan
     assert np.isnan(SCHEMES["68"].normalisers["inter-ocular"](points, np.zeros((1, 4)))).all()
+
+
+def test_the_points_of_a_part_are_found_by_their_number_in_the_68():
+    np.testing.assert_array_equal(part_of(SCHEMES["51"], SCHEMES["68"]), np.arange(17, 68))
+    np.testing.assert_array_equal(part_of(SCHEMES["49"], SCHEMES["51"])[-7:], [42, 44, 45, 46, 48, 49, 50])
+    with pytest.raises(InputError, match="68 points are not part of the 51"):
+        part_of(SCHEMES["68"], SCHEMES["51"])

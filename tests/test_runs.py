@@ -44,7 +44,7 @@ def test_a_budget_stays_as_written():
         "ytf/tsal/0.05/seed/scores.csv",
         "ytf/tsal/0.05/seed-1/scores.csv",
         "ytf/tsal/few/seed0/scores.csv",
-        "ytf/tsal/0/seed0/scores.csv",
+        "ytf/tsal/2/seed0/scores.csv",
         "ytf/tsal/nan/seed0/scores.csv",
         "ytf/tsal/0.05/seed0/more/scores.csv",
     ],

@@ -240,3 +240,29 @@ def test_termination_by_a_scheduler_is_an_interruption_too(tmp_path):
     script += "sys.exit(c.main(['report', '-o', 'x', 'y']))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 130, done.stderr
+
+
+def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(tmp_path, paths):
+    first = run(tmp_path, paths, "first", "supervised")
+    crops = paths[0]
+    still = {"pretrained": "synth", "warmup_steps": 0, "steps": 0}
+    settings = dataclasses.replace(read_settings(write_settings(tmp_path, "supervised", **still)), labels=0)
+    warmup, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
+    train_warm_up(settings, crops, warmup, tmp_path / "w.csv", 0, None, CPU, first)
+    train_method(settings, warmup, crops, None, out, tmp_path / "log.csv", 0, None, CPU)
+    start, end = (load_detector(path, CPU).network.state_dict() for path in (first, out))
+    assert all(torch.equal(start[name], end[name]) for name in start)
+
+
+def test_a_label_budget_of_nothing_is_refused_by_what_learns(tmp_path, paths):
+    settings = dataclasses.replace(read_settings(write_settings(tmp_path, "supervised")), labels=0)
+    with pytest.raises(InputError, match="label budget of 0"):
+        train_warm_up(settings, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU)
+
+
+def test_another_detector_is_no_start(tmp_path, paths):
+    first = run(tmp_path, paths, "first", "supervised")
+    settings = read_settings(write_settings(tmp_path, "supervised"))
+    other = dataclasses.replace(settings, detector=dataclasses.replace(settings.detector, decode="centroid"))
+    with pytest.raises(InputError, match=r"checkpoint\.safetensors: found a detector"):
+        train_warm_up(other, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU, first)

@@ -9,8 +9,10 @@ def supervised(run: Run, data: TrainingData, start: int, stop: int) -> str:
     """Labelled faces only: the warm-up goes on to the end of the schedule.
 
     Returns:
-        Which network is better on validation people at the end, "raw" or "averaged".
+        Which network is better on validation people at the end, "raw" or "averaged"; they are one after no step.
     """
     warm_up(run, data, start, stop)
+    if start == stop:
+        return "averaged"
     last = run.log[-1]
     return min(("averaged", "raw"), key=lambda name: last[f"val_nme_{name}"])

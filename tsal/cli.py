@@ -19,6 +19,7 @@ from tsal import benchmarks
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.faces import read_faces
 from tsal.files import atomic_path
+from tsal.landmarks import SCHEMES
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -92,6 +93,7 @@ def warmup(arguments: argparse.Namespace) -> None:
         arguments.seed,
         arguments.threads,
         choose_device(arguments.device),
+        arguments.pretrained,
     )
 
 
@@ -140,6 +142,7 @@ def score(arguments: argparse.Namespace) -> None:
         normalisers=benchmark.normalisers,
         is_video=benchmark.is_video,
         subsets=benchmark.subsets,
+        points=arguments.points,
     )
 
 
@@ -212,6 +215,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("predictions", type=Path)
     added.add_argument("--faces", type=Path, required=True)
     added.add_argument("--benchmark", required=True)
+    added.add_argument("--points", choices=list(SCHEMES), help="only these landmarks, such as 51: no jaw line")
     added = verb(table)
     added.add_argument("scores", type=Path, nargs="+", help="scores.csv of the runs, each in its run's folder")
     added.add_argument("--benchmark", required=True)
@@ -250,6 +254,8 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
     if method:
         verb.add_argument("--warmup", type=Path, required=True, help="state that the warm-up left")
         verb.add_argument("--flow", type=Path, help="flow of the training crops, where the method tracks")
+    else:
+        verb.add_argument("--pretrained", type=Path, help="checkpoint of the detector to start from")
     verb.add_argument("--seed", type=int, required=True)
     verb.add_argument("--threads", type=int)
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")

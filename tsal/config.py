@@ -122,6 +122,19 @@ def _rendered(config: Config, benchmark: str) -> Config:
     return config["benchmarks"][benchmark]
 
 
+def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] | None:
+    """What a warm-up starts from: (benchmark, label budget as in file names) of a supervised run; None for nothing.
+
+    Raises:
+        InputError: see resolve_warmup; or the benchmark is unknown.
+    """
+    source = resolve_warmup(config, benchmark, warmup, 1.0)["training"]["pretrained"]
+    if source is None:
+        return None
+    everything = next((labels for labels in config["labels"] if labels == 1), 1.0)
+    return benchmarks.get(source).name, str(everything)
+
+
 def tracker_of(config: Config, benchmark: str, method: str) -> str | None:
     """The tracker whose optical flow a method trains on; None where it uses none."""
     return _merge_method(config, benchmark, method)[2].get("tracker")
@@ -148,6 +161,8 @@ def _training(config: Config, benchmark: str) -> dict[str, Any]:
     """How methods train on a benchmark, which need not be one that `all` builds."""
     training = copy.deepcopy(dict(config["training"]))
     merge(training, config["benchmarks"].get(benchmark, {}).get("training", {}))
+    if training.get("pretrained") == benchmark:
+        training["pretrained"] = None  # it is the source of that start itself
     return training
 
 
@@ -158,6 +173,10 @@ def _merge_method(config: Config, benchmark: str, method: str) -> tuple[str, dic
     for name in chain:
         entry = config["methods"][name]
         merge(training, entry.get("training", {}))
+    if training.get("pretrained") == benchmark:
+        training["pretrained"] = None  # as in _training
+    for name in chain:
+        entry = config["methods"][name]
         merge(options, {key: value for key, value in entry.items() if key not in _METHOD_KEYS})
     return chain[0], training, options
 

@@ -71,6 +71,16 @@ def labelled_of(faces: pd.DataFrame) -> np.ndarray:
     return np.isfinite(points_of(faces)).all(axis=2).any(axis=1)
 
 
+def keep_points(table: pd.DataFrame, kept: np.ndarray) -> pd.DataFrame:
+    """A face table or predictions with the landmarks `kept` (K,) alone, numbered anew from 0."""
+    new = {}
+    for number, old in enumerate(kept.tolist()):
+        new |= {f"{letter}{old}": f"{letter}{number}" for letter in "xyv"}
+    count = n_points(table)
+    gone = {f"{letter}{k}" for letter in "xyv" for k in range(count)} - set(new)
+    return table.drop(columns=gone & set(table.columns)).rename(columns=new)
+
+
 def make_faces(
     image: Sequence[str],
     boxes: np.ndarray,

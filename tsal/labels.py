@@ -12,18 +12,18 @@ def labelled_faces(faces: Sequence[str], fraction: float, seed: int) -> list[str
 
     Args:
         faces: ids of the annotated training faces.
-        fraction: label budget in (0, 1].
+        fraction: label budget in [0, 1]; 0 for what learns from no label at all.
         seed: chooses the ranking.
 
     Returns:
-        round(fraction * len(faces)) ids, at least one, in ranked order.
+        round(fraction * len(faces)) ids, at least one unless the fraction is 0, in ranked order.
 
     Raises:
-        ValueError: fraction outside (0, 1], or no faces.
+        ValueError: fraction outside [0, 1], or no faces.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"a label budget is a fraction in (0, 1], not {fraction}")
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"a label budget is a fraction in [0, 1], not {fraction}")
     if not len(faces):
         raise ValueError("no annotated training faces to choose from")
     ranked = sorted(faces, key=lambda face: hashlib.sha256(f"{seed}:{face}".encode()).hexdigest())
-    return ranked[: max(1, round(fraction * len(faces)))]
+    return ranked[: max(1, round(fraction * len(faces))) if fraction else 0]

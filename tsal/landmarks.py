@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tsal.errors import InputError
+
 Normaliser = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -46,6 +48,19 @@ def distance_between(left: Sequence[int], right: Sequence[int]) -> Normaliser:
         return np.linalg.norm(points[:, left].mean(axis=1) - points[:, right].mean(axis=1), axis=-1)
 
     return distance
+
+
+def part_of(part: Scheme, whole: Scheme) -> np.ndarray:
+    """(K,) numbers in the scheme `whole` of the points of `part`.
+
+    Raises:
+        InputError: `whole` has not all of them.
+    """
+    place = {point: number for number, point in enumerate(whole.of_68.tolist())}
+    missing = [point for point in part.of_68.tolist() if point not in place]
+    if missing or not len(part.of_68):
+        raise InputError(f"the {part.name} points are not part of the {whole.name} that are annotated")
+    return np.array([place[point] for point in part.of_68.tolist()])
 
 
 # The iBUG-68 mark-up of 300-W (Sagonas et al. 2013, figure 1), 0-based.

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tsal.errors import InputError
-from tsal.faces import read_faces
+from tsal.faces import keep_points, read_faces
 from tsal.files import atomic_path
-from tsal.landmarks import SCHEMES
+from tsal.landmarks import SCHEMES, part_of
 from tsal.metrics import SCORE_COLUMNS, score_predictions
 
 _FOLDER = re.compile(r"seed(\d+)")
@@ -62,7 +62,7 @@ def parse_run(path: str | Path) -> Run:
 
 def _is_budget(text: str) -> bool:
     try:
-        return 0 < float(text) <= 1
+        return 0 <= float(text) <= 1
     except ValueError:
         return False
 
@@ -82,7 +82,7 @@ def budget_share(labels: str) -> str:
 
 def budget_name(labels: str) -> str:
     """A label budget in a title: "0.05" -> "5 % of the labels"."""
-    return "all labels" if float(labels) == 1 else f"{budget_share(labels)} of the labels"
+    return {0.0: "no labels", 1.0: "all labels"}.get(float(labels)) or f"{budget_share(labels)} of the labels"
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -123,6 +123,7 @@ def write_scores(
     normalisers: Sequence[str],
     is_video: bool,
     subsets: Sequence[str] = (),
+    points: str | None = None,
 ) -> None:
     """Score the test faces of a predictions.csv and write scores.csv; see tsal.metrics.score_predictions.
 
@@ -133,14 +134,18 @@ def write_scores(
         scheme: a key of tsal.landmarks.SCHEMES.
         normalisers: names of the scheme's normalisers.
         is_video: whether to measure jitter.
+        points: a scheme of some of the scheme's points, such as "51" of "68", to score these alone.
         subsets: in the order that the scores, and so all tables and figures, get; others follow.
 
     Raises:
         InputError: names the predictions' file and the face.
     """
-    found, table = read_predictions(predictions), read_faces(faces)
+    found, table, scored = read_predictions(predictions), read_faces(faces), SCHEMES[points or scheme]
     try:
-        scores = score_predictions(found, table, SCHEMES[scheme], normalisers, is_video)
+        if scored.name != scheme:
+            kept = part_of(scored, SCHEMES[scheme])
+            found, table = keep_points(found, kept), keep_points(table, kept)
+        scores = score_predictions(found, table, scored, normalisers, is_video)
     except InputError as error:
         raise InputError(f"{predictions} against {faces}: {error}") from error
     place = {subset: number for number, subset in enumerate(subsets)}

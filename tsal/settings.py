@@ -109,6 +109,7 @@ class TsalSettings:
 class TrainingSettings:
     """warmup_steps, then steps of the method; batch labelled faces a step.
 
+    pretrained: benchmark whose supervised detector, trained with all its labels, is the start; None for a new network.
     precision: "float32", "bfloat16" (mixed, weights stay float32), or "auto": bfloat16 where the device has it.
     averaging: decay of the averaged weights of the supervised baseline.
     evaluate_every: steps between measurements on validation people; probe: unlabelled frames on which the noise of
@@ -118,6 +119,7 @@ class TrainingSettings:
     warmup_steps: int = 400
     steps: int = 800
     batch: int = 32
+    pretrained: str | None = None
     precision: str = "auto"
     averaging: float = 0.99
     evaluate_every: int = 100

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tsal.flow import open_flow
 from tsal.landmarks import SCHEMES
 from tsal.learning import learn_asynchronously, warm_up
 from tsal.metrics import nme
-from tsal.predict import LandmarkDetector, create_network, predict_store
+from tsal.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.settings import Settings
 from tsal.sources import Signal, fuse, observe
 from tsal.training_data import TrainingData
@@ -47,12 +48,23 @@ def train_warm_up(
     seed: int,
     threads: int | None,
     device: torch.device,
+    pretrained: Path | None = None,
 ) -> None:
-    """Supervised warm-up from random (or ImageNet) weights; `out` is a state that every method goes on from."""
+    """Supervised warm-up; `out` is a state that every method goes on from.
+
+    Args:
+        pretrained: checkpoint of a detector to start from, instead of random (or ImageNet) weights.
+
+    Raises:
+        InputError: unusable inputs; the pretrained detector is another one than the settings'.
+    """
     be_deterministic(seed, threads)
     data = TrainingData(settings, open_crops(crops, "train"), None, seed, device)
     run = _new_run(settings, {"raw": "raw", "averaged": "averaged"}, device, f"warm-up, seed {seed}")
-    run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.npz")
+    if pretrained is not None:
+        _start_from(pretrained, settings, run)
+    start = [] if pretrained is None else [pretrained]
+    run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.npz", *start)
     run.measure = Measurements(data, open_crops(crops, "validation"))
     steps = settings.training.warmup_steps
     warm_up(run, data, 0, steps)
@@ -96,6 +108,19 @@ def train_method(
     detector.save(out, **about, labels=f"{settings.labels:g}", seed=str(seed))
     run.write_log(log)
     run.state_path.unlink(missing_ok=True)
+
+
+def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
+    """Give all networks of a run the weights of a checkpoint."""
+    start = load_detector(checkpoint, run.device)
+    same = replace(start.settings, weights=settings.detector.weights) == settings.detector
+    if not same or start.scheme.name != settings.scheme:
+        raise InputError(
+            f"{checkpoint}: found a detector of {start.scheme.name} landmarks with {start.settings}; to start from it, "
+            f"expected {settings.scheme} landmarks and {settings.detector}"
+        )
+    for network in run.networks.values():
+        network.load_state_dict(start.network.state_dict())
 
 
 def _partial(out: Path) -> Path:

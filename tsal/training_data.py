@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tsal.augment import View, draw_view, look, to_view
 from tsal.crops import CropStore
+from tsal.errors import InputError
 from tsal.flow import REDUCTION, pairs, to_tensor
 from tsal.labels import labelled_faces
 from tsal.landmarks import SCHEMES, Scheme
@@ -120,6 +121,11 @@ class TrainingData:
         """The labelled faces of a step: every face once before any comes again."""
         images, points, annotated = self._labelled_tensors
         batch, n = self.settings.training.batch, len(images)
+        if not n:
+            raise InputError(
+                f"{self.settings.method}: a label budget of 0 leaves no face to learn from; expected a larger one, or "
+                "a method with training.pretrained, warmup_steps: 0 and steps: 0"
+            )
         positions = np.arange(step * batch, (step + 1) * batch)
         rounds = {
             r: torch.randperm(n, generator=generator(self.seed, "order", r)) for r in np.unique(positions // n).tolist()

@@ -216,7 +216,7 @@ class Run:
     def write_log(self, path: Path) -> None:
         """Write log.csv; a figure that was not measured at a step leaves its cell empty."""
         with atomic_path(path) as temporary:
-            pd.DataFrame(self.log).to_csv(temporary, index=False, float_format="%.6g")
+            pd.DataFrame(self.log or {"iteration": []}).to_csv(temporary, index=False, float_format="%.6g")
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

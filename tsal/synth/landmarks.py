@@ -57,6 +57,11 @@ _JAW = (
     (6.62, (0.0, -1.0), 1.08, 1.48),
 )
 _SAMPLES = 20  # along each curve
+# Where on its curve a point rests, as a share of it, and by how many dm the other end would have to reach farther to
+# draw it there: the underside of a chin is flat, and without a hold its points would leap along it as the head nods.
+_HOME = np.array([0, 0, 0, 0, 0, 0.25, 0.3, 0.45, 0.5])
+_HOLD = np.array([0.06, 0.06, 0.06, 0.06, 0.06, 0.09, 0.12, 0.16, 0.18])
+_SHARP = 0.012  # dm: parts of a curve that reach less far than its farthest by this count e times less
 _EAR = 0.61  # dm: depth at which the ears begin
 
 
@@ -88,21 +93,21 @@ class LandmarkMap:
         direction = self.outward @ head_rotation.T
         picture = direction[:, :2] - middle[:, :2] / middle[:, 2:] * direction[:, 2:]
         picture /= np.linalg.norm(picture, axis=1, keepdims=True) + 1e-9
-        reach = -((curves[..., :2] / curves[..., 2:]) * picture[:, None]).sum(-1)
+        reach = ((curves[..., :2] / curves[..., 2:]) * picture[:, None]).sum(-1) * middle[:, 2:]
+        home, hold = (np.concatenate([side, side[-2::-1]])[:, None] for side in (_HOME, _HOLD))
+        reach -= hold * (np.linspace(0, 1, reach.shape[1]) - home) ** 2
         return np.concatenate([_farthest(curves, reach), inner])
 
 
 def _farthest(curves: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """The point of each sampled curve (N, S, 3) with the largest `reach` (N, S), between samples by a parabola."""
-    rows = np.arange(len(curves))
-    best = reach.argmax(1)
-    inside = np.clip(best, 1, reach.shape[1] - 2)
-    before, at, after = (reach[rows, inside + step] for step in (-1, 0, 1))
-    curvature = before - 2 * at + after
-    shift = np.where(curvature < -1e-12, 0.5 * (before - after) / np.where(curvature < -1e-12, curvature, 1), 0.0)
-    place = np.clip(inside + np.clip(shift, -1, 1), 0, reach.shape[1] - 1)
-    place = np.where(best == inside, place, best)
-    low = np.minimum(place.astype(int), reach.shape[1] - 2)
+    """The point of each sampled curve (N, S, 3) with the largest `reach` (N, S), dm.
+
+    It is the mean place of the samples weighted by exp(reach): where two parts of a curve reach equally far, the point
+    glides from one to the other as the head turns instead of jumping.
+    """
+    weight = np.exp((reach - reach.max(1, keepdims=True)) / _SHARP)
+    place = (weight * np.arange(reach.shape[1])).sum(1) / weight.sum(1)
+    rows, low = np.arange(len(curves)), np.minimum(place.astype(int), reach.shape[1] - 2)
     share = (place - low)[:, None]
     return curves[rows, low] * (1 - share) + curves[rows, low + 1] * share
 

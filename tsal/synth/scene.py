@@ -120,6 +120,21 @@ def _body() -> _Body:
     )  # fmt: skip
 
 
+@cache
+def _lids() -> tuple[np.ndarray, np.ndarray]:
+    """Vertex rows (2, 2, 4) of the upper and the lower lid: left and right eye, two landmarks each."""
+    inner = landmark_map().inner
+    return inner[np.array([[43, 44], [37, 38]]) - 17], inner[np.array([[47, 46], [41, 40]]) - 17]
+
+
+@cache
+def _lid_openings() -> np.ndarray:
+    """(M, 2, 2) dm by which each morph parts the lids at the places of `_lids`."""
+    height = load().morphs[..., 1]
+    upper, lower = _lids()
+    return height[:, upper].mean(-1) - height[:, lower].mean(-1)
+
+
 def collar(places: np.ndarray) -> np.ndarray:
     """How far (..., ) dm places (..., 3) of the neutral mesh lie above the edge of the clothes."""
     return places[..., 1] - 5.95 + 0.1 * np.clip(places[..., 2], -1, 1)
@@ -235,6 +250,7 @@ class Stage:
                     units[f"eyeLook{name}{side}"] = min(amount / 30, 1)
         rows = [anatomy.names[f"face/{name}"] for name in units]
         weights = np.array(list(units.values()), np.float32)
+        self._meet_lids(list(units), rows, weights)
         face = self.look.person.neutral + np.tensordot(weights, anatomy.morphs[rows], 1)
         teeth = _body().teeth  # narrower and farther back, lest odd lips lay them bare
         face[teeth] = (face[teeth] - self.neck) * _TEETH + self.neck
@@ -256,6 +272,18 @@ class Stage:
         if self.lenses is not None:
             lenses = (self._attached(self.lenses, face) - self.neck) @ (camera @ head).T + offset
         return vertices.astype(np.float32), camera @ head, lenses
+
+    def _meet_lids(self, units: list[str], rows: list[int], weights: np.ndarray) -> None:
+        """Weaken blinks, in the weights of face units and rows of their morphs, so that lids meet but never cross."""
+        opening, (upper, lower) = _lid_openings(), _lids()
+        for eye, side in enumerate(("Left", "Right")):
+            if f"eyeBlink{side}" in units:
+                blink = units.index(f"eyeBlink{side}")
+                neutral = self.look.person.neutral[..., 1]
+                gap = neutral[upper[eye]].mean(-1) - neutral[lower[eye]].mean(-1)
+                gap = gap + weights @ opening[rows, eye] - weights[blink] * opening[rows[blink], eye]
+                shut = (gap / -opening[rows[blink], eye]).max()
+                weights[blink] = np.clip(weights[blink], 0, max(shut, 0))
 
     @staticmethod
     def _attached(things: Attachment, face: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ wildcard_constraints:
     tracker="[a-z0-9_]+",
     shard="[0-9]+",
     shards="[0-9]+",
+    points="68|51|49",
 
 
 RUN = "results/runs/{benchmark}/{method}/{labels}/seed{seed}"
@@ -147,6 +148,21 @@ def runs_of(benchmark, file, warmups=False):
     )
 
 
+def scores_of_transfer(wildcards):
+    """Scores on a benchmark of detectors from rendered faces: alone (no labels), as a start, and not at all."""
+    require(wildcards.benchmark)
+    file = "scores.csv" if wildcards.points == "68" else f"scores_{wildcards.points}.csv"
+    runs = [("supervised_synth_alone", 0)]
+    runs += [
+        (method, labels) for labels in config["labels"] for method in ("supervised", "supervised_from_synth")
+    ]
+    return [
+        f"results/runs/{wildcards.benchmark}/{method}/{labels}/seed{seed}/{file}"
+        for method, labels in runs
+        for seed in config["seeds"]
+    ]
+
+
 def figures_of(benchmark):
     """The figures of a benchmark; that of the signals only where a method measures some."""
     names = ["faces", "ced", "training", "signals", "overlay"]
@@ -225,6 +241,18 @@ def warmup_of(wildcards):
     except InputError as error:
         stop(error)
     return f"results/runs/{{benchmark}}/{warmup}/{{labels}}/seed{{seed}}/checkpoint.safetensors"
+
+
+def pretrained_of(wildcards):
+    """The detector that a warm-up starts from, if any."""
+    try:
+        source = settings.pretraining(config, wildcards.benchmark, wildcards.warmup)
+    except InputError as error:
+        stop(error)
+    if source is None:
+        return []
+    benchmark, labels = source
+    return f"results/runs/{benchmark}/supervised/{labels}/seed{wildcards.seed}/checkpoint.safetensors"
 
 
 def flow_of(wildcards):

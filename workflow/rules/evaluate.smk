@@ -48,3 +48,27 @@ rule score:
     shell:
         "tsal score {input.predictions} --faces {input.faces} --benchmark {wildcards.benchmark} -o {output}"
         " 2>&1 | tee -i {log}"
+
+
+# Some of the landmarks alone, such as 51: all but the jaw line.
+rule score_points:
+    input:
+        predictions=rules.predict.output,
+        faces=rules.index.output.faces,
+    output:
+        f"{RUN}/scores_{{points}}.csv",
+    log:
+        "logs/{benchmark}/score_{points}/{method}/{labels}/seed{seed}.log",
+    benchmark:
+        "results/timings/{benchmark}/score_{points}/{method}/{labels}/seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    message:
+        "Scoring {wildcards.points} landmarks of {wildcards.method} on {wildcards.benchmark}"
+        " (labels {wildcards.labels}, seed {wildcards.seed})"
+    shell:
+        "tsal score {input.predictions} --faces {input.faces} --benchmark {wildcards.benchmark}"
+        " --points {wildcards.points} -o {output} 2>&1 | tee -i {log}"

@@ -38,6 +38,31 @@ rule table:
         " 2>&1 | tee -i {log}"
 
 
+# What rendered faces are worth on another benchmark, on all 68 points or some of them.
+rule table_transfer:
+    input:
+        scores=scores_of_transfer,
+        faces=rules.index.output.faces,
+    output:
+        nme="results/transfer/{points}/{benchmark}_nme.csv",
+        markdown="results/transfer/{points}/tables/{benchmark}_nme.md",
+        significance="results/transfer/{points}/tables/{benchmark}_significance.csv",
+    log:
+        "logs/{benchmark}/table_transfer_{points}.log",
+    benchmark:
+        "results/timings/{benchmark}/table_transfer_{points}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Tabulating what rendered faces are worth on {wildcards.benchmark}"
+    shell:
+        "tsal table --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.nme} {input.scores}"
+        " 2>&1 | tee -i {log}"
+
+
 rule figure_faces:
     input:
         faces=rules.index.output.faces,

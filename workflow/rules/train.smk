@@ -32,6 +32,7 @@ rule warmup:
         crops=expand(
             "data/{{benchmark}}/crops/{split}.{kind}", split=["train", "validation"], kind=["npy", "npz"]
         ),
+        pretrained=pretrained_of,
     output:
         checkpoint=f"{WARMUP}/checkpoint.safetensors",
         log=f"{WARMUP}/log.csv",
@@ -48,11 +49,12 @@ rule warmup:
         gpu=config["gpu"],
     params:
         crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
+        pretrained=lambda wildcards, input: f"--pretrained {input.pretrained}" if input.pretrained else "",
         device=untracked(config["device"]),
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal warmup --settings {input.settings} --crops {params.crops} --seed {wildcards.seed}"
+        "tsal warmup --settings {input.settings} --crops {params.crops} {params.pretrained} --seed {wildcards.seed}"
         " --threads {threads} --device {params.device} -o {output.checkpoint} --log {output.log}"
         " 2>&1 | tee -i {log}"
 
