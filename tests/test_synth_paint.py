@@ -43,7 +43,7 @@ def test_albedos_are_colours_and_everything_is_finite(people):
         for name in ("skin", "cloth", "left_eye", "right_eye", "plain"):
             assert slot(atlas, name).min() > 0 and slot(atlas, name).max() <= 1, name
         strands = slot(atlas, "strands")  # it multiplies the hair's colour
-        assert 0 < strands.min() and strands.max() < 4 and strands.mean() == pytest.approx(1, abs=0.15)
+        assert strands.min() > 0 and strands.max() < 4 and strands.mean() == pytest.approx(1, abs=0.15)
         assert (slot(atlas, "plain") == 1).all()
         assert atlas.relief[..., 2].min() >= 0  # gloss
 
@@ -105,8 +105,7 @@ def test_skin_coordinates_go_on_over_the_seam_at_the_back_of_the_head():
     middle = corners.mean(1)
     back = corners[(middle[:, 2] < -0.1) & (np.abs(middle[:, 0]) < 0.4) & (middle[:, 1] > 6) & (middle[:, 1] < 8.3)]
     width = paint._SKIN[0]
-    seam = (back[..., 0].min(1) < 0) & (back[..., 0].max(1) > 0)
-    assert seam.sum() > 10
+    assert (np.ptp(paint.cylinder(back)[..., 0], axis=1) > 0.5).sum() > 10  # so many cross the seam
     uv = paint.skin_uv(back)
     assert uv.min() >= 0 and uv.max() <= 1
     assert (np.ptp(uv[..., 0], axis=1) * width).max() < 64  # of 640 texels round the head
@@ -133,7 +132,7 @@ def test_noise_has_unit_variance_and_its_levels_grow_finer():
     steps = [np.abs(np.diff(field, axis=1)).mean() for field in fields]
     assert (np.diff(steps) > 0).all()
     edge = np.abs(fields[:5, :, 0] - fields[:5, :, -1]).mean(1)  # tiles without a seam
-    assert (edge < 1.5 * np.array(steps[:5])).all()
+    assert (edge < 3 * np.array(steps[:5])).all()
 
 
 @pytest.mark.parametrize("size", [64, 224])
@@ -153,4 +152,4 @@ def test_random_colours_are_linear_colours_most_of_them_muted():
     random = np.random.default_rng(0)
     colours = np.stack([paint.random_colour(random) for _ in range(300)])
     assert colours.min() >= 0 and colours.max() <= 1
-    assert 0.1 < (np.ptp(colours, axis=1) > 0.3).mean() < 0.5
+    assert 0.02 < (np.ptp(colours, axis=1) > 0.3).mean() < 0.4

@@ -16,7 +16,9 @@ CLEAN = Sensor(
 STILL = np.zeros(2)
 
 
-def shoot(light: np.ndarray, sensor: Sensor, gain: float = 1.0, motion: np.ndarray = STILL, seed: int = 0) -> np.ndarray:
+def shoot(
+    light: np.ndarray, sensor: Sensor, gain: float = 1.0, motion: np.ndarray = STILL, seed: int = 0
+) -> np.ndarray:
     return expose(light.astype(np.float32), sensor, gain, motion, np.random.default_rng(seed))
 
 

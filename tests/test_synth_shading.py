@@ -125,9 +125,7 @@ def test_surroundings_light_what_is_turned_to_them_and_open():
     expected = 0.5 * np.array([[0.5, 0.4, 0.3], [0.1, 0.2, 0.3], [0.3, 0.3, 0.3]])
     np.testing.assert_allclose(lit(surface, surroundings=Surroundings(above)), expected, atol=1e-6)
     shut = replace(surface, open=np.array([0.5, 0.5, 0], np.float32))
-    np.testing.assert_allclose(
-        lit(shut, surroundings=Surroundings(above)), expected * [[0.5], [0.5], [0]], atol=1e-6
-    )
+    np.testing.assert_allclose(lit(shut, surroundings=Surroundings(above)), expected * [[0.5], [0.5], [0]], atol=1e-6)
     assert Surroundings(above * [[0], [1], [1], [1]]).light(normals).min() == 0  # light is never negative
 
 

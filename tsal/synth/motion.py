@@ -37,7 +37,7 @@ class Motion:
     drift: (T, 3) dm, shift of the whole person in the camera's frame.
     units: T dictionaries of face units, 0 to 1.
     gaze: (T, 2) degrees to the person's left and up, relative to the head.
-    shake: (T, 3) turns of the camera about its x, y and optical axis, degrees.
+    shake: (T, 3) turns of the camera about its y, x and optical axis, degrees.
     """
 
     turn: np.ndarray

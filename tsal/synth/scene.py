@@ -22,7 +22,10 @@ from tsal.synth.shading import Light, Surface, Surroundings, cast_shadow, shade
 BACKGROUND_PX = 224  # the background is mostly out of focus
 SAMPLES = 2  # a pixel's side in rays: so many squared
 _TEETH = np.array([0.88, 1, 0.95], np.float32)
-_TOLERANCE = np.r_[np.full(17, 0.15), np.full(51, 0.04)]  # dm; contour points lie where the surface turns away
+# dm by which something must be nearer than a landmark to hide it. Of the skin itself more: contour points lie where it
+# turns away, others in folds.
+_BEFORE = np.full(68, 0.04)
+_BEFORE_SKIN = np.r_[np.full(17, 0.45), np.full(51, 0.08)]
 
 
 @dataclass(frozen=True)
@@ -466,7 +469,10 @@ class Frame:
         """(68,) bool: landmarks, at `pixels` (68, 2), that lie in the picture with nothing before them."""
         inside = ((pixels > -0.5) & (pixels < self.size - 0.5)).all(1)
         hiding = self.in_sight[self.stage.hides[self.in_sight]]
-        return inside & ~raster.hidden(self.points, self.corners[hiding], _TOLERANCE)
+        skin = self.stage.finish[hiding] == FINISH_NUMBERS["skin"]
+        hidden = raster.hidden(self.points, self.corners[hiding[skin]], _BEFORE_SKIN)
+        hidden |= raster.hidden(self.points, self.corners[hiding[~skin]], _BEFORE)
+        return inside & ~hidden
 
 
 def _flow(frame: Frame, following: Frame) -> tuple[np.ndarray, np.ndarray]:
@@ -485,15 +491,18 @@ def _flow(frame: Frame, following: Frame) -> tuple[np.ndarray, np.ndarray]:
     depth = np.full(size * size, raster.FAR)
     seen = np.flatnonzero(shown >= 0)
     triangle = shown.ravel()[seen]
-    weights = raster.barycentric(frame.corners, triangle, rays[seen], 0.5)
-    moved = np.einsum("nk,nkj->nj", weights.astype(np.float64), following.corners[triangle])
+    weights = raster.barycentric(frame.corners, triangle, rays[seen], 0.5).astype(np.float64)
+    moved = np.einsum("nk,nkj->nj", weights, following.corners[triangle])
     target[seen], depth[seen] = moved, -moved[:, 2]
     pixels = raster.project(target, focal, size)
+    home = np.stack([columns, rows], -1)
+    # Where a triangle is smaller than a pixel, the nearest point that counts as its own moves as the centre does.
+    origin = raster.project(np.einsum("nk,nkj->nj", weights, frame.corners[triangle]), focal, size)
+    pixels[seen] += home.reshape(-1, 2)[seen] - origin
     inside = ((pixels > -0.5) & (pixels < size - 0.5)).all(1)
     fine = np.round(pixels * SAMPLES + (SAMPLES - 1) / 2).clip(0, SAMPLES * size - 1).astype(int)
     slack = np.where(depth >= raster.FAR, 1.0, 0.08)
     hidden = ~inside | (following.fine.depth[fine[:, 1], fine[:, 0]] < depth - slack)
-    home = np.stack([columns, rows], -1)
     return pixels.reshape(size, size, 2) - home, hidden.reshape(size, size)
 
 
