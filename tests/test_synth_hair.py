@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tsal.synth import hair
 from tsal.synth.anatomy import load
 from tsal.synth.attachment import FINISH_NUMBERS, Attachment
-from tsal.synth.hair import BEARDS, CUTS, grow
+from tsal.synth.hair import Hair, beard_area, grow, hairline
+from tsal.synth.hair.cuts import BEARDS, CUTS
+from tsal.synth.hair.head import measure_head
 from tsal.synth.landmarks import landmark_map
 from tsal.synth.people import Person, draw_person
 from tsal.synth.raster import hidden
@@ -26,7 +27,7 @@ def _places(worn: Attachment, vertices: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def heads() -> list[tuple[Person, hair.Hair]]:
+def heads() -> list[tuple[Person, Hair]]:
     """200 people: twelve heads, each again and again with other chances, ages and sexes."""
     drawn = [draw_person(4, number) for number in range(12)]
     people = [
@@ -87,7 +88,7 @@ def test_hair_stays_outside_the_skull(heads):
     chances = np.random.default_rng(6)
     for person, person_hair in heads[:60]:
         points = _places(person_hair.worn, person.neutral)[person_hair.worn.anchors < 0]
-        centre = hair._head(person).centre
+        centre = measure_head(person).centre
         points = points[points[:, 1] > centre[1] + 0.05]
         if not len(points):
             continue
@@ -112,7 +113,7 @@ def test_ribbons_of_combed_hair_face_outwards(heads):
         if not person_hair.style.startswith(("parted", "swept", "long", "bob", "fringe")):
             continue
         worn = person_hair.worn
-        centre = hair._head(person).centre
+        centre = measure_head(person).centre
         corners = _places(worn, person.neutral)[worn.triangles[(worn.anchors[worn.triangles] < 0).all(1)]]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         outwards = ((corners.mean(1) - centre) * [1, 0.3, 1] * normals).sum(1) > 0
@@ -152,8 +153,8 @@ def test_hair_seldom_hides_eyes_and_never_lips_but_sometimes_brows(heads):
 
 def test_hairline_leaves_the_face_and_the_beard_leaves_the_lips():
     vertices, inner = load().vertices, landmark_map().inner
-    assert (hair.hairline(vertices[inner]) < 0).all()
-    assert (hair.beard_area(vertices[inner[31:]].mean(1)) <= 0).all()
+    assert (hairline(vertices[inner]) < 0).all()
+    assert (beard_area(vertices[inner[31:]].mean(1)) <= 0).all()
     chin = np.array([0.0, 6.3, 1.45])
-    assert hair.beard_area(chin) > 0
-    assert hair.hairline(np.array([0.0, 8.4, 0.5])) > 0
+    assert beard_area(chin) > 0
+    assert hairline(np.array([0.0, 8.4, 0.5])) > 0

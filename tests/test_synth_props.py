@@ -11,6 +11,9 @@ from tsal.synth.anatomy import load
 from tsal.synth.attachment import FINISH_NUMBERS, Attachment
 from tsal.synth.landmarks import landmark_map
 from tsal.synth.people import Person, draw_person
+from tsal.synth.props.hands import load_hand
+from tsal.synth.props.held import FASTEST
+from tsal.synth.props.places import find_places
 from tsal.synth.raster import hidden
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the package anny")
@@ -56,8 +59,8 @@ def only(monkeypatch: pytest.MonkeyPatch, **shares: float) -> None:
     """Let nothing be worn but what is named."""
     names = ("GLASSES", "HATS", "HEADSCARVES", "HEADBANDS", "HEADPHONES", "MASKS", "MASKS_CHALLENGING", "EARRINGS")
     for name in names:
-        monkeypatch.setattr(props, name, shares.get(name, 0.0))
-    monkeypatch.setattr(props, "DARK", shares.get("DARK", 0.0))
+        monkeypatch.setattr(props.worn, name, shares.get(name, 0.0))
+    monkeypatch.setattr(props.worn, "DARK", shares.get("DARK", 0.0))
 
 
 def wear(person: Person, seed: int = 0) -> props.Worn:
@@ -107,7 +110,7 @@ def test_about_a_fifth_wear_glasses_and_masks_are_commoner_in_challenging_shots(
 
     def masks(every: list[props.Worn]) -> int:
         # Only masks have vertices that hang on the chin.
-        return sum((w.things.anchors == props._places().chin).any() for w in every)
+        return sum((w.things.anchors == find_places().chin).any() for w in every)
 
     assert masks(hard) > masks(plain)
 
@@ -201,12 +204,12 @@ def test_held_things_move_smoothly_and_slowly(frames, people):
         motion = props.hold(people[0], np.random.default_rng(seed), frames).motion
         assert motion.shape == (frames, 3) and motion.dtype == np.float32
         speed = np.linalg.norm(np.diff(motion, axis=0), axis=1)
-        assert speed.max(initial=0) < 1.2 * props.FASTEST
-        assert np.abs(np.diff(motion, 2, axis=0)).max(initial=0) < 0.25 * props.FASTEST
+        assert speed.max(initial=0) < 1.2 * FASTEST
+        assert np.abs(np.diff(motion, 2, axis=0)).max(initial=0) < 0.25 * FASTEST
 
 
 def test_a_hand_is_as_large_as_a_hand_and_of_the_persons_colour(people):
-    hand = props._hand()
+    hand = load_hand()
     tip, wrist = hand.points[:, 1].max(), hand.wrist[1]
     assert 1.5 < tip - wrist < 2.1  # dm
     assert len(hand.triangles) <= 1500

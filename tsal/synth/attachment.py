@@ -1,4 +1,4 @@
-"""Things that a head wears: triangles that hang on vertices of the mesh."""
+"""Things that a head wears, or that are held before it: triangles that hang on the mesh or on the skull."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ FINISHES: dict[str, tuple[str, float, float, float]] = {
     "plain": ("plain", 0.1, 0.8, 0.1),  # matt, of one colour: paper, felt, foam
     "plastic": ("plain", 0.7, 0.3, 0.0),
     "metal": ("plain", 1.0, 0.25, 0.0),
-    "lens": ("plain", 1.0, 0.08, 0.0),  # only for dark, opaque lenses; clear ones are no triangles
+    "lens": ("plain", 1.0, 0.08, 0.0),  # dark lenses, opaque; clear ones are drawn after everything else
     "limb": ("plain", 0.4, 0.55, 1.0),  # skin without a painted texture: hands
     "print": ("cloth", 0.2, 0.7, 0.0),  # patterned things
 }

@@ -33,9 +33,9 @@ class Person:
     """One person.
 
     age: years; male: 0 (female) to 1; tone: 0 (lightest skin) to 1; skin, hair, eyes: linear RGB.
+    grey: share of the hair that has lost its colour, 0 to 1.
     neutral: (V, 3) vertices without expression, dm.
-    hairiness: of the face, 0 to 1; style: how the hair is worn, see tsal.synth.hair.
-    seed: of everything else that belongs to the person.
+    seed: seed and number that the person was drawn from.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Triangles to pixels: which triangle each pixel shows and where on it; depths; what is hidden; what moves where.
+"""Triangles to pixels: which triangle each pixel shows and where on it; depths; what is hidden.
 
 Frame of the camera: origin at the lens, x right, y up, z towards the viewer, so that everything seen has z < 0.
 A point lies at the pixel (c + f x / -z, c - f y / -z) of a square picture of P pixels with c = (P - 1) / 2: pixel
