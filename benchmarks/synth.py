@@ -28,7 +28,7 @@ import numpy as np
 import yaml
 
 from tsal import config as configuration
-from tsal.synth import paint, raster, scene, shards
+from tsal.synth import frame, paint, raster, scene, shards, stage
 from tsal.synth.plan import Person, Shot, SynthSettings, plan
 from tsal.synth.shading import SHADOW_PX
 
@@ -38,25 +38,25 @@ PERSON, STILL, CLIP = "person", "still", "clip"
 REST = "the rest"
 # What is timed: its stage, and where it is looked up when it is called.
 STAGES: dict[str, list[tuple[object, str]]] = {
-    "person: shape": [(scene, "draw_person")],
-    "person: hair": [(scene, "grow")],
+    "person: shape": [(stage, "draw_person")],
+    "person: hair": [(stage, "grow")],
     "person: paint": [(paint, "paint")],
     "shot: compose": [
         (scene, "compose"),
-        *((scene.Stage, name) for name in ("parts", "triangles", "finish", "texels", "tint", "incidence")),
-        *((scene.Stage, name) for name in ("solid", "casts", "hides", "neck")),
+        *((stage.Stage, name) for name in ("parts", "triangles", "finish", "texels", "tint", "incidence")),
+        *((stage.Stage, name) for name in ("solid", "casts", "hides", "neck")),
     ],
-    "frame: pose": [(scene.Frame, "__init__")],
+    "frame: pose": [(frame.Frame, "__init__")],
     "frame: rasterise, NumPy": [(raster, "in_sight"), (raster, "rasterise")],
     "frame: rasterise, OpenCV": [(cv2, "triangleRasterize")],
-    "frame: surface": [(scene, "_surface")],
-    "frame: shadows, NumPy": [(scene, "cast_shadow")],
+    "frame: surface": [(frame, "surface_of")],
+    "frame: shadows, NumPy": [(frame, "cast_shadow")],
     "frame: shadows, OpenCV": [(cv2, "triangleRasterizeDepth")],
-    "frame: shade": [(scene, "shade")],
-    "frame: background, lenses, size": [(scene, "_picture")],
+    "frame: shade": [(frame, "shade")],
+    "frame: background, lenses, size": [(scene, "picture")],
     "frame: sensor, JPEG": [(scene, "exposure"), (scene, "expose"), (scene, "compress")],
-    "frame: landmarks, visibility": [(scene.Frame, "points"), (scene.Frame, "visible")],
-    "frame: flow": [(scene, "_flow")],
+    "frame: landmarks, visibility": [(frame.Frame, "points"), (frame.Frame, "visible")],
+    "frame: flow": [(scene, "optical_flow")],
     "files": [(shards, "_add"), (shards, "_pack_flow"), (shards, "_npz")],
 }
 
@@ -134,18 +134,18 @@ def watched(watch: Stopwatch):
         watch.begin(PERSON, 1)
         return draw_look(*args)
 
-    def shot(seed: int, look: scene.Look, shot: Shot, image_px: int):
+    def shot(seed: int, look: stage.Look, shot: Shot, image_px: int):
         watch.begin(CLIP if shot.frames > 1 else STILL, shot.frames)
         return render_shot(seed, look, shot, image_px)
 
     patches = [patch.object(scene, "draw_look", look), patch.object(scene, "render_shot", shot)]
-    for stage, places in STAGES.items():
+    for part, places in STAGES.items():
         for owner, name in places:
             found = vars(owner)[name]
             if hasattr(found, "func"):  # a cached property
-                patches.append(patch.object(found, "func", watch.timed(stage, found.func)))
+                patches.append(patch.object(found, "func", watch.timed(part, found.func)))
             else:
-                patches.append(patch.object(owner, name, watch.timed(stage, found)))
+                patches.append(patch.object(owner, name, watch.timed(part, found)))
     for item in patches:
         item.start()
     try:
@@ -258,11 +258,11 @@ def print_stages(watch: Stopwatch, amounts: Amounts) -> None:
     total = watch.mix(amounts)
     print("| stage | ms a person | ms a still | ms a frame of a clip | ms a frame as mixed | share |")
     print("|---|---:|---:|---:|---:|---:|")
-    for stage in [*STAGES, REST]:
-        each = [watch.each(kind, stage) for kind in (PERSON, STILL, CLIP)]
-        mixed = watch.mix(amounts, stage)
+    for part in [*STAGES, REST]:
+        each = [watch.each(kind, part) for kind in (PERSON, STILL, CLIP)]
+        mixed = watch.mix(amounts, part)
         cells = " | ".join(f"{1000 * seconds:.2f}" if seconds > 5e-6 else "" for seconds in each)
-        print(f"| {stage} | {cells} | {1000 * mixed / amounts.frames:.2f} | {100 * mixed / total:.1f} % |")
+        print(f"| {part} | {cells} | {1000 * mixed / amounts.frames:.2f} | {100 * mixed / total:.1f} % |")
     cells = " | ".join(f"{1000 * watch.each(kind):.2f}" for kind in (PERSON, STILL, CLIP))
     print(f"| all | {cells} | {1000 * total / amounts.frames:.2f} | 100.0 % |\n")
 
@@ -272,7 +272,7 @@ def print_floor(watch: Stopwatch, amounts: Amounts, image_px: int, colour: float
     mixed = watch.mix(amounts) / amounts.frames
     print("| floor of a frame | ms | a frame as mixed, over the floor | a frame of a clip | a still |")
     print("|---|---:|---:|---:|---:|")
-    print(f"| colour, {image_px * scene.SAMPLES} px | {1000 * colour:.2f} | | | |")
+    print(f"| colour, {image_px * frame.SAMPLES} px | {1000 * colour:.2f} | | | |")
     print(f"| one shadow, {SHADOW_PX} px | {1000 * shadow:.2f} | | | |")
     ratios = " | ".join(f"{seconds / floor:.1f}" for seconds in (mixed, watch.each(CLIP), watch.each(STILL)))
     print(f"| both | {1000 * floor:.2f} | {ratios} |\n")

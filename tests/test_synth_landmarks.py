@@ -13,7 +13,7 @@ from tsal.synth.attachment import Attachment
 from tsal.synth.landmarks import landmark_map
 from tsal.synth.motion import Motion, rotation
 from tsal.synth.people import Person, draw_person
-from tsal.synth.scene import Look, Stage
+from tsal.synth.stage import Look, Stage
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the package anny")
 

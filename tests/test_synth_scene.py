@@ -12,21 +12,19 @@ import pytest
 
 from tsal.synth import raster
 from tsal.synth.attachment import FINISH_NUMBERS, Attachment
+from tsal.synth.frame import Frame
 from tsal.synth.landmarks import landmark_map
 from tsal.synth.motion import Motion
 from tsal.synth.plan import Shot
 from tsal.synth.scene import (
     Composition,
-    Frame,
-    Look,
     Rendered,
-    Stage,
     compose,
     draw_light,
-    draw_look,
     render_person,
     render_shot,
 )
+from tsal.synth.stage import Look, Stage, draw_look
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the package anny")
 

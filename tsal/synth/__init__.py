@@ -12,6 +12,9 @@ paint      procedural pictures: skin, eyes, cloth, backgrounds
 shading    light on surfaces
 sensor     what a camera makes of the light: blur, noise, white balance, JPEG
 plan       which people there are, and which stills and clips show each
+body       the triangles that all people share, and what their surfaces are
+stage      a shot before it is drawn: who, wearing and doing what, seen from where
+frame      one picture of it: surfaces, light, visible landmarks, flow to the next
 scene      one still or clip from its seed: all of the above in order
 shards     many of them on disk
 """
