@@ -65,9 +65,8 @@ def skin_uv(corners: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _SkinMap:
-    """place: (H, W, 3) dm, the point of the neutral mesh at each texel; masks: (H, W) float32 0 to 1 by name."""
+    """masks: (H, W) float32, 0 to 1, of regions by name; brows: (5, 2) coordinates of each brow, from inside."""
 
-    place: np.ndarray
     masks: dict[str, np.ndarray]
     brows: list[np.ndarray]
 
@@ -120,7 +119,6 @@ def _skin_map() -> _SkinMap:
         return np.maximum(blob(centre, *spread), blob(centre * [-1, 1, 1], *spread))
 
     eye = (point[42] + point[45]) / 2
-    masks["eyes"] = both(eye, 0.22, 0.11, 0.3)
     masks["lids"] = both(eye + [0, 0.06, 0], 0.16, 0.07, 0.3)
     masks["bags"] = both(eye + [0, -0.14, 0], 0.14, 0.05, 0.3)
     masks["cheeks"] = both(np.array([0.38, 6.95, 1.3]), 0.16, 0.14, 0.4)
@@ -141,10 +139,9 @@ def _skin_map() -> _SkinMap:
     before_ear = step(x, 0.6, 0.66) * step(z, 0.6, 0.66) * step(0.92 - z, 0, 0.1)
     masks["sideburns"] = before_ear * step(y, 6.7, 6.9) * step(7.5 - y, 0, 0.1)
     masks["forehead"] = blob(np.array([0, 7.75, 1.45]), 0.5, 0.16, 0.5)
-    lines = np.zeros((height, width), np.float32)
-    masks["wrinkles"] = _wrinkles(lines, point)
+    masks["wrinkles"] = _wrinkles()
     brows = [cylinder(np.stack([point[k] for k in row])) for row in (range(22, 27), range(21, 16, -1))]
-    return _SkinMap(place, masks, brows)
+    return _SkinMap(masks, brows)
 
 
 def _texels(points: np.ndarray) -> np.ndarray:
@@ -153,9 +150,9 @@ def _texels(points: np.ndarray) -> np.ndarray:
     return np.stack([uv[..., 0] * (_SKIN[0] - 1), (1 - uv[..., 1]) * (_SKIN[1] - 1)], -1)
 
 
-def _wrinkles(lines: np.ndarray, point: dict[int, np.ndarray]) -> np.ndarray:
-    """Draw the lines of age into `lines`: forehead, crow's feet, between the brows, nose to mouth."""
-    drawn = np.zeros((*lines.shape,), np.uint8)
+def _wrinkles() -> np.ndarray:
+    """(H, W) float32 0 to 1: the lines of age on forehead and eyes, between the brows, from the nose to the mouth."""
+    drawn = np.zeros(_SKIN[::-1], np.uint8)
 
     def line(points: list[tuple[float, float, float]], strength: int) -> None:
         for sign in (1, -1):
@@ -224,8 +221,7 @@ def paint(person: Person, scalp: float, stubble: float, random: np.random.Genera
 def _paint_skin(
     person: Person, scalp: float, stubble: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    skin = _skin_map()
-    masks, (width, height) = skin.masks, _SKIN
+    masks, (width, height) = _skin_map().masks, _SKIN
     old = np.clip((person.age - 30) / 45, 0, 1)
     female = 1 - person.male
     light = 1 - person.tone

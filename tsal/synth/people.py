@@ -35,7 +35,6 @@ class Person:
     age: years; male: 0 (female) to 1; tone: 0 (lightest skin) to 1; skin, hair, eyes: linear RGB.
     grey: share of the hair that has lost its colour, 0 to 1.
     neutral: (V, 3) vertices without expression, dm.
-    seed: seed and number that the person was drawn from.
     """
 
     number: int
@@ -47,7 +46,6 @@ class Person:
     grey: float
     eyes: np.ndarray
     neutral: np.ndarray
-    seed: tuple[int, ...]
 
 
 def draw_person(seed: int, number: int) -> Person:
@@ -76,9 +74,7 @@ def draw_person(seed: int, number: int) -> Person:
     hair = hair * (1 - grey) + _GREY * grey * random.uniform(0.6, 1.0)
     eyes = _EYES[random.choice(6, p=[0.7, 0.25, 0.05, 0, 0, 0] if dark else [0.2, 0.2, 0.15, 0.15, 0.2, 0.1])]
     neutral = anatomy.vertices + np.tensordot(row, anatomy.morphs, 1)
-    return Person(
-        number, age, male, tone, skin, linear(hair), grey, linear(eyes), neutral.astype(np.float32), (seed, number)
-    )
+    return Person(number, age, male, tone, skin, linear(hair), grey, linear(eyes), neutral.astype(np.float32))
 
 
 def macro_weights(age: float, male: float, race: np.ndarray, muscle: float, weight: float) -> dict[str, float]:
