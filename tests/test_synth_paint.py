@@ -60,7 +60,7 @@ def test_the_face_has_the_persons_colour_and_lips_are_redder(people):
     masks = paint._skin_map().masks
     for person in people:
         skin = slot(painted(person, stubble=0.0), "skin")
-        covered = [masks[name] for name in ("lips", "scalp", "beard", "lids", "eyes", "nose", "cheeks")]
+        covered = [masks[name] for name in ("lips", "scalp", "beard", "lids", "bags", "nose", "cheeks")]
         plain = (np.max(covered, 0) < 0.1) & (masks["forehead"] > 0.4)
         assert np.median(skin[plain], 0) == pytest.approx(person.skin, rel=0.35)
         red = skin[..., 0] / skin.mean(-1)

@@ -65,8 +65,13 @@ def skin_uv(corners: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _SkinMap:
-    """masks: (H, W) float32, 0 to 1, of regions by name; brows: (5, 2) coordinates of each brow, from inside."""
+    """What is known of each texel of the skin.
 
+    place: (H, W, 3) dm, the point of the neutral mesh. masks: (H, W) float32, 0 to 1, of regions by name. brows: (5, 2)
+    coordinates of each brow, from inside.
+    """
+
+    place: np.ndarray
     masks: dict[str, np.ndarray]
     brows: list[np.ndarray]
 
@@ -141,7 +146,7 @@ def _skin_map() -> _SkinMap:
     masks["forehead"] = blob(np.array([0, 7.75, 1.45]), 0.5, 0.16, 0.5)
     masks["wrinkles"] = _wrinkles()
     brows = [cylinder(np.stack([point[k] for k in row])) for row in (range(22, 27), range(21, 16, -1))]
-    return _SkinMap(masks, brows)
+    return _SkinMap(place, masks, brows)
 
 
 def _texels(points: np.ndarray) -> np.ndarray:
