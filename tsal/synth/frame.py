@@ -20,6 +20,8 @@ SAMPLES = 2  # a pixel's side in rays: so many squared
 _BEFORE = np.full(68, 0.04)
 _BEFORE_SKIN = np.r_[np.full(17, 0.45), np.full(51, 0.08)]
 
+_FINISHES = np.array([values[1:] for values in FINISHES.values()], np.float32).T  # gloss, rough, seep by number
+
 
 class Frame:
     """A frame's geometry and what its pixels show."""
@@ -139,14 +141,14 @@ def surface_of(frame: Frame) -> Surface:
     body_cloth = np.flatnonzero((finish == FINISH_NUMBERS["cloth"]) & (seen.triangle < len(body.triangles)))
     if len(body_cloth):
         corners = load().vertices[body.triangles[seen.triangle[body_cloth]]]
-        places = (corners * seen.weights[body_cloth][..., None]).sum(1)
+        places = np.einsum("nkj,nk->nj", corners, seen.weights[body_cloth])
         bare = collar(places) > 0
         finish[body_cloth[bare]] = FINISH_NUMBERS["skin"]
         texels[body_cloth[bare]] = paint.slot_uv("skin", np.clip(paint.cylinder(places[bare]), 0, 1))
     atlas = stage.look.atlas
-    albedo = raster.sample(atlas.albedo, texels) * stage.tint[seen.triangle]
+    albedo = raster.sample(atlas.albedo, texels) * np.take(stage.tint, seen.triangle, axis=0)
     relief = raster.sample(atlas.relief, texels)
-    table = np.array([FINISHES[name][1:] for name in FINISHES], np.float32)[finish]
+    gloss, rough, seep = (np.take(column, finish) for column in _FINISHES)
     position, normal = seen.positions(stage.focal * SAMPLES), values[:, :3]
     # Ribbons and cloth have two sides: the one that is seen faces the lens.
     away = raster.dot(normal, position) > 0
@@ -167,9 +169,9 @@ def surface_of(frame: Frame) -> Surface:
         normal,
         albedo,
         values[:, 3],
-        table[:, 0] * relief[:, 2],
-        table[:, 1],
-        table[:, 2],
+        gloss * relief[:, 2],
+        rough,
+        seep,
         hair,
         raster.unit(along_hair),
     )

@@ -40,12 +40,7 @@ class Fragments:
 
     def interpolate(self, corners: np.ndarray) -> np.ndarray:
         """Values (N, C) at the pixels, from values (F, 3, C) at the triangles' corners."""
-        picked = corners[self.triangle]
-        weights = self.weights
-        result = picked[:, 0] * weights[:, :1]
-        result += picked[:, 1] * weights[:, 1:2]
-        result += picked[:, 2] * weights[:, 2:]
-        return result
+        return np.einsum("nkc,nk->nc", np.take(corners, self.triangle, axis=0), self.weights)
 
 
 def project(points: np.ndarray, focal: float, size: int) -> np.ndarray:
