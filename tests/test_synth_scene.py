@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -92,7 +93,8 @@ def test_the_same_arguments_give_the_same_bytes_whatever_was_rendered_before(loo
 
 
 @pytest.mark.slow
-def test_another_process_gives_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_another_process_gives_the_same_bytes_whatever_its_threads(tmp_path, threads):
     shots = [Shot(3, 0, 1, False), Shot(3, 1, 3, True)]
     here = [digest(rendered) for rendered in render_person(5, 3, shots, 64)]
     script = tmp_path / "render.py"
@@ -106,7 +108,8 @@ for shot in (Shot(3, 1, 3, True), Shot(3, 0, 1, False)):
 """,
         encoding="utf-8",
     )
-    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    some = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=some)
     assert found.stdout.split()[::-1] == here
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from tsal.synth import paint, raster
 from tsal.synth.frame import SAMPLES, Frame, optical_flow, picture
@@ -36,10 +38,22 @@ class Rendered:
 
 
 def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) -> Iterator[Rendered]:
-    """Render shots of one person, one after the other; each is a function of (seed, shot, image_px) alone."""
-    look = draw_look(seed, person)
+    """Render shots of one person, one after the other; each is a function of (seed, shot, image_px) alone.
+
+    In one thread: with several, the last bits of matrix products would depend on their number.
+    """
+    with _threads().limit(limits=1):
+        look = draw_look(seed, person)
     for shot in shots:
-        yield render_shot(seed, look, shot, image_px)
+        with _threads().limit(limits=1):
+            rendered = render_shot(seed, look, shot, image_px)
+        yield rendered
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """What sets the number of threads of the libraries beneath NumPy."""
+    return ThreadpoolController()
 
 
 def draw_light(random: np.random.Generator, dark: bool) -> tuple[list[Light], Surroundings]:
