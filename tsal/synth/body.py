@@ -15,7 +15,11 @@ from tsal.synth.shading import Light, cast_shadow
 
 @dataclass(frozen=True)
 class Body:
-    """What every person's mesh shares: its triangles' finish and texels, ambient occlusion (V,)."""
+    """What every person's mesh shares.
+
+    finish: (F,), tint: (F, 3), texels: (F, 3, 2) of its triangles (F, 3), as of an Attachment. open: (V,) share of the
+    sky that a vertex sees. eye_rows: vertices of left and right eye; teeth: of the teeth. incidence: see raster.
+    """
 
     finish: np.ndarray
     tint: np.ndarray
@@ -24,6 +28,7 @@ class Body:
     eye_rows: tuple[np.ndarray, np.ndarray]
     teeth: np.ndarray
     triangles: np.ndarray
+    incidence: tuple[np.ndarray, np.ndarray]
 
 
 @cache
@@ -60,6 +65,7 @@ def load_body() -> Body:
     return Body(
         finish, tint, texels(finish, uv), _ambient_occlusion(), (eyes[0], eyes[1]),
         np.unique(anatomy.triangles[anatomy.faces_of("teeth")]), anatomy.triangles,
+        raster.incidence(anatomy.triangles, len(anatomy.vertices)),
     )  # fmt: skip
 
 

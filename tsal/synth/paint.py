@@ -19,6 +19,7 @@ from tsal.synth.raster import rasterise
 _AXIS = 0.45  # dm: depth z of the cylinder's axis
 _LOW, _HIGH = 5.5, 8.7  # dm: heights y of its rims
 _TURN = 640  # texels of a whole turn
+_NOISE = (512, 768)  # height, width of the noise
 _SKIN = (704, 352)  # texels: a turn and a tenth, so that triangles over the seam have a place
 ATLAS = (1024, 640)  # width, height in texels
 # Texture slots: left, top, width, height in texels of the atlas.
@@ -177,11 +178,11 @@ def _wrinkles() -> np.ndarray:
 
 @cache
 def noises() -> np.ndarray:
-    """(6, 512, 768) float32 tileable noise of unit variance: blurred by 48, 20, 8, 3, 1.2 and 0 texels."""
+    """(6, H, W) float32 tileable noise of unit variance: blurred by 48, 20, 8, 3, 1.2 and 0 texels."""
     random = np.random.default_rng(20201206)
     fields = []
     for blur in (48, 20, 8, 3, 1.2, 0):
-        field = random.standard_normal((512, 768)).astype(np.float32)
+        field = random.standard_normal(_NOISE).astype(np.float32)
         if blur:
             pad = int(3 * blur) + 1
             field = cv2.GaussianBlur(np.pad(field, pad, mode="wrap"), (0, 0), blur)[pad:-pad, pad:-pad]
@@ -190,10 +191,17 @@ def noises() -> np.ndarray:
 
 
 def noise(random: np.random.Generator, level: int, width: int, height: int) -> np.ndarray:
-    """A random cut (height, width) of the noise of a level, see `noises`."""
-    field = noises()[level]
-    field = np.roll(field, tuple(random.integers(0, 500, 2)), (0, 1))
-    return field[:height, :width][:: random.choice([-1, 1]), :: random.choice([-1, 1])]
+    """A random cut (height, width) of the noise of a level, see `noises`; at most as large as the skin's slot."""
+    down, right = random.integers(0, 500, 2)
+    top, left = -down % _NOISE[0], -right % _NOISE[1]
+    cut = _wrapped_noises()[level, top : top + height, left : left + width]
+    return cut[:: random.choice([-1, 1]), :: random.choice([-1, 1])]
+
+
+@cache
+def _wrapped_noises() -> np.ndarray:
+    """The noises, going on beyond their lower and right edge as far as any cut reaches."""
+    return np.pad(noises(), ((0, 0), (0, _SKIN[1]), (0, _SKIN[0])), mode="wrap")
 
 
 def paint(person: Person, scalp: float, stubble: float, random: np.random.Generator) -> Atlas:

@@ -80,7 +80,12 @@ class Stage:
 
     @cached_property
     def incidence(self) -> tuple[np.ndarray, np.ndarray]:
-        return raster.incidence(self.triangles, len(load().vertices) + len(self.parts.anchors))
+        """Of all triangles, see raster.incidence: the body's, known already, and then that of what is worn."""
+        order, starts = load_body().incidence
+        if not len(self.parts.triangles):
+            return order, starts
+        further, begin = raster.incidence(self.parts.triangles, len(self.parts.anchors))
+        return np.concatenate([order, further + len(order) // 3]), np.concatenate([starts, begin + len(order)])
 
     @cached_property
     def solid(self) -> np.ndarray:
