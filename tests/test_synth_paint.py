@@ -7,6 +7,8 @@ import pytest
 
 from tsal.synth import paint
 from tsal.synth.anatomy import load
+from tsal.synth.paint.noise import noises
+from tsal.synth.paint.skin import _AXIS, _TURN, SKIN, skin_map, texels_of
 from tsal.synth.people import Person, draw_person
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the package anny")
@@ -57,7 +59,7 @@ def test_the_same_numbers_paint_the_same_and_others_do_not(people):
 
 
 def test_the_face_has_the_persons_colour_and_lips_are_redder(people):
-    masks = paint._skin_map().masks
+    masks = skin_map().masks
     for person in people:
         skin = slot(painted(person, stubble=0.0), "skin")
         covered = [masks[name] for name in ("lips", "scalp", "beard", "lids", "bags", "nose", "cheeks")]
@@ -68,7 +70,7 @@ def test_the_face_has_the_persons_colour_and_lips_are_redder(people):
 
 
 def test_scalp_and_stubble_darken_skin_where_hair_grows(people):
-    masks = paint._skin_map().masks
+    masks = skin_map().masks
     person = min(people, key=lambda person: person.tone)
     bare, hairy = painted(person, 0.0, 0.0), painted(person, 1.0, 1.0)
     change = np.abs(slot(hairy, "skin") - slot(bare, "skin")).mean(-1)
@@ -91,10 +93,10 @@ def test_eyes_mirror_each_other_with_a_dark_pupil_in_a_white_ball(people):
 def test_places_of_the_mesh_are_found_at_their_texels():
     """The skin's map and its coordinates are inverse, where the surface is the outermost on its ray."""
     anatomy = load()
-    place = paint._skin_map().place
+    place = skin_map().place
     points = anatomy.vertices[np.unique(anatomy.triangles[anatomy.faces_of("skin")])]
     front = points[(points[:, 1] > 6.6) & (points[:, 1] < 8.2) & (np.abs(points[:, 0]) < 0.5) & (points[:, 2] > 1.2)]
-    u, v = np.round(paint._texels(front)).astype(int).T
+    u, v = np.round(texels_of(front)).astype(int).T
     error = np.linalg.norm(place[v, u] - front, axis=1)
     assert np.median(error) < 0.02 and (error < 0.1).mean() > 0.8
 
@@ -104,14 +106,14 @@ def test_skin_coordinates_go_on_over_the_seam_at_the_back_of_the_head():
     corners = anatomy.vertices[anatomy.triangles[anatomy.faces_of("skin")]]
     middle = corners.mean(1)
     back = corners[(middle[:, 2] < -0.1) & (np.abs(middle[:, 0]) < 0.4) & (middle[:, 1] > 6) & (middle[:, 1] < 8.3)]
-    width = paint._SKIN[0]
+    width = SKIN[0]
     assert (np.ptp(paint.cylinder(back)[..., 0], axis=1) > 0.5).sum() > 10  # so many cross the seam
     uv = paint.skin_uv(back)
     assert uv.min() >= 0 and uv.max() <= 1
     assert (np.ptp(uv[..., 0], axis=1) * width).max() < 64  # of 640 texels round the head
     # A texel and its twin, a turn farther, are the same place.
-    angle = (uv[..., 0] * width / paint._TURN - 0.5) * 2 * np.pi
-    expected = np.arctan2(back[..., 0], back[..., 2] - paint._AXIS)
+    angle = (uv[..., 0] * width / _TURN - 0.5) * 2 * np.pi
+    expected = np.arctan2(back[..., 0], back[..., 2] - _AXIS)
     apart = (angle - expected + np.pi) % (2 * np.pi) - np.pi
     assert np.abs(apart).max() < 1e-5
     # All are seen from outside alike: none is turned over.
@@ -126,7 +128,7 @@ def test_slots_coordinates_reach_from_corner_to_corner():
 
 
 def test_noise_has_unit_variance_and_its_levels_grow_finer():
-    fields = paint.noises()
+    fields = noises()
     assert fields.shape == (6, 512, 768)
     np.testing.assert_allclose(fields.std((1, 2)), 1, atol=1e-3)
     steps = [np.abs(np.diff(field, axis=1)).mean() for field in fields]

@@ -1,7 +1,7 @@
-"""Procedural pictures: the texture atlas of a person (skin, eyes, cloth, hair strands) and the backgrounds.
+"""The skin's picture: regions of the face, found once on the neutral mesh, and their colours and bumps on a person.
 
-The skin is unrolled as a cylinder round the head's vertical axis, of the neutral mesh: a texel has the same
-place on every face, so that regions (lips, brows, beard, scalp, ...) are found once.
+The skin is unrolled as a cylinder round the head's vertical axis, of the neutral mesh: a texel has the same place on
+every face.
 """
 
 from dataclasses import dataclass
@@ -13,59 +13,33 @@ import numpy as np
 from tsal.synth.anatomy import load
 from tsal.synth.hair import beard_area, hairline
 from tsal.synth.landmarks import landmark_map
+from tsal.synth.paint.noise import noise
 from tsal.synth.people import Person, linear
 from tsal.synth.raster import rasterise
 
 _AXIS = 0.45  # dm: depth z of the cylinder's axis
 _LOW, _HIGH = 5.5, 8.7  # dm: heights y of its rims
 _TURN = 640  # texels of a whole turn
-_NOISE = (512, 768)  # height, width of the noise
-_SKIN = (704, 352)  # texels: a turn and a tenth, so that triangles over the seam have a place
-ATLAS = (1024, 640)  # width, height in texels
-# Texture slots: left, top, width, height in texels of the atlas.
-SLOTS = {
-    "skin": (0, 0, *_SKIN),
-    "cloth": (0, 360, 256, 256),
-    "strands": (264, 360, 48, 256),
-    "left_eye": (320, 360, 128, 128),
-    "right_eye": (456, 360, 128, 128),
-    "plain": (600, 360, 16, 16),
-}
-IRIS = 0.29  # radius of the iris on the eyes' texture, whose disc of radius 0.5 is an angle of EYE_ANGLE
-EYE_ANGLE = np.radians(50.0)
-
-
-@dataclass(frozen=True)
-class Atlas:
-    """albedo: (H, W, 3) float32 linear RGB; relief: (H, W, 3) float32: slope along u and v, and gloss (a factor)."""
-
-    albedo: np.ndarray
-    relief: np.ndarray
-
-
-def slot_uv(name: str, uv: np.ndarray) -> np.ndarray:
-    """Texels (..., 2) of the atlas for coordinates (..., 2) of a slot, 0 to 1, v upwards."""
-    left, top, width, height = SLOTS[name]
-    return np.stack([left + uv[..., 0] * (width - 1), top + (1 - uv[..., 1]) * (height - 1)], -1).astype(np.float32)
+SKIN = (704, 352)  # width, height in texels: a turn and a tenth, so that triangles over the seam have a place
 
 
 def cylinder(points: np.ndarray) -> np.ndarray:
     """Coordinates (..., 2) in the slot "skin" of points (..., 3) of the neutral mesh."""
     turn = np.arctan2(points[..., 0], points[..., 2] - _AXIS) / (2 * np.pi) + 0.5
-    return np.stack([turn * _TURN / _SKIN[0], (points[..., 1] - _LOW) / (_HIGH - _LOW)], -1)
+    return np.stack([turn * _TURN / SKIN[0], (points[..., 1] - _LOW) / (_HIGH - _LOW)], -1)
 
 
 def skin_uv(corners: np.ndarray) -> np.ndarray:
     """Coordinates (F, 3, 2) in the slot "skin" of triangles (F, 3, 3) of the neutral mesh, over the seam too."""
     uv = cylinder(corners)
-    turn = _TURN / _SKIN[0]
+    turn = _TURN / SKIN[0]
     apart = uv[..., 0].max(1) - uv[..., 0].min(1) > turn / 2
     uv[..., 0] += turn * (apart[:, None] & (uv[..., 0] < turn / 2))
     return np.clip(uv, 0, 1)
 
 
 @dataclass(frozen=True)
-class _SkinMap:
+class SkinMap:
     """What is known of each texel of the skin.
 
     place: (H, W, 3) dm, the point of the neutral mesh. masks: (H, W) float32, 0 to 1, of regions by name. brows: (5, 2)
@@ -92,11 +66,11 @@ def vertex_mask(name: str) -> np.ndarray:
 
 
 @cache
-def _skin_map() -> _SkinMap:
+def skin_map() -> SkinMap:
     anatomy = load()
     triangles = anatomy.triangles[anatomy.faces_of("skin")]
     corners = anatomy.vertices[triangles]
-    width, height = _SKIN
+    width, height = SKIN
     texels = skin_uv(corners) * [width - 1, height - 1]
     radius = np.hypot(corners[..., 0], corners[..., 2] - _AXIS)
     # Seen from far away, with the outermost surface in front.
@@ -147,22 +121,22 @@ def _skin_map() -> _SkinMap:
     masks["forehead"] = blob(np.array([0, 7.75, 1.45]), 0.5, 0.16, 0.5)
     masks["wrinkles"] = _wrinkles()
     brows = [cylinder(np.stack([point[k] for k in row])) for row in (range(22, 27), range(21, 16, -1))]
-    return _SkinMap(place, masks, brows)
+    return SkinMap(place, masks, brows)
 
 
-def _texels(points: np.ndarray) -> np.ndarray:
+def texels_of(points: np.ndarray) -> np.ndarray:
     """Texels (..., 2) of the skin's slot at points (..., 3) of the neutral mesh."""
     uv = cylinder(points)
-    return np.stack([uv[..., 0] * (_SKIN[0] - 1), (1 - uv[..., 1]) * (_SKIN[1] - 1)], -1)
+    return np.stack([uv[..., 0] * (SKIN[0] - 1), (1 - uv[..., 1]) * (SKIN[1] - 1)], -1)
 
 
 def _wrinkles() -> np.ndarray:
     """(H, W) float32 0 to 1: the lines of age on forehead and eyes, between the brows, from the nose to the mouth."""
-    drawn = np.zeros(_SKIN[::-1], np.uint8)
+    drawn = np.zeros(SKIN[::-1], np.uint8)
 
     def line(points: list[tuple[float, float, float]], strength: int) -> None:
         for sign in (1, -1):
-            path = _texels(np.array(points) * [sign, 1, 1])
+            path = texels_of(np.array(points) * [sign, 1, 1])
             cv2.polylines(drawn, [np.round(path * 16).astype(np.int32)], False, strength, 1, cv2.LINE_AA, 4)
 
     for height in (7.62, 7.70, 7.78):
@@ -176,65 +150,11 @@ def _wrinkles() -> np.ndarray:
     return cv2.GaussianBlur(drawn.astype(np.float32) / 255, (0, 0), 1.0)
 
 
-@cache
-def noises() -> np.ndarray:
-    """(6, H, W) float32 tileable noise of unit variance: blurred by 48, 20, 8, 3, 1.2 and 0 texels."""
-    random = np.random.default_rng(20201206)
-    fields = []
-    for blur in (48, 20, 8, 3, 1.2, 0):
-        field = random.standard_normal(_NOISE).astype(np.float32)
-        if blur:
-            pad = int(3 * blur) + 1
-            field = cv2.GaussianBlur(np.pad(field, pad, mode="wrap"), (0, 0), blur)[pad:-pad, pad:-pad]
-        fields.append((field - field.mean()) / field.std())
-    return np.stack(fields)
-
-
-def noise(random: np.random.Generator, level: int, width: int, height: int) -> np.ndarray:
-    """A random cut (height, width) of the noise of a level, see `noises`; at most as large as the skin's slot."""
-    down, right = random.integers(0, 500, 2)
-    top, left = -down % _NOISE[0], -right % _NOISE[1]
-    cut = _wrapped_noises()[level, top : top + height, left : left + width]
-    return cut[:: random.choice([-1, 1]), :: random.choice([-1, 1])]
-
-
-@cache
-def _wrapped_noises() -> np.ndarray:
-    """The noises, going on beyond their lower and right edge as far as any cut reaches."""
-    return np.pad(noises(), ((0, 0), (0, _SKIN[1]), (0, _SKIN[0])), mode="wrap")
-
-
-def paint(person: Person, scalp: float, stubble: float, random: np.random.Generator) -> Atlas:
-    """The texture atlas of a person.
-
-    Args:
-        scalp, stubble: 0 to 1, how densely hair is painted on the scalp and the beard's shadow on the face.
-    """
-    albedo = np.zeros((ATLAS[1], ATLAS[0], 3), np.float32)
-    relief = np.zeros_like(albedo)
-    relief[..., 2] = 1
-    for name, (colour, bumps) in {
-        "skin": _paint_skin(person, scalp, stubble, random),
-        "cloth": _paint_cloth(random),
-        "strands": _paint_strands(random),
-        "left_eye": _paint_eye(person, random),
-        "plain": (np.ones((16, 16, 3), np.float32), None),
-    }.items():
-        left, top, width, height = SLOTS[name]
-        albedo[top : top + height, left : left + width] = colour
-        if bumps is not None:
-            relief[top : top + height, left : left + width] = bumps
-    left, top, width, height = SLOTS["left_eye"]
-    other = SLOTS["right_eye"]
-    eye = albedo[top : top + height, left : left + width]
-    albedo[other[1] : other[1] + height, other[0] : other[0] + width] = eye[:, ::-1]
-    return Atlas(albedo, relief)
-
-
-def _paint_skin(
+def paint_skin(
     person: Person, scalp: float, stubble: float, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    masks, (width, height) = _skin_map().masks, _SKIN
+    """The skin, (352, 704, 3) float32 linear RGB, and its bumps and gloss as of Atlas.relief; see `paint`."""
+    masks, (width, height) = skin_map().masks, SKIN
     old = np.clip((person.age - 30) / 45, 0, 1)
     female = 1 - person.male
     light = 1 - person.tone
@@ -301,7 +221,7 @@ def _paint_skin(
 
 def _brows(person: Person, random: np.random.Generator) -> np.ndarray:
     """How densely brow hairs cover each texel of the skin, (H, W) float32 0 to 1: strokes along the brow's curve."""
-    width, height = _SKIN
+    width, height = SKIN
     scale = 2  # strokes are finer than texels
     left, top, wide, high = 200, 96, 240, 80
     canvas = np.zeros((high * scale, wide * scale), np.uint8)
@@ -309,7 +229,7 @@ def _brows(person: Person, random: np.random.Generator) -> np.ndarray:
     thick = random.uniform(0.45, 1.15) * (0.8 + 0.4 * person.male)
     bushy = random.uniform(0.6, 1.4)
     trimmed = random.uniform(-1.5, 1.5)
-    for curve in _skin_map().brows:
+    for curve in skin_map().brows:
         texels = np.stack([curve[:, 0] * (width - 1), (1 - curve[:, 1]) * (height - 1)], -1)
         place = np.clip(
             np.concatenate([random.uniform(0, 1, count - count // 5), random.uniform(-0.06, 0.2, count // 5)]), -0.06, 1
@@ -335,119 +255,3 @@ def _brows(person: Person, random: np.random.Generator) -> np.ndarray:
     dense = random.uniform(0.9, 1.7) * (0.55 if person.grey > 0.6 else 1.0)
     result[top : top + high, left : left + wide] = np.clip(small * dense, 0, 0.95)
     return result
-
-
-def _paint_eye(person: Person, random: np.random.Generator) -> tuple[np.ndarray, None]:
-    size = SLOTS["left_eye"][2]
-    y, x = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    white = linear(np.array([0.86, 0.82, 0.79]) * random.uniform(0.85, 1.0))
-    veins = np.clip(noise(random, 3, size, size) - 0.9, 0, 2) * np.clip((radius - IRIS) * 5, 0, 1)
-    picture = white * np.exp(-veins[..., None] * np.array([0.05, 0.35, 0.3]) * random.uniform(0.2, 1))
-    picture = picture * np.exp(-np.clip(radius - IRIS, 0, 1)[..., None] * np.array([0.6, 1.3, 1.4]))
-    fibres = np.interp(
-        (angle + np.pi) / (2 * np.pi) * 180, np.arange(181), np.resize(random.uniform(0.6, 1.4, 180), 181)
-    )
-    share = radius / IRIS
-    ring = 1 - 0.75 * np.clip((share - 0.78) / 0.22, 0, 1) ** 2
-    warm = np.exp(-((share - 0.45) ** 2) / 0.02)[..., None] * np.array([0.3, 0.12, -0.1])
-    iris = person.eyes * (fibres * ring * (0.8 + 0.4 * share))[..., None] * np.exp(warm)
-    edge = np.clip((IRIS - radius) * size / 3 + 0.5, 0, 1)[..., None]
-    picture = picture * (1 - edge) + iris * edge
-    pupil = random.uniform(0.28, 0.5) * IRIS
-    edge = np.clip((pupil - radius) * size / 2 + 0.5, 0, 1)[..., None]
-    return (picture * (1 - edge) + 0.002 * edge).astype(np.float32), None
-
-
-def _paint_strands(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Grey strands from root (below) to tip, with darker gaps; the ribbons' tint colours them."""
-    _, _, width, height = SLOTS["strands"]
-    across = random.standard_normal(width).astype(np.float32)
-    wander = cv2.GaussianBlur(random.standard_normal((height, width)).astype(np.float32), (0, 0), sigmaX=0.6, sigmaY=24)
-    wander /= wander.std()
-    value = np.exp(0.25 * across[None] + 0.25 * wander)
-    value *= np.linspace(1.15, 0.75, height)[:, None]  # row 0 is the tip: darker at the root
-    bumps = np.stack([0.25 * np.gradient(value, axis=1), np.zeros_like(value), np.clip(value, 0.3, 1.6)], -1)
-    return np.repeat(value[..., None], 3, 2).astype(np.float32), bumps.astype(np.float32)
-
-
-def random_colour(random: np.random.Generator) -> np.ndarray:
-    """A linear RGB colour as cloth, walls and things have: mostly muted, some bright, some near grey."""
-    value, saturation = random.beta(1.2, 1.6), random.beta(1.0, 3.0)
-    hue = random.uniform(0, 360)
-    bgr = cv2.cvtColor(np.array([[[hue, saturation, value]]], np.float32), cv2.COLOR_HSV2RGB)[0, 0]
-    return linear(0.03 + 0.92 * bgr)
-
-
-def _paint_cloth(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    _, _, width, height = SLOTS["cloth"]
-    v, u = np.mgrid[0:height, 0:width].astype(np.float32)
-    first, second = random_colour(random), random_colour(random)
-    kind = random.choice(["plain", "stripes", "check", "dots", "blotches"], p=[0.5, 0.18, 0.12, 0.08, 0.12])
-    period = random.uniform(10, 40)
-    turn = random.choice([0.0, np.pi / 2, random.uniform(0, np.pi)])
-    along = u * np.cos(turn) + v * np.sin(turn)
-    across = v * np.cos(turn) - u * np.sin(turn)
-    wave = np.sin(2 * np.pi * along / period)
-    if kind == "stripes":
-        share = wave > random.uniform(-0.6, 0.6)
-    elif kind == "check":
-        share = 0.5 * (wave > 0) + 0.5 * (np.sin(2 * np.pi * across / period) > 0)
-    elif kind == "dots":
-        share = (wave + np.sin(2 * np.pi * across / period)) > 1.1
-    elif kind == "blotches":
-        share = noise(random, 2, width, height) > 0.3
-    else:
-        share = np.zeros_like(u)
-    share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), 0.8)[..., None]
-    weave = 0.08 * noise(random, 5, width, height) + 0.12 * noise(random, 1, width, height)
-    picture = (first * (1 - share) + second * share) * np.exp(weave)[..., None]
-    folds = np.float32(3) * noise(random, 1, width, height)
-    bumps = np.stack(
-        [cv2.Sobel(folds, cv2.CV_32F, 1, 0, scale=0.125), -cv2.Sobel(folds, cv2.CV_32F, 0, 1, scale=0.125)], -1
-    )
-    return np.clip(picture, 0.005, 0.95), np.concatenate([bumps * 1.2, np.ones((height, width, 1), np.float32)], -1)
-
-
-def background(random: np.random.Generator, size: int) -> np.ndarray:
-    """A picture (size, size, 3) float32 linear RGB of what may be behind a person: walls, rooms, foliage, lights,
-    mostly out of focus."""
-    kind = random.choice(["wall", "room", "foliage", "lights", "street"], p=[0.22, 0.3, 0.2, 0.13, 0.15])
-    v, u = np.mgrid[0:size, 0:size].astype(np.float32) / size
-    base, other = random_colour(random), random_colour(random)
-    slope = random.uniform(-1, 1, 2)
-    share = np.clip(0.5 + slope[0] * (u - 0.5) + slope[1] * (v - 0.5), 0, 1)[..., None]
-    picture = (base * (1 - share) + (0.5 * base + 0.5 * other) * share).astype(np.float32)
-    if kind in ("room", "street"):
-        for _ in range(random.integers(5, 16)):
-            colour = tuple(float(c) for c in random_colour(random))
-            corner = random.uniform(-0.2, 1.0, 2) * size
-            extent = random.gamma(1.5, 0.15, 2) * size
-            angle = random.choice([0.0, 0.0, 0.0, random.uniform(-30, 30)])
-            box = cv2.boxPoints(((corner + extent / 2).tolist(), extent.tolist(), float(angle)))
-            cv2.fillPoly(picture, [np.round(box * 16).astype(np.int32)], colour, cv2.LINE_AA, 4)
-        for _ in range(random.integers(2, 9)):
-            start, end = random.uniform(0, size, 2), random.uniform(0, size, 2)
-            if random.uniform() < 0.6:
-                end[random.integers(2)] = start[random.integers(2)]
-            colour = tuple(float(c) for c in random_colour(random))
-            cv2.line(
-                picture, tuple(int(c) for c in start), tuple(int(c) for c in end), colour, int(random.integers(1, 6))
-            )
-    if kind in ("foliage", "lights"):
-        for _ in range(random.integers(30, 90)):
-            colour = np.clip(random_colour(random) * 0.5 + other * 0.7, 0, 1)
-            if kind == "foliage":
-                colour = colour * np.array([0.7, 1.0, 0.4]) * random.uniform(0.2, 1.3)
-            centre = random.uniform(0, size, 2).astype(int)
-            axes = np.maximum(random.gamma(2, 0.02, 2) * size, 1).astype(int)
-            if kind == "lights":
-                colour, axes = colour * random.uniform(0.2, 3.0), np.repeat(axes[:1], 2)
-            cv2.ellipse(
-                picture, (int(centre[0]), int(centre[1])), (int(axes[0]), int(axes[1])), float(random.uniform(0, 180)),
-                0, 360, tuple(float(c) for c in colour), -1, cv2.LINE_AA,
-            )  # fmt: skip
-    texture = sum(random.uniform(0, 0.14) * noise(random, level, size, size) for level in (1, 2, 3, 4))
-    picture = picture * np.exp(texture)[..., None] * random.uniform(0.5, 1.5)
-    blur = random.choice([0.0, random.uniform(0.5, 2.0), random.uniform(2, 6)], p=[0.2, 0.35, 0.45]) * size / 256
-    return cv2.GaussianBlur(picture, (0, 0), blur) if blur > 0.3 else picture.astype(np.float32)
