@@ -51,7 +51,6 @@ class Benchmark:
         size, sha256: of the archive at that address, where they are known.
         how_to_get: where a user gets the data by hand.
         is_video: whether jitter is reported.
-        fps: frames a second of the videos, where there is one.
     """
 
     name: str
@@ -68,7 +67,6 @@ class Benchmark:
     sha256: str | None = None
     how_to_get: str = ""
     is_video: bool = False
-    fps: float | None = None
 
     def folder(self, raw_dir: str | Path) -> Path:
         """The folder under which a user drops this benchmark's raw data."""

@@ -78,5 +78,4 @@ BENCHMARK = Benchmark(
     normalisers=("inter-ocular",),
     subsets=("common", "challenging", "full", "video"),
     is_video=True,
-    fps=25.0,
 )
