@@ -3,7 +3,6 @@
 import sys
 import types
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,7 @@ from tsal.synth.plan import Shot, SynthSettings
 SMALL = SynthSettings(people=10, stills=20, clips=10, clip_frames=3, image_px=48, challenging=0.3, seed=0)
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """As of tsal.synth.scene."""
-
-    jpegs: list[bytes]
-    points: np.ndarray
-    points_3d: np.ndarray
-    cameras: np.ndarray
-    visible: np.ndarray
-    flow: np.ndarray
-    occluded: np.ndarray
-
-
-def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) -> Iterator[Rendered]:
+def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) -> Iterator[types.SimpleNamespace]:
     """A face for each shot; in clips it moves. A third of the landmarks is hidden."""
     for shot in shots:
         random = np.random.default_rng([seed, person, shot.number])
@@ -36,7 +22,7 @@ def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) 
         corners = corner + np.arange(shot.frames)[:, None] * step
         points = mean_face() * 0.6 * image_px + corners[:, None]
         pairs = shot.frames - 1
-        yield Rendered(
+        yield types.SimpleNamespace(  # as tsal.synth.scene.Rendered
             jpegs=[encode(draw_face(frame, image_px, image_px, 10 * (person % 20)), "jpg") for frame in points],
             points=points,
             points_3d=random.normal(size=(shot.frames, 68, 3)),

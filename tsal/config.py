@@ -157,10 +157,11 @@ def _common(config: Config, benchmark: str, method: str, algorithm: str, labels:
     }
 
 
-def _training(config: Config, benchmark: str) -> dict[str, Any]:
-    """How methods train on a benchmark, which need not be one that `all` builds."""
+def _training(config: Config, benchmark: str, overrides: Iterable[Config] = ()) -> dict[str, Any]:
+    """How methods train on a benchmark, which need not be one that `all` builds, with what methods override."""
     training = copy.deepcopy(dict(config["training"]))
-    merge(training, config["benchmarks"].get(benchmark, {}).get("training", {}))
+    for values in (config["benchmarks"].get(benchmark, {}).get("training", {}), *overrides):
+        merge(training, values)
     if training.get("pretrained") == benchmark:
         training["pretrained"] = None  # it is the source of that start itself
     return training
@@ -169,16 +170,11 @@ def _training(config: Config, benchmark: str) -> dict[str, Any]:
 def _merge_method(config: Config, benchmark: str, method: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """(algorithm, training, options) of a method: its bases from the first on, then its own keys."""
     chain = _bases(config, method)
-    training, options = _training(config, benchmark), {}
-    for name in chain:
-        entry = config["methods"][name]
-        merge(training, entry.get("training", {}))
-    if training.get("pretrained") == benchmark:
-        training["pretrained"] = None  # as in _training
-    for name in chain:
-        entry = config["methods"][name]
+    entries = [config["methods"][name] for name in chain]
+    options: dict[str, Any] = {}
+    for entry in entries:
         merge(options, {key: value for key, value in entry.items() if key not in _METHOD_KEYS})
-    return chain[0], training, options
+    return chain[0], _training(config, benchmark, (entry.get("training", {}) for entry in entries)), options
 
 
 def _bases(config: Config, method: str) -> list[str]:

@@ -173,10 +173,7 @@ def draw_stage(look: Look, shot: Shot, image_px: int, random: np.random.Generato
     worn = wear(look.person, random, shot.challenging)
     hair = look.hair
     if worn.hides_hair and len(hair.triangles):
-        above = hair.anchors < 0
-        height = hair.offsets[:, 1]
-        dropped = above & (height > (worn.hair_below if worn.hair_below is not None else -np.inf))
-        hair = _without(hair, dropped)
+        hair = _without(hair, (hair.anchors < 0) & (hair.offsets[:, 1] > worn.hair_below))
     held = hold(look.person, random, shot.frames) if trouble["held"] else None
     distance = float(np.exp(random.uniform(np.log(5.0), np.log(30.0))))
     span = random.uniform(0.50, 0.68) * image_px

@@ -31,13 +31,17 @@ class Worn:
 
     things: frames, dark lenses, hats, masks and so on.
     clear_lenses: of clear glasses, to be drawn as a faint reflection; they hide nothing.
-    hides_hair: a hat or scarf covers the hair above `hair_below`, a height (dm, y in the frame of Person.neutral).
+    hair_below: height (dm, y in the frame of Person.neutral) above which a hat or scarf covers the hair; None without.
     """
 
     things: Attachment
     clear_lenses: Attachment | None
-    hides_hair: bool
     hair_below: float | None
+
+    @property
+    def hides_hair(self) -> bool:
+        """Whether a hat or scarf covers some of the hair."""
+        return self.hair_below is not None
 
 
 def wear(person: Person, random: np.random.Generator, challenging: bool) -> Worn:
@@ -70,4 +74,4 @@ def wear(person: Person, random: np.random.Generator, challenging: bool) -> Worn
         parts.append(draw_earrings(face, random))
     if random.uniform() < (MASKS_CHALLENGING if challenging else MASKS):
         parts.append(draw_mask(face, random))
-    return Worn(Attachment.join(parts), clear, hair_below is not None, hair_below)
+    return Worn(Attachment.join(parts), clear, hair_below)
