@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tsal.augment import Augmentation
 from tsal.crops import open_crops
-from tsal.detector import build
+from tsal.detectors import build
 from tsal.learning import warm_up
 from tsal.settings import Settings
 from tsal.train import Measurements

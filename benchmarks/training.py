@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tsal import learning
 from tsal.crops import CropStore, store_size
-from tsal.detector import mixed_precision
+from tsal.detectors import mixed_precision
 from tsal.predict import create_network
 from tsal.settings import Settings
 from tsal.training_data import TrainingData

@@ -8,6 +8,7 @@ import torch
 
 from tsal.heatmaps import (
     CUT_OFF,
+    cell_centres,
     decode_expectation,
     decode_peaks,
     encode_distribution,
@@ -61,34 +62,124 @@ def test_the_centroid_is_the_weighted_mean_of_the_window():
     assert decode_peaks(maps, 4, 6.0, refine="centroid")[0, 0].tolist() == pytest.approx([4 * 5.25 + 1.5, 21.5])
 
 
-def test_the_fit_agrees_with_a_double_precision_reference_on_noisy_maps():
+@pytest.mark.parametrize(("stride", "sigma"), [(8, 6.0), (4, 4.0)])
+def test_the_centroid_of_a_gaussian_is_its_centre_but_for_the_cut_off(stride, sigma):
+    inner = everywhere(stride * 24)[:8] * 0.66 + 4 * stride
+    centres = cell_centres(24, stride)
+    distances = (centres - inner[..., :1]).square().unsqueeze(-2) + (centres - inner[..., 1:]).square().unsqueeze(-1)
+    whole = torch.exp(-distances / (2 * sigma**2))
+    assert (decode_peaks(whole, stride, sigma, refine="centroid") - inner).abs().max() < 0.02
+    targets = encode_gaussian(inner, (24, 24), stride, sigma)[:, :-1]  # values under 0.01 set to 0, on one side first
+    assert (decode_peaks(targets, stride, sigma, refine="centroid") - inner).abs().max() < 0.15
+
+
+def test_the_centroids_window_has_to_be_small_for_noise_outweighs_the_peak_elsewhere():
+    # Noise of 0.02 has a positive mass of 0.02 / sqrt(2 pi) a cell: 8 on a grid of 32 by 32, where the Gaussian of the
+    # paper has 2 pi (6 / 8)^2 = 3.5. The centroid of all of it lies nearer to the middle of the grid than to the peak.
+    points = everywhere(256)[:8]
+    maps = encode_gaussian(points, (32, 32), 8, 6.0)[:, :-1]
+    maps += 0.02 * torch.randn(maps.shape, generator=torch.Generator().manual_seed(0))
+    near = ((points > 32) & (points < 224)).all(-1)
+
+    def error(radius: int) -> float:
+        found = decode_peaks(maps, 8, 6.0, radius=radius, refine="centroid")
+        return (found - points).norm(dim=-1)[near].mean().item()
+
+    assert error(3) < 1 and error(20) > 30  # px; 20 cells is the window of the release
+
+
+def hostile_maps() -> dict[str, np.ndarray]:
+    """Maps (n, 20, 24) in float32 such as a detector may give, good or bad."""
     rng = np.random.default_rng(0)
-    clean = encode_gaussian(everywhere(96)[:4], (24, 24), 4, 6.0)[:, :-1]
-    maps = (clean + torch.from_numpy(rng.normal(0, 0.02, clean.shape)).float()).clamp_min(0)
-    found = decode_peaks(maps, 4, 6.0).numpy()
-    expected = np.array([[fit_reference(m) for m in face] for face in maps.double().numpy()])
-    assert np.abs(found - expected).max() < 1e-3
+    noise = rng.normal(0, 1, (24, 20, 24))
+    at = torch.from_numpy(rng.uniform(0, [4 * 24 - 1, 4 * 20 - 1], (1, 24, 2))).float()
+    gaussians = encode_gaussian(at, (20, 24), 4, 6.0)[0, :-1].numpy()
+    corners = np.zeros((8, 20, 24))
+    places = [(0, 0), (0, 23), (19, 0), (19, 23), (0, 11), (19, 12), (9, 0), (10, 23)]
+    for corner, (y, x) in zip(corners, places, strict=True):
+        corner[y, x] = 1
+    tied = np.stack([np.roll(gaussians[0], shift, 1) + gaussians[0] for shift in range(8)])
+    maps = {
+        "noise": noise,
+        "noisy Gaussians": gaussians + 0.05 * noise,
+        "peaks in corners and on borders": corners,
+        "the same with noise": corners + 0.3 * np.abs(noise[:8]),
+        "quantised to ties": np.round(gaussians * 3) / 3,
+        "two equal peaks": tied,
+        "rounded to bfloat16": torch.from_numpy(gaussians).bfloat16().float().numpy(),
+        "flat": np.stack([np.full((20, 24), value) for value in (0.0, 1.0, -1.0, 1e-9, 1e4)]),
+        "negative everywhere": -0.1 - np.abs(noise),
+        "a peak over a negative ground": gaussians - 0.5,
+        "faint": 1e-5 * np.abs(noise),
+        "next to nothing": 1e-8 * np.abs(noise),
+        "large": 1e6 * gaussians,
+    }
+    return {name: value.astype(np.float32) for name, value in maps.items()}
 
 
-def fit_reference(h: np.ndarray, stride: int = 4, sigma: float = 6.0, radius: int = 3) -> list[float]:
-    """Guo's weighted fit, with NumPy's least squares and the prior written as one more equation."""
-    cy, cx = np.unravel_index(h.argmax(), h.shape)
-    peak = h[cy, cx]
+@pytest.mark.parametrize("refine", ["gaussian", "centroid"])
+@pytest.mark.parametrize(("name", "maps"), hostile_maps().items(), ids=hostile_maps())
+def test_decode_1_agrees_with_a_double_precision_reference_by_loops(name, maps, refine):
+    found = decode_peaks(torch.from_numpy(maps), 4, 6.0, refine=refine).numpy()
+    expected = np.array([peak_reference(m, refine, stride=4, sigma=6.0) for m in maps.astype(np.float64)])
+    assert np.abs(found - expected).max() < 1e-3, name
+
+
+def peak_reference(h: np.ndarray, refine: str, stride: int, sigma: float, radius: int = 3) -> list[float]:
+    """Arg-max, first by rows; then the window's centroid, or the weighted fit of Guo (2011) as a least-squares problem
+    whose prior is written as four more equations.
+    """
+    cy, cx = 0, 0
+    for y in range(h.shape[0]):
+        for x in range(h.shape[1]):
+            if h[y, x] > h[cy, cx]:
+                cy, cx = y, x
+    window = [
+        (x - cx, y - cy, h[y, x])
+        for y in range(max(0, cy - radius), min(h.shape[0], cy + radius + 1))
+        for x in range(max(0, cx - radius), min(h.shape[1], cx + radius + 1))
+    ]
+    shift = [0.0, 0.0]
+    if h[cy, cx] >= np.float32(1e-6):
+        refinement = centroid_reference if refine == "centroid" else fit_reference
+        shift = refinement([(u, v, value / h[cy, cx]) for u, v, value in window], sigma / stride, radius)
+    return [(cx + shift[0]) * stride + (stride - 1) / 2, (cy + shift[1]) * stride + (stride - 1) / 2]
+
+
+def centroid_reference(window: list[tuple[int, int, float]], *_) -> list[float]:
+    total = sum_u = sum_v = 0.0
+    for u, v, value in window:
+        if value > 0:
+            total, sum_u, sum_v = total + value, sum_u + value * u, sum_v + value * v
+    return [sum_u / total, sum_v / total]
+
+
+def fit_reference(window: list[tuple[int, int, float]], sigma_cells: float, radius: int) -> list[float]:
     rows, values, weights = [], [], []
-    for y in range(max(0, cy - radius), min(h.shape[0], cy + radius + 1)):
-        for x in range(max(0, cx - radius), min(h.shape[1], cx + radius + 1)):
-            if h[y, x] / peak >= CUT_OFF:
-                u, v = x - cx, y - cy
-                rows.append([1, u, v, -(u * u + v * v)])
-                values.append(math.log(h[y, x] / peak))
-                weights.append(h[y, x] / peak)
+    for u, v, value in window:
+        if value >= CUT_OFF:
+            rows.append([1, u, v, -(u * u + v * v)])
+            values.append(math.log(value))
+            weights.append(value)
     scale = np.array(weights) / np.sqrt(np.square(weights).sum())
-    matrix = np.vstack([np.array(rows) * scale[:, None], [0, 0, 0, 1e-3]])
-    right = np.append(np.array(values) * scale, 1e-3 * 0.5 * (stride / sigma) ** 2)
+    prior = np.sqrt([1e-9, 1e-9, 1e-9, 1e-6])
+    matrix = np.vstack([np.array(rows) * scale[:, None], np.diag(prior)])
+    right = np.append(np.array(values) * scale, prior * [0, 0, 0, 0.5 / sigma_cells**2])
     _, b, c, d = np.linalg.lstsq(matrix, right, rcond=None)[0]
     d = max(d, 1e-3)
-    shift = np.clip([b / (2 * d), c / (2 * d)], -radius, radius)
-    return [(cx + shift[0]) * stride + 1.5, (cy + shift[1]) * stride + 1.5]
+    return [min(max(step / (2 * d), -radius), radius) for step in (b, c)]
+
+
+@pytest.mark.parametrize("refine", ["gaussian", "centroid"])
+def test_a_map_without_anything_positive_decodes_to_its_highest_cell_and_gives_no_gradient(refine):
+    maps = torch.full((1, 1, 16, 16), -0.3)
+    maps[0, 0, 9, 4] = -0.2
+    for case in (maps, torch.zeros(1, 1, 16, 16)):
+        case = case.clone().requires_grad_()
+        points = decode_peaks(case, 8, 6.0, refine=refine)
+        points.sum().backward()
+        assert not case.grad.any()
+    assert decode_peaks(maps, 8, 6.0, refine=refine)[0, 0].tolist() == [8 * 4 + 3.5, 8 * 9 + 3.5]
 
 
 def test_targets_have_the_papers_form():

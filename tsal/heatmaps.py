@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 CUT_OFF = 0.01  # target values below it are set to 0, as in the paper's release
+NOTHING = 1e-6  # a map whose peak is lower shows nothing; the release counts no lower values either
 
 
 def cell_centres(size: int, stride: int, device: torch.device | None = None) -> Tensor:
@@ -63,53 +64,58 @@ def peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _windows(maps: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The (2 radius + 1)^2 cells around each peak: values, x, y (all (..., n)), and which lie on the grid."""
+    """The n = (2 radius + 1)^2 cells around each peak.
+
+    Returns:
+        The peaks' cells (..., 2) as integer (x, y), the values (..., n), the steps (n, 2) in x and y from the peak to
+        each cell of the window, and which of them lie on the grid (..., n).
+    """
     height, width = maps.shape[-2:]
     cell, _ = peaks(maps.detach())
-    steps = torch.arange(-radius, radius + 1, device=maps.device)
-    dy, dx = torch.meshgrid(steps, steps, indexing="ij")
-    x = cell[..., 0:1] + dx.flatten()
-    y = cell[..., 1:2] + dy.flatten()
+    axis = torch.arange(-radius, radius + 1, device=maps.device)
+    dy, dx = torch.meshgrid(axis, axis, indexing="ij")
+    steps = torch.stack([dx.flatten(), dy.flatten()], -1)
+    x, y = (cell.unsqueeze(-2) + steps).unbind(-1)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     index = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-    return maps.flatten(-2).gather(-1, index), x, y, inside
+    return cell, maps.flatten(-2).gather(-1, index), steps, inside
 
 
-def _centroid(values: Tensor, x: Tensor, y: Tensor, inside: Tensor) -> Tensor:
+def _centroid(values: Tensor, steps: Tensor, inside: Tensor) -> Tensor:
+    """Mean step (..., 2) from the peak, weighted by the positive values."""
     weight = values.clamp_min(0) * inside
-    total = weight.sum(-1).clamp_min(1e-12)
-    return torch.stack([(weight * x).sum(-1) / total, (weight * y).sum(-1) / total], -1)
+    total = weight.sum(-1, keepdim=True).clamp_min(NOTHING)
+    return (weight.unsqueeze(-1) * steps).sum(-2) / total  # not a matrix product: GPUs may round its factors
 
 
-def _gaussian_fit(values: Tensor, x: Tensor, y: Tensor, inside: Tensor, sigma_cells: float) -> Tensor:
-    """Weighted least squares of log h = a + b x + c y - d (x^2 + y^2), weights h^2 (Guo 2011).
+def _gaussian_fit(values: Tensor, steps: Tensor, inside: Tensor, sigma_cells: float) -> Tensor:
+    """Weighted least squares of log h = a + b x + c y - d (x^2 + y^2), weights h^2 (Guo 2011): the step to its peak.
 
     The fit is exact for a Gaussian wherever the window is cut by the border, which a centroid is not. A faint prior
-    d = 1 / (2 sigma^2) decides where too few cells are left to tell the width (a corner). Coordinates are relative
-    to the peak, and the result stays within the window.
+    d = 1 / (2 sigma^2) decides where too few cells are left to tell the width (a corner). The result stays within the
+    window.
     """
-    centre = x.shape[-1] // 2
-    origin = torch.stack([x[..., centre], y[..., centre]], -1)
-    u, v = (x - origin[..., 0:1]).double(), (y - origin[..., 1:2]).double()
-    h = values.double() / values.detach().amax(-1, keepdim=True).clamp_min(1e-6)
+    xy = steps.double()
+    basis = torch.cat([torch.ones_like(xy[:, :1]), xy, -xy.square().sum(1, keepdim=True)], 1)
+    products = (basis.unsqueeze(2) * basis.unsqueeze(1)).flatten(1)  # (n, 16)
+    h = values.double() / values.detach().double().amax(-1, keepdim=True).clamp_min(NOTHING)
     weight = torch.where(inside & (h >= CUT_OFF), h, 0.0).square()
-    weight = weight / weight.sum(-1, keepdim=True).clamp_min(1e-6)
-    basis = torch.stack([torch.ones_like(u), u, v, -(u.square() + v.square())], -1)
-    weighted = weight.unsqueeze(-1) * basis
-    normal = weighted.transpose(-1, -2) @ basis
-    right = (weighted * h.clamp_min(1e-6).log().unsqueeze(-1)).sum(-2)
+    weight = weight / weight.sum(-1, keepdim=True).clamp_min(NOTHING)
     prior = torch.tensor([1e-9, 1e-9, 1e-9, 1e-6], dtype=torch.float64, device=values.device)
     expected = torch.tensor([0, 0, 0, 0.5 / sigma_cells**2], dtype=torch.float64, device=values.device)
-    solution = torch.linalg.solve(normal + prior.diag(), right + prior * expected)
-    radius = (x.shape[-1] ** 0.5 - 1) / 2
+    normal = (weight @ products).unflatten(-1, (4, 4)) + prior.diag()
+    right = (weight * h.clamp_min(NOTHING).log()) @ basis + prior * expected
+    solution = torch.linalg.solve(normal, right)
+    radius = steps.max()
     shift = solution[..., 1:3] / (2 * solution[..., 3:4].clamp_min(1e-3))
-    return origin + shift.clamp(-radius, radius).to(values.dtype)
+    return shift.clamp(-radius, radius).to(values.dtype)
 
 
 def decode_peaks(maps: Tensor, stride: int, sigma: float, radius: int = 3, refine: str = "gaussian") -> Tensor:
     """Decode 1 of the paper: the arg-max cell of each map, refined within a window around it.
 
-    Differentiable with respect to the values in the window.
+    Of several equal cells the first by rows is the peak. A map without a value over 1e-6 (empty, or negative) decodes
+    to its peak's cell. Differentiable with respect to the values in the window.
 
     Args:
         maps: (..., K, height, width) heatmaps, background left out.
@@ -127,9 +133,10 @@ def decode_peaks(maps: Tensor, stride: int, sigma: float, radius: int = 3, refin
     """
     if refine not in ("gaussian", "centroid"):
         raise ValueError(f"refine is 'gaussian' or 'centroid', not {refine!r}")
-    window = _windows(maps, radius)
-    cells = _gaussian_fit(*window, sigma / stride) if refine == "gaussian" else _centroid(*window)
-    return cells * stride + (stride - 1) / 2
+    cell, *window = _windows(maps, radius)
+    shift = _gaussian_fit(*window, sigma / stride) if refine == "gaussian" else _centroid(*window)
+    shown = window[0].detach().amax(-1, keepdim=True) >= NOTHING
+    return (cell + torch.where(shown, shift, 0.0)) * stride + (stride - 1) / 2
 
 
 def decode_expectation(distributions: Tensor, stride: int) -> Tensor:

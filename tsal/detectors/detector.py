@@ -1,0 +1,132 @@
+"""What every detector shares: the two heads' output, the two decodes, the precision of a forward pass."""
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tsal.heatmaps import decode_expectation, decode_peaks
+
+CANDIDATES = 32  # strongest facial centres that decode 2 looks at
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a detector sees in a batch.
+
+    stages: heatmaps after each stage (B, M, h, w); M = K + 1 regressed Gaussians with background, or M = K logits
+        of distributions over the cells, as `Detector.distribution` says. The last stage is the one that is decoded.
+    centre: (B, 1, h', w') logits of the facial-centre heatmap.
+    offsets: (B, 2 K, h', w') offsets x0, y0, x1, ... from the centre to each landmark, in cells of that grid.
+    """
+
+    stages: list[Tensor]
+    centre: Tensor
+    offsets: Tensor
+
+    def rows(self, rows: slice) -> "Output":
+        """The same of some images of the batch."""
+        return Output([stage[rows] for stage in self.stages], self.centre[rows], self.offsets[rows])
+
+
+class Detector(nn.Module):
+    """A trunk with a heatmap head and a centre-offset head."""
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        heatmap_head: nn.Module,
+        centre_head: nn.Module,
+        *,
+        n_points: int,
+        heatmap_stride: int,
+        centre_stride: int,
+        distribution: bool,
+        decode: str,
+        sigma: float,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.heatmap_head = heatmap_head
+        self.centre_head = centre_head
+        self.n_points = n_points
+        self.heatmap_stride = heatmap_stride
+        self.centre_stride = centre_stride
+        self.distribution = distribution
+        self.decode_name = decode
+        self.sigma = sigma
+        self.precision = "float32"
+
+    def forward(self, images: Tensor) -> Output:
+        # Channels last is the layout in which convolutions of this size run fastest on CPUs and tensor cores.
+        images = images.contiguous(memory_format=torch.channels_last)
+        with mixed_precision(self.precision, images.device):
+            fine, coarse = self.trunk(images)
+            stages = self.heatmap_head(fine)
+            centre, offsets = self.centre_head(coarse)
+        return Output([stage.float() for stage in stages], centre.float(), offsets.float())
+
+    def maps(self, output: Output, stage: int = -1) -> Tensor:
+        """Heatmaps (B, K, h, w) of a stage without background: regressed Gaussians, or distributions summing to 1."""
+        logits = output.stages[stage]
+        if self.distribution:
+            return logits.flatten(2).softmax(-1).view_as(logits)
+        return logits[:, : self.n_points]
+
+    def decode(self, output: Output) -> Tensor:
+        """Decode 1: landmarks (B, K, 2) in input pixels from the last stage's heatmaps."""
+        maps = self.maps(output)
+        if self.decode_name == "expectation":
+            return decode_expectation(maps, self.heatmap_stride)
+        return decode_peaks(maps, self.heatmap_stride, self.sigma, refine=self.decode_name)
+
+    def decode_offsets(self, output: Output, near: Tensor) -> Tensor:
+        """Decode 2: landmarks (B, K, 2) from the centre and offsets, see `decode_centre_offsets`."""
+        return decode_centre_offsets(output.centre, output.offsets, self.centre_stride, near)
+
+
+def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """Precision of a forward pass by name: "float32", "bfloat16", or "auto": bfloat16 where the device multiplies it.
+
+    Weights stay float32.
+    """
+    bfloat16 = name == "bfloat16"
+    if name == "auto" and device.type == "cuda":
+        bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif name == "auto" and device.type == "cpu":
+        # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
+        bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+
+def decode_centre_offsets(centre: Tensor, offsets: Tensor, stride: int, near: Tensor) -> Tensor:
+    """Decode 2: each of the 32 strongest facial centres plus its offsets is one candidate; keep the nearest to `near`.
+
+    A centre is a cell that none of its eight neighbours exceeds (Zhou et al. 2019, section 4). Of equal ones the first
+    by rows counts as the stronger. Distance is Euclidean over all 2 K coordinates.
+
+    Args:
+        centre: (B, 1, h, w) logits of the centre heatmap.
+        offsets: (B, 2 K, h, w) in cells.
+        stride: input pixels a cell.
+        near: (B, K, 2) landmarks of decode 1 in input pixels.
+
+    Returns:
+        (B, K, 2) landmarks in input pixels.
+    """
+    # Logits, not their sigmoid: the order is the same, and float32 cannot tell sigmoid(17) from sigmoid(18).
+    peak = functional.max_pool2d(centre, 3, 1, 1) == centre
+    strength = torch.where(peak, centre, -torch.inf).flatten(1)
+    # A stable sort where topk would do: which of several equal cells topk takes depends on the device.
+    strength, cells = strength.sort(dim=1, descending=True, stable=True)
+    strength, cells = strength[:, :CANDIDATES], cells[:, :CANDIDATES]
+    width = centre.shape[-1]
+    xy = torch.stack([cells % width, cells // width], -1).to(offsets.dtype)
+    at = cells.unsqueeze(1).expand(-1, offsets.shape[1], -1)
+    chosen = offsets.flatten(2).gather(2, at).transpose(1, 2).unflatten(2, (-1, 2))  # (B, C, K, 2)
+    candidates = (xy.unsqueeze(2) + chosen) * stride + (stride - 1) / 2
+    distance = (candidates - near.unsqueeze(1)).square().sum((2, 3))
+    best = distance.masked_fill(strength == -torch.inf, torch.inf).argmin(1)
+    return candidates[torch.arange(len(best), device=best.device), best]

@@ -1,0 +1,72 @@
+"""Pretrained weights of a trunk, from a .safetensors file or from torchvision."""
+
+import logging
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models import VGG16_Weights
+
+from tsal.errors import InputError
+from tsal.files import sha256
+
+logger = logging.getLogger(__name__)
+
+
+def load_imagenet(vgg: nn.Module) -> None:
+    """Load torchvision's ImageNet weights of VGG-16 into its first layers; keep random ones where there are none.
+
+    The file is downloaded once into PyTorch's hub folder (TORCH_HOME), or put there by hand. Its name ends in the first
+    eight digits of its SHA-256, and its bytes have to agree with them before they are read.
+
+    Args:
+        vgg: layers with the names and shapes of vgg16().features, from the first on.
+
+    Raises:
+        InputError: the file in the hub folder is not the one that its name says.
+    """
+    weights = VGG16_Weights.IMAGENET1K_V1
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    if file.exists():
+        _check_hash(file)
+    try:
+        state = weights.get_state_dict(map_location="cpu", check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; RuntimeError: the download's hash
+        logger.warning(
+            "vgg16_cpm: the ImageNet weights could not be had from %s (%s): the trunk starts from RANDOM weights and "
+            "will be less accurate. Put that file into %s, or set detector.weights to a .safetensors file.",
+            weights.url,
+            error,
+            file.parent,
+        )
+        return
+    vgg.load_state_dict({name: state[f"features.{name}"] for name in vgg.state_dict()})
+
+
+def _check_hash(file: Path) -> None:
+    """torch.hub compares the hash of what it downloads, never of what it finds."""
+    expected = file.stem.rpartition("-")[2]
+    found = sha256(file)
+    if not found.startswith(expected):
+        raise InputError(
+            f"{file}: SHA-256 {found[:12]}..., expected {expected}...: truncated, or other weights; delete it to have "
+            "it downloaded again, or set detector.weights to a .safetensors file"
+        )
+
+
+def load_trunk(module: nn.Module, path: str) -> None:
+    """Load a trunk's weights from a .safetensors file.
+
+    Raises:
+        InputError: missing, damaged, or other names or shapes than the module's.
+    """
+    try:
+        module.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: cannot be used as trunk weights ({reason}); expected a .safetensors file with the "
+            f"{len(module.state_dict())} tensors of {type(module).__name__}"
+        ) from error
