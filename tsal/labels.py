@@ -1,29 +1,112 @@
-"""Label budgets: which of the training faces count as labelled."""
+"""Label budgets: which of the training faces count as labelled.
+
+A budget is written in config.yaml and in paths as one of
+
+- `0.05`: a share of the annotated training faces, 0 to 1;
+- `n50`: that many of them;
+- `every10`: of each video every tenth annotated frame, from its first on; `first`: its first alone. A still image is
+  a first frame.
+"""
 
 import hashlib
+import re
 from collections.abc import Sequence
 
+from tsal.errors import InputError
 
-def labelled_faces(faces: Sequence[str], fraction: float, seed: int) -> list[str]:
+Budget = float | str
+EXPECTED = "a share from 0 to 1, n50 (faces), every10 (frames of a video) or first (frame of a video)"
+_FACES, _FRAMES, _FIRST = re.compile(r"n([1-9]\d*)"), re.compile(r"every([1-9]\d*)"), "first"
+
+
+def parse_budget(text: str | float) -> Budget:
+    """A budget as a float where it is a share, else as text.
+
+    Raises:
+        InputError: it is none.
+    """
+    if text == _FIRST or _FACES.fullmatch(str(text)) or _FRAMES.fullmatch(str(text)):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise InputError(f"label budget {text!r}: expected {EXPECTED}")
+    return share
+
+
+def labelled_faces(
+    faces: Sequence[str],
+    budget: Budget,
+    seed: int,
+    clips: Sequence[str] | None = None,
+    frames: Sequence[int] | None = None,
+) -> list[str]:
     """Choose the faces whose landmarks a method may see; all others are unlabelled.
 
-    Faces are ranked by the SHA-256 digest of "seed:face", so that the choice is independent of their order and
-    platform, and nested: a smaller budget of one seed is contained in every larger one.
+    Shares and numbers of faces take the first of a ranking by the SHA-256 digest of "seed:face", so that the choice
+    is independent of order and platform, and nested: a smaller budget of one seed is contained in every larger one.
+    Frames of a video are counted, and so the same for every seed; every tenth is contained in every fifth.
 
     Args:
         faces: ids of the annotated training faces.
-        fraction: label budget in [0, 1]; 0 for what learns from no label at all.
+        budget: as parse_budget returns it; 0 for what learns from no label at all.
         seed: chooses the ranking.
+        clips, frames: of the faces, N each, for budgets by frames; default: each face is a still image.
 
     Returns:
-        round(fraction * len(faces)) ids, at least one unless the fraction is 0, in ranked order.
+        round(share * N) ids, at least one unless the share is 0; or so many; or those of the frames.
 
     Raises:
-        ValueError: fraction outside [0, 1], or no faces.
+        ValueError: no faces.
+        InputError: no budget.
     """
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"a label budget is a fraction in [0, 1], not {fraction}")
     if not len(faces):
         raise ValueError("no annotated training faces to choose from")
+    budget = parse_budget(budget)
+    if isinstance(budget, str) and not _FACES.fullmatch(budget):
+        step = len(faces) if budget == _FIRST else int(_FRAMES.fullmatch(budget)[1])
+        return _every(step, faces, clips or faces, frames or [-1] * len(faces))
     ranked = sorted(faces, key=lambda face: hashlib.sha256(f"{seed}:{face}".encode()).hexdigest())
-    return ranked[: max(1, round(fraction * len(faces))) if fraction else 0]
+    if isinstance(budget, str):
+        return ranked[: int(budget[1:])]
+    return ranked[: max(1, round(budget * len(faces))) if budget else 0]
+
+
+def _every(step: int, faces: Sequence[str], clips: Sequence[str], frames: Sequence[int]) -> list[str]:
+    """The first, and then every step-th, face of each clip, by frame."""
+    chosen, seen = [], {}
+    for frame, face, clip in sorted(zip(frames, faces, clips, strict=True)):
+        place = seen[clip] = seen.get(clip, -1) + 1
+        if place % step == 0:
+            chosen.append((clip, frame, face))
+    return [face for _, _, face in sorted(chosen)]
+
+
+def budget_order(budget: str | float) -> float:
+    """Sort key: budgets by frames, then by number of faces, then by share, each the smaller first."""
+    value = parse_budget(budget)
+    if isinstance(value, float):
+        return 2 + value
+    if value == _FIRST:
+        return -1.0
+    return 2 - 1 / float(value[1:]) if _FACES.fullmatch(value) else 1 / float(value.removeprefix("every")) - 1
+
+
+def budget_share(budget: str) -> str:
+    """A budget for people: "0.05" is "5 %", "n50" "50 faces"."""
+    value = parse_budget(budget)
+    if isinstance(value, float):
+        return f"{100 * value:g} %"
+    if value == _FIRST:
+        return "first frames"
+    return f"{value[1:]} faces" if _FACES.fullmatch(value) else f"1 of {value.removeprefix('every')} frames"
+
+
+def budget_name(budget: str) -> str:
+    """A budget in a title: "0.05" is "5 % of the labels"."""
+    value = parse_budget(budget)
+    if not isinstance(value, float):
+        return f"{budget_share(budget)} labelled"
+    return {0.0: "no labels", 1.0: "all labels"}.get(value) or f"{budget_share(budget)} of the labels"

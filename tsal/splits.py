@@ -1,4 +1,4 @@
-"""Who trains, who validates, who tests: whole people, never single faces."""
+"""Who trains, who validates, who tests: whole people or whole videos, never single faces of them."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,7 +8,10 @@ FEWEST_PEOPLE = 10  # with fewer, one of the splits would be empty
 
 
 def ranked_people(people: Iterable[str]) -> list[str]:
-    """The people, each once, by the SHA-256 hex digest of their name: an order without meaning, the same everywhere."""
+    """The people (or videos, or images), each once, by the SHA-256 hex digest of their name.
+
+    An order without meaning, the same everywhere.
+    """
     return sorted(set(people), key=lambda person: hashlib.sha256(person.encode()).hexdigest())
 
 
@@ -22,3 +25,15 @@ def split_people(people: Iterable[str]) -> dict[str, str]:
     splits = [split for split, count in counts.items() for _ in range(count)]
     splits += ["train"] * (len(ranked) - len(splits))
     return dict(zip(ranked, splits, strict=True))
+
+
+def held_out(groups: Iterable[str], share: float) -> set[str]:
+    """Those of the training groups (people, videos or images) that validate instead: the first in digest order.
+
+    Benchmarks whose owners state what trains and what tests leave nothing to choose a model by but the test faces.
+
+    Args:
+        share: of the groups, in [0, 1), rounded; at least one group unless it is 0.
+    """
+    ranked = ranked_people(groups)
+    return set(ranked[: max(1, round(share * len(ranked))) if share else 0])
