@@ -69,10 +69,10 @@ def measure(raw_dir: Path, work: Path, label: str, max_people: int | None) -> li
     """Index and crop ytf once each, with their floors."""
     benchmark = benchmarks.get("ytf")
     table = work / "faces.parquet"
-    index = timed(lambda: benchmark.index(raw_dir, work / "images", table, max_people))
+    index = timed(lambda: benchmark.index(raw_dir, work / "images", table, {"max_people": max_people}))
     faces = read_faces(table)
     names = [str(Path(path).relative_to(work / "images")) for path in faces["image"]]
-    archive = benchmark.raw_input(raw_dir)
+    archive = benchmark.sources(raw_dir)["train-test-data.zip"]
     floor = floor_of(lambda: unpack(archive, work / "floor", names))
     measurements = [Measurement(f"index, {label}", len(faces), *index, floor)]
     crop = timed(lambda: crop_all(faces, work / "crops"))
@@ -88,7 +88,7 @@ def crop_all(faces: pd.DataFrame, folder: Path) -> None:
 
 def as_png(raw_dir: Path, out_dir: Path, max_people: int) -> Path:
     """A raw_dir with some people's images re-encoded as PNG with alpha under their .jpg names."""
-    archive = benchmarks.get("ytf").raw_input(raw_dir)
+    archive = benchmarks.get("ytf").sources(raw_dir)["train-test-data.zip"]
     out = out_dir / "ytf" / archive.name
     out.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:

@@ -17,10 +17,11 @@ from tsal.landmarks import SCHEMES
 
 TRAINING, TEST = "training_frames_keypoints.csv", "test_frames_keypoints.csv"
 YTF = benchmarks.get("ytf")
+ARCHIVE = "train-test-data.zip"
 
 
 def index(raw_dir, tmp_path, **options):
-    YTF.index(raw_dir, tmp_path / "images", tmp_path / "faces.parquet", **options)
+    YTF.index(raw_dir, tmp_path / "images", tmp_path / "faces.parquet", options)
     return read_faces(tmp_path / "faces.parquet").set_index("face", drop=False)
 
 
@@ -47,16 +48,33 @@ def test_the_status_says_whether_raw_data_is_there_or_can_be_had(tmp_path, raw_d
     empty = tmp_path / "empty"
     assert YTF.status(raw_dir) == "present"
     assert YTF.status(empty) == "downloadable"
-    assert replace(YTF, url=None).status(empty) == "missing"
-    assert YTF.raw_input(raw_dir) == YTF.raw_input(empty).parents[2] / "raw" / "ytf" / "train-test-data.zip"
-    assert YTF.raw_input(empty) == empty / "ytf" / "train-test-data.zip"
+    assert replace(YTF, urls={}).status(empty) == "missing"
+    assert YTF.sources(raw_dir) == {ARCHIVE: raw_dir / "ytf" / ARCHIVE}
+    assert YTF.sources(empty) == {}
+
+
+def test_of_several_archives_each_is_found_packed_or_unpacked(tmp_path):
+    benchmark = replace(
+        YTF, archives={"a.zip": ("a",), "b.zip": ("b/c",)}, urls={"a.zip": "https://a"}, how_to_get="ask"
+    )
+    folder = tmp_path / "ytf"
+    (folder / "some" / "b" / "c").mkdir(parents=True)
+    assert benchmark.sources(tmp_path) == {"b.zip": folder / "some"}
+    assert (benchmark.missing(tmp_path), benchmark.status(tmp_path)) == (["a.zip"], "downloadable")
+    (folder / "a.zip").touch()
+    assert benchmark.sources(tmp_path) == {"a.zip": folder / "a.zip", "b.zip": folder / "some"}
+    assert benchmark.status(tmp_path) == "present"
+    assert benchmark.status(tmp_path / "elsewhere") == "missing"
+    assert benchmark.missing_message(tmp_path / "elsewhere").endswith(
+        "download a.zip from https://a; for b.zip, ask; then put it there as it is"
+    )
 
 
 def test_the_message_for_missing_data_says_what_where_from_and_where_to(tmp_path):
     message = YTF.missing_message(tmp_path)
     assert message.startswith("ytf: train-test-data.zip not found in ")
     assert str(tmp_path / "ytf") in message
-    assert YTF.url in message
+    assert YTF.urls[ARCHIVE] in message
     assert "\n" not in message
     with pytest.raises(InputError, match=re.escape(message)):
         YTF.index(tmp_path, tmp_path / "images", tmp_path / "faces.parquet")
@@ -152,6 +170,11 @@ def test_the_first_people_of_the_alphabet_can_be_chosen_and_only_their_images_ar
     assert len(list((tmp_path / "images").rglob("*.jpg"))) == 50
 
 
+def test_an_unknown_option_is_named_with_those_there_are(raw_dir, tmp_path):
+    with pytest.raises(InputError, match=r"ytf: unknown option 'people'; known: max_people"):
+        index(raw_dir, tmp_path, people=3)
+
+
 def test_too_few_people_for_a_split_are_refused(raw_dir, tmp_path):
     with pytest.raises(InputError, match=r"9 people to split; expected 10 at least.*: raise max_people"):
         index(raw_dir, tmp_path, max_people=9)
@@ -186,7 +209,7 @@ def test_the_unpacked_folder_is_read_as_the_archive_is_and_left_alone(tmp_path, 
     folder = write_folder(files, tmp_path / "raw" / place)
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     assert YTF.status(tmp_path / "raw") == "present"
-    assert YTF.raw_input(tmp_path / "raw") == folder
+    assert YTF.source(tmp_path / "raw", ARCHIVE) == folder
     faces = index(tmp_path / "raw", tmp_path)
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
     assert faces.drop(columns="image").equals(expected.drop(columns="image"))
@@ -273,17 +296,17 @@ def test_a_table_that_is_no_text_is_named(tmp_path):
 def published(tmp_path):
     """A ytf benchmark whose public address is a file: URL, and that file."""
     archive = write_zip(ytf_files(people=10), tmp_path / "site" / "train-test-data.zip")
-    return replace(YTF, url=archive.as_uri()), archive
+    return replace(YTF, urls={ARCHIVE: archive.as_uri()}), archive
 
 
 def test_the_first_download_locks_size_and_digest(published, tmp_path):
     benchmark, archive = published
-    path = benchmark.download(tmp_path / "raw")
+    (path,) = benchmark.download(tmp_path / "raw")
     assert path == tmp_path / "raw" / "ytf" / "train-test-data.zip"
     assert path.read_bytes() == archive.read_bytes()
     lock = json.loads((tmp_path / "raw" / "ytf" / "train-test-data.zip.lock").read_text())
     assert lock == {
-        "url": benchmark.url,
+        "url": archive.as_uri(),
         "size": archive.stat().st_size,
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
     }
@@ -291,28 +314,30 @@ def test_the_first_download_locks_size_and_digest(published, tmp_path):
 
 def test_a_later_download_must_be_the_locked_file(published, tmp_path):
     benchmark, archive = published
-    benchmark.download(tmp_path / "raw").unlink()
+    benchmark.download(tmp_path / "raw")[0].unlink()
     content = archive.read_bytes()
     archive.write_bytes(content[:-1] + b"x")
     with pytest.raises(InputError, match=r"SHA-256 .* found; .* delete .*train-test-data\.zip\.lock"):
         benchmark.download(tmp_path / "raw")
     archive.write_bytes(content)
-    assert benchmark.download(tmp_path / "raw").read_bytes() == content
+    assert benchmark.download(tmp_path / "raw")[0].read_bytes() == content
 
 
 def test_what_the_user_has_put_there_is_not_downloaded_again(published, tmp_path):
     benchmark, archive = published
     archive.unlink()
     raw = ytf_raw_dir(tmp_path / "raw", {"mine": b""})
-    assert benchmark.download(raw) == raw / "ytf" / "train-test-data.zip"
+    assert benchmark.download(raw) == [raw / "ytf" / ARCHIVE]
     assert os.listdir(raw / "ytf") == ["train-test-data.zip"]
     folder = write_folder(ytf_files(people=10), tmp_path / "unpacked" / "ytf")
-    assert benchmark.download(tmp_path / "unpacked") == folder
+    assert benchmark.download(tmp_path / "unpacked") == [folder]
 
 
 def test_without_a_public_address_the_user_is_told_what_to_bring(tmp_path):
-    benchmark = replace(YTF, url=None, how_to_get="ask its owners for it")
-    with pytest.raises(InputError, match=r"ytf: train-test-data\.zip not found in .*; ask its owners for it and put"):
+    benchmark = replace(YTF, urls={}, how_to_get="ask its owners for it")
+    with pytest.raises(
+        InputError, match=r"ytf: train-test-data\.zip not found in .*; for .*, ask its owners for it; then"
+    ):
         benchmark.download(tmp_path)
 
 

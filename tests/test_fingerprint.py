@@ -36,7 +36,7 @@ def test_an_archive_of_the_same_size_with_another_content_differs(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["none", "table", "entry"])
-def test_an_unpacked_folder_is_known_by_its_top_level(tmp_path, change):
+def test_an_unpacked_folder_is_known_by_its_tables_and_the_names_of_its_images(tmp_path, change):
     for place in ("here", "there"):
         folder = tmp_path / place / "ytf"
         for name in ("training", "test"):
@@ -45,6 +45,6 @@ def test_an_unpacked_folder_is_known_by_its_top_level(tmp_path, change):
     if change == "table":
         (folder / "test_frames_keypoints.csv").write_text("face,x0\na.jpg,1\n")
     if change == "entry":
-        (folder / "more").mkdir()
+        (folder / "test" / "more.jpg").touch()
     same = fingerprint(YTF, tmp_path / "here") == fingerprint(YTF, tmp_path / "there")
     assert same == (change == "none")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,28 @@ def fingerprint(benchmark: Benchmark, raw_dir: str | Path) -> dict[str, Any] | N
     """Describe the raw data of a benchmark by its content, not by its place, and without reading all of it.
 
     Archives are known by size and by the digest of their last mebibyte: there a zip lists the checksums of
-    its members, and a gzip ends with its own. An unpacked folder is known by the names of its entries and the
-    sizes of its files, at its top level alone: changes below it go unnoticed.
+    its members, and a gzip ends with its own. An unpacked archive is known by the names and sizes of what lies in the
+    folders that it is known by: changes below these go unnoticed.
 
     Returns:
-        Name -> size in bytes and SHA-256 of the tail of each archive, or name -> size (None for a folder) of
-        each entry; None where the raw data is not there, or where there is none since images are rendered.
+        Archive -> size in bytes and SHA-256 of the tail, or name -> size in bytes (None for a folder) of what it was
+        unpacked into; None where the raw data is not there, or where there is none since images are rendered.
     """
     if benchmark.renderer or benchmark.status(raw_dir) != "present":
         return None
-    raw = benchmark.raw_input(raw_dir)
-    archives = [benchmark.folder(raw_dir) / name for name in benchmark.archives]
-    if raw.is_dir() and not all(archive.is_file() for archive in archives):
-        entries = sorted(os.scandir(raw), key=lambda entry: entry.name)
-        return {entry.name: entry.stat().st_size if entry.is_file() else None for entry in entries}
-    return {archive.name: _of_archive(archive) for archive in archives}
+    found: dict[str, Any] = {}
+    for archive, source in benchmark.sources(raw_dir).items():
+        found[archive] = _of_folder(source, benchmark.archives[archive]) if source.is_dir() else _of_archive(source)
+    return found
+
+
+def _of_folder(folder: Path, contents: Iterable[str]) -> dict[str, int | None]:
+    """Size of each file by which the content is known, and of each file at the top level of each folder."""
+    sizes: dict[str, int | None] = {}
+    for name in contents:
+        entries = sorted((folder / name).iterdir()) if (folder / name).is_dir() else [folder / name]
+        sizes |= {str(path.relative_to(folder)): path.stat().st_size if path.is_file() else None for path in entries}
+    return sizes
 
 
 def _of_archive(path: Path) -> dict[str, Any]:

@@ -6,10 +6,11 @@ Every module of this package that defines `BENCHMARK` is one benchmark; adding o
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tsal.download import MismatchError, download
 from tsal.errors import InputError
@@ -40,126 +41,127 @@ class Benchmark:
     Attributes:
         name: as in config.yaml, file names and wildcards.
         title: for tables and reports.
-        archives: file names that a user may drop under `<raw_dir>/<name>/`.
-        contents: files by which the archives' unpacked content is known under that folder.
-        indexer: (raw, images_dir, out_parquet, max_people) -> None; see `index`.
-        renderer: of a benchmark that is rendered, which has no archives, contents and indexer.
+        archives: file name of each archive that a user drops under `<raw_dir>/<name>/`, with the files and folders by
+            which its unpacked content is known instead.
+        urls: public addresses of the archives that can simply be downloaded.
+        how_to_get: where a user gets the others by hand.
+        indexer: (sources, images_dir, out_parquet, options) -> None, see `index`; sources: where the content of each
+            archive is, the archive itself or the folder that it was unpacked into.
+        options: what a configuration may say of its faces, with the defaults.
+        renderer: of a benchmark that is rendered, which has none of these.
         scheme: name of the landmark scheme, a key of tsal.landmarks.SCHEMES.
         normalisers: those of the scheme by which the benchmark is scored.
         subsets: the subsets of test faces that are scored, in the order of the table.
-        url: public address of the archive; None where it cannot simply be downloaded.
-        size, sha256: of the archive at that address, where they are known.
-        how_to_get: where a user gets the data by hand.
         is_video: whether jitter is reported.
+        has_clips: whether there are frames that follow one another, between which flow can be found.
     """
 
     name: str
     title: str
     scheme: str
     normalisers: tuple[str, ...]
-    archives: tuple[str, ...] = ()
-    contents: tuple[str, ...] = ()
-    indexer: Callable[[Path, Path, Path, int | None], None] | None = None
+    archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    urls: Mapping[str, str] = field(default_factory=dict)
+    how_to_get: str = ""
+    indexer: Callable[[Mapping[str, Path], Path, Path, Mapping[str, Any]], None] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     renderer: Renderer | None = None
     subsets: tuple[str, ...] = ("full",)
-    url: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    how_to_get: str = ""
     is_video: bool = False
+    has_clips: bool = True
 
     def folder(self, raw_dir: str | Path) -> Path:
         """The folder under which a user drops this benchmark's raw data."""
         return Path(raw_dir) / self.name
 
-    def unpacked(self, raw_dir: str | Path) -> Path | None:
-        """The folder that holds the unpacked content, at most two levels below folder(raw_dir)."""
+    def source(self, raw_dir: str | Path, archive: str) -> Path | None:
+        """Where the content of an archive is: the archive, or the folder that holds its unpacked content.
+
+        That folder is searched at most two levels below folder(raw_dir).
+        """
         folder = self.folder(raw_dir)
-        levels = ((), ("*",), ("*", "*"))
-        candidates = (path for level in levels for path in sorted(folder.glob("/".join(level)) if level else [folder]))
-        return next((path for path in candidates if all((path / name).exists() for name in self.contents)), None)
+        if (folder / archive).is_file():
+            return folder / archive
+        levels = ([folder], folder.glob("*"), folder.glob("*/*"))
+        candidates = (path for level in levels for path in sorted(level))
+        contents = self.archives[archive]
+        return next((path for path in candidates if all((path / name).exists() for name in contents)), None)
+
+    def sources(self, raw_dir: str | Path) -> dict[str, Path]:
+        """`source` of those archives that are there."""
+        found = {archive: self.source(raw_dir, archive) for archive in self.archives}
+        return {archive: path for archive, path in found.items() if path}
+
+    def missing(self, raw_dir: str | Path) -> list[str]:
+        """The archives that are not there."""
+        return [archive for archive in self.archives if not self.source(raw_dir, archive)]
 
     def status(self, raw_dir: str | Path) -> str:
-        """'present', 'downloadable' (a public address is known) or 'missing' (the user has to bring it).
+        """'present', 'downloadable' (public addresses are known) or 'missing' (the user has to bring something).
 
         A benchmark that is rendered is present where it can be rendered.
         """
         if self.renderer:
             return "missing" if self.renderer.missing() else "present"
-        if self.unpacked(raw_dir) or all((self.folder(raw_dir) / name).is_file() for name in self.archives):
+        missing = self.missing(raw_dir)
+        if not missing:
             return "present"
-        return "downloadable" if self.url else "missing"
-
-    def raw_input(self, raw_dir: str | Path) -> Path:
-        """The archive, or else the unpacked folder, to index; the archive's path also where neither is there.
-
-        Of several archives, this is the folder that holds them.
-        """
-        folder = self.folder(raw_dir)
-        archive = folder / self.archives[0] if len(self.archives) == 1 else folder
-        present = all((folder / name).is_file() for name in self.archives)
-        return archive if present else self.unpacked(raw_dir) or archive
+        return "downloadable" if all(archive in self.urls for archive in missing) else "missing"
 
     def missing_message(self, raw_dir: str | Path) -> str:
         """One line for the user: what is missing, where to get it and where to put it."""
         if self.renderer:
             return f"{self.name}: {self.renderer.missing()}"
-        names = ", ".join(self.archives)
-        where = self.how_to_get or f"download it from {self.url}"
-        return f"{self.name}: {names} not found in {self.folder(raw_dir)}/; {where} and put it there as it is"
+        missing = self.missing(raw_dir)
+        by_hand = [archive for archive in missing if archive not in self.urls]
+        where = [f"download {archive} from {self.urls[archive]}" for archive in missing if archive in self.urls]
+        where += [f"for {', '.join(by_hand)}, {self.how_to_get}"] if by_hand else []
+        return (
+            f"{self.name}: {', '.join(missing)} not found in {self.folder(raw_dir)}/; {'; '.join(where)}; "
+            "then put it there as it is"
+        )
 
-    def download(self, raw_dir: str | Path) -> Path:
-        """Get the archive from its public address, unless the raw data is there already; returns its path.
+    def download(self, raw_dir: str | Path) -> list[Path]:
+        """Get the archives from their public addresses, where the raw data is not there already; returns where it is.
 
-        The size and digest that the first download had are kept in a lock file beside the archive and are
-        demanded of every later one, as `size` and `sha256` are where the benchmark states them.
+        The size and digest that a first download had are kept in a lock file beside the archive and are demanded of
+        every later one.
 
         Raises:
-            InputError: there is no public address, or see tsal.download.
+            InputError: an archive is missing that has no public address, or see tsal.download.
         """
         if self.renderer:
             raise InputError(f"{self.name}: there is nothing to download; its images are made by tsal render")
-        raw = self.raw_input(raw_dir)
         if self.status(raw_dir) == "missing":
             raise InputError(self.missing_message(raw_dir))
-        if raw.is_dir() or self.url is None:
-            return raw
-        lock = raw.with_name(raw.name + ".lock")
-        known = _read_lock(lock, self.url)
-        size, digest = self.size or known.get("size"), self.sha256 or known.get("sha256")
-        if raw.exists() and size is None and digest is None:
-            return raw  # the user's own file: there is nothing to check it against
-        try:
-            download(self.url, raw, size, digest)
-        except MismatchError as error:
-            hint = f". If the owners have published a new version, delete {lock}" if known else ""
-            raise InputError(f"{error}{hint}") from error
-        if not known:
-            entry = {"url": self.url, "size": raw.stat().st_size, "sha256": sha256(raw)}
-            with atomic_path(lock) as temporary:
-                temporary.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
-        return raw
+        return [
+            _download(self.urls.get(archive), self.source(raw_dir, archive) or self.folder(raw_dir) / archive)
+            for archive in self.archives
+        ]
 
     def index(
         self,
         raw_dir: str | Path,
         images_dir: str | Path,
         out_parquet: str | Path,
-        max_people: int | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         """Write the face table of the raw data, and unpack the images that it names into `images_dir`.
 
         Args:
-            max_people: keep only the first so many people of the alphabetical list, for short runs.
+            options: those of the benchmark that are not at their defaults.
 
         Raises:
-            InputError: the raw data is missing, or not as its owners publish it.
+            InputError: the raw data is missing, or not as its owners publish it; an option is unknown.
         """
         if self.indexer is None:
             raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
         if self.status(raw_dir) != "present":
             raise InputError(self.missing_message(raw_dir))
-        self.indexer(self.raw_input(raw_dir), Path(images_dir), Path(out_parquet), max_people)
+        unknown = [name for name in options or {} if name not in self.options]
+        if unknown:
+            raise InputError(f"{self.name}: unknown option {unknown[0]!r}; known: {', '.join(self.options) or 'none'}")
+        self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), {**self.options, **(options or {})})
 
     def index_shards(self, shards: Sequence[str | Path], images_dir: str | Path, out_parquet: str | Path) -> None:
         """As `index`, of a benchmark that is rendered, from all its shards.
@@ -188,6 +190,26 @@ class Benchmark:
         if self.renderer is None:
             raise InputError(f"{self.name}: is not rendered; its images come from raw data, see tsal index --raw-dir")
         return self.renderer
+
+
+def _download(url: str | None, path: Path) -> Path:
+    """Get one archive, unless it, or its unpacked content, is there already and nothing is known to check it by."""
+    if path.is_dir() or url is None:
+        return path
+    lock = path.with_name(path.name + ".lock")
+    known = _read_lock(lock, url)
+    if path.exists() and not known:
+        return path  # the user's own file: there is nothing to check it against
+    try:
+        download(url, path, known.get("size"), known.get("sha256"))
+    except MismatchError as error:
+        hint = f". If the owners have published a new version, delete {lock}" if known else ""
+        raise InputError(f"{error}{hint}") from error
+    if not known:
+        entry = {"url": url, "size": path.stat().st_size, "sha256": sha256(path)}
+        with atomic_path(lock) as temporary:
+            temporary.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+    return path
 
 
 def _read_lock(lock: Path, url: str) -> dict[str, int | str]:

@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -31,6 +32,8 @@ from tsal.landmarks import SCHEMES
 from tsal.progress import Progress
 from tsal.splits import FEWEST_PEOPLE, split_people
 
+_ARCHIVE = "train-test-data.zip"
+_URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"
 _KEYPOINTS = {"training": "training_frames_keypoints.csv", "test": "test_frames_keypoints.csv"}
 _NAME = re.compile(r"(?P<person>.+)_(?P<clip>\d+)(?P<frame>\d)\.jpg")
 _N_POINTS = SCHEMES["68"].n_points
@@ -51,12 +54,16 @@ class _Face:
         return f"{self.folder}/{self.name}"
 
 
-def index(raw: Path, images_dir: Path, out_parquet: Path, max_people: int | None = None) -> None:
-    """Write the face table of the archive (or unpacked folder) `raw` and put its images into `images_dir`.
+def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
+    """Write the face table of the archive (or unpacked folder) and put its images into `images_dir`.
+
+    Args:
+        options: max_people: keep only the first so many people of the alphabetical list, None for all.
 
     Raises:
         InputError: see Benchmark.index; names the file and, in a table of keypoints, the line.
     """
+    raw, max_people = sources[_ARCHIVE], options["max_people"]
     files = _list_folder(raw) if raw.is_dir() else _list_archive(raw)
     tables = _read_tables(raw, files)
     faces = _parse_names(raw, files)
@@ -260,12 +267,12 @@ def _image_sizes(images_dir: Path, faces: list[_Face]) -> np.ndarray:
 BENCHMARK = Benchmark(
     name="ytf",
     title="YouTube Faces keypoints",
-    archives=("train-test-data.zip",),
-    contents=(*_KEYPOINTS.values(), *_KEYPOINTS),
+    archives={_ARCHIVE: (*_KEYPOINTS.values(), *_KEYPOINTS)},
+    urls={
+        _ARCHIVE: "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/" + _ARCHIVE
+    },
     indexer=index,
+    options={"max_people": None},
     scheme="68",
     normalisers=("inter-ocular",),
-    url=(
-        "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"
-    ),
 )
