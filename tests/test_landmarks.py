@@ -3,21 +3,27 @@ import pytest
 from archives import mean_face
 
 from tsal.errors import InputError
-from tsal.landmarks import SCHEMES, part_of
+from tsal.landmarks import AFLW_NAMES, SCHEMES, part_of
 
 
 @pytest.fixture(params=sorted(SCHEMES))
+def any_scheme(request):
+    return SCHEMES[request.param]
+
+
+@pytest.fixture(params=["49", "51", "68"])
 def scheme(request):
+    """One of iBUG's."""
     return SCHEMES[request.param]
 
 
 def test_sizes_agree_with_the_names():
-    assert {name: scheme.n_points for name, scheme in SCHEMES.items()} == {"68": 68, "51": 51, "49": 49}
+    assert {name: scheme.n_points for name, scheme in SCHEMES.items()} == {"68": 68, "51": 51, "49": 49, "19": 19}
     assert all(len(scheme.flip) == scheme.n_points for scheme in SCHEMES.values())
 
 
-def test_flipping_twice_changes_nothing(scheme):
-    np.testing.assert_array_equal(scheme.flip[scheme.flip], np.arange(scheme.n_points))
+def test_flipping_twice_changes_nothing(any_scheme):
+    np.testing.assert_array_equal(any_scheme.flip[any_scheme.flip], np.arange(any_scheme.n_points))
 
 
 def test_a_mirrored_symmetric_face_is_itself_after_the_flip(scheme):
@@ -30,9 +36,9 @@ def test_only_points_on_the_axis_are_their_own_mirror_image():
     np.testing.assert_array_equal(on_axis, [8, 27, 28, 29, 30, 33, 51, 57, 62, 66])
 
 
-def test_every_point_is_drawn_by_some_edge(scheme):
-    drawn = {point for chain in scheme.edges for point in chain}
-    assert drawn == set(range(scheme.n_points))
+def test_every_point_is_drawn_by_some_edge(any_scheme):
+    drawn = {point for chain in any_scheme.edges for point in chain}
+    assert drawn == set(range(any_scheme.n_points))
 
 
 def test_edges_join_neighbours(scheme):
@@ -78,3 +84,33 @@ def test_the_points_of_a_part_are_found_by_their_number_in_the_68():
     np.testing.assert_array_equal(part_of(SCHEMES["49"], SCHEMES["51"])[-7:], [42, 44, 45, 46, 48, 49, 50])
     with pytest.raises(InputError, match="68 points are not part of the 51"):
         part_of(SCHEMES["68"], SCHEMES["51"])
+
+
+def test_the_19_points_mirror_as_in_the_literature():
+    # The pairs of Sun et al. 2019 (HRNet), 1-based: all other points lie on the axis.
+    pairs = [(1, 6), (2, 5), (3, 4), (7, 12), (8, 11), (9, 10), (13, 15), (16, 18)]
+    expected = np.arange(1, 20)
+    for left, right in pairs:
+        expected[left - 1], expected[right - 1] = right, left
+    np.testing.assert_array_equal(SCHEMES["19"].flip, expected - 1)
+    assert [AFLW_NAMES[k] for k in np.flatnonzero(SCHEMES["19"].flip == np.arange(19))] == [
+        "NoseCenter",
+        "MouthCenter",
+        "ChinCenter",
+    ]
+
+
+def test_the_19_points_are_measured_by_the_face_size_first_and_by_the_eyes():
+    points = np.full((1, 19, 2), np.nan)
+    points[0, [6, 11]] = [[10, 20], [40, 60]]
+    points[0, [7, 10]] = [[13, 24], [19, 32]]
+    normalisers = SCHEMES["19"].normalisers
+    assert next(iter(normalisers)) == "face-size"
+    assert normalisers["face-size"](points, np.array([[5.0, 5.0, 41.0, 21.0]])) == pytest.approx([24.0])
+    assert normalisers["inter-ocular"](points, np.zeros((1, 4))) == pytest.approx([50.0])
+    assert normalisers["inter-pupil"](points, np.zeros((1, 4))) == pytest.approx([10.0])
+
+
+def test_the_19_points_are_no_part_of_the_68():
+    with pytest.raises(InputError, match="19 points are not part of the 68"):
+        part_of(SCHEMES["19"], SCHEMES["68"])

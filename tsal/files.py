@@ -1,16 +1,19 @@
 """Files that are either whole or absent: atomic writing, digests, safe unpacking of archives."""
 
+import gzip
 import hashlib
 import os
 import re
 import secrets
 import shutil
 import stat
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -86,10 +89,77 @@ def open_zip(archive: str | os.PathLike[str], again: str = "download or copy it 
             raise
         raise InputError(f"{archive}: no such file; expected a zip archive") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        size = Path(archive).stat().st_size
         raise InputError(
-            f"{archive}: truncated or damaged zip archive ({size:,} bytes found; {error}). Delete it and {again}"
+            f"{archive}: truncated or damaged zip archive ({found(archive)}; {error}). Delete it and {again}"
         ) from error
+
+
+@contextmanager
+def open_tar(archive: str | os.PathLike[str], again: str = "download or copy it again") -> Iterator[tarfile.TarFile]:
+    """Open a tar archive, gzipped or not, to read its members once, in their order; shows progress.
+
+    Once the block has ended without an error, the whole file has been read and its checksum, if it has one, is right.
+
+    Args:
+        again: how the user gets another one, in the error for a damaged archive.
+
+    Raises:
+        InputError: the archive is missing, or (also while reading in the block) truncated, damaged or no tar archive.
+    """
+    path = Path(archive)
+    if not path.is_file():
+        raise InputError(f"{archive}: no such file; expected a tar archive")
+    try:
+        with open(path, "rb") as file, Progress(path.stat().st_size, f"unpack {path.name}", "B") as progress:
+            watched = _Watched(file, progress)
+            # Some browsers unpack the gzip of a download but keep its name.
+            content = gzip.GzipFile(fileobj=watched, mode="rb") if _begins_with(path, b"\x1f\x8b") else watched
+            with tarfile.open(fileobj=content, mode="r|", tarinfo=_StrictHeader) as tar:
+                yield tar
+            while content.read(_CHUNK):
+                pass  # the checksum of gzip comes last
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(
+            f"{archive}: truncated or damaged tar archive ({found(path)}; {error}). Delete it and {again}"
+        ) from error
+
+
+class _Watched:
+    """A file whose reading moves a progress on."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file, self._progress = file, progress
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._progress.update(len(data))
+        return data
+
+
+class _StrictHeader(tarfile.TarInfo):
+    """Takes a damaged or missing header for an error, where tarfile takes it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _begins_with(path: Path, signature: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(signature)) == signature
+
+
+def found(path: str | os.PathLike[str]) -> str:
+    """What a damaged file is, for an error: its size, and whether it is the page that a site answered with instead."""
+    path = Path(path)
+    with open(path, "rb") as file:
+        is_page = file.read(256).lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html"))
+    return f"{path.stat().st_size:,} bytes found" + (", a web page" if is_page else "")
 
 
 def extract_zip(
@@ -115,23 +185,98 @@ def extract_zip(
         targets = _targets(archive, file, members)
         size = sum(info.file_size for info in targets)
         _check_space(archive, folder, size)
-        temporary = _temporary(folder)
-        try:
-            temporary.mkdir(parents=True)
-            with Progress(size, f"unpack {Path(archive).name}", "B") as progress:
-                for info, target in targets.items():
-                    destination = temporary / target
-                    destination.parent.mkdir(parents=True, exist_ok=True)
-                    with file.open(info) as source, open(destination, "wb") as out:
-                        shutil.copyfileobj(source, out, _CHUNK)
-                    progress.update(info.file_size)
-            _move_into(temporary, folder)
-        except OSError as error:
-            if is_disk_full(error):
-                raise disk_full(folder) from error
-            raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with _staged(folder) as temporary, Progress(size, f"unpack {Path(archive).name}", "B") as progress:
+            for info, target in targets.items():
+                destination = temporary / target
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                with file.open(info) as source, open(destination, "wb") as out:
+                    shutil.copyfileobj(source, out, _CHUNK)
+                progress.update(info.file_size)
+
+
+def extract_tar(
+    archive: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    choose: Callable[[str], str | None] | None = None,
+    needed: Collection[str] = (),
+) -> None:
+    """Unpack a tar archive, gzipped or not, into `folder`, in one pass; on any error `folder` is left as it was.
+
+    Files are first unpacked beside `folder` and then moved. A folder that already exists keeps its other files. Room
+    is demanded for as much as the archive itself takes.
+
+    Args:
+        choose: path of a file in the archive -> its path under `folder`, or None to leave it out. Default: every file.
+        needed: paths under `folder` that have to be found.
+
+    Raises:
+        InputError: see open_tar; a path leaves `folder`; what is chosen is no plain file, or has the path of another;
+            not all that is needed is found; the device is full.
+    """
+    folder = Path(folder)
+    with _staged(folder) as temporary, open_tar(archive) as tar:
+        _check_space(archive, folder, Path(archive).stat().st_size)
+        for member in iter(tar.next, None):
+            tar.members = []  # type: ignore[assignment]  # else every header is kept
+            target = member.name if choose is None else choose(member.name)
+            if target is None or member.isdir():
+                continue
+            destination = temporary / _safe_target(archive, member, target)
+            if destination.exists():
+                raise InputError(f"{archive}: holds two files for {target}, the second is {member.name!r}")
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            with tar.extractfile(member) as source, open(destination, "wb") as out:
+                shutil.copyfileobj(source, out, _CHUNK)
+        missing = [name for name in needed if not (temporary / name).is_file()]
+        if missing:
+            raise InputError(
+                f"{archive}: {len(missing):,} of {len(needed):,} files are missing, such as {min(missing)}; "
+                "is it whole, and the right archive?"
+            )
+
+
+def _safe_target(archive: str | os.PathLike[str], member: tarfile.TarInfo, target: str) -> str:
+    for name in (member.name, target):
+        _refuse_unsafe(archive, name)
+    if not member.isreg():
+        raise InputError(f"{archive}: member {member.name!r} is a link or device; refusing to unpack this archive")
+    return target
+
+
+def copy_files(source: str | os.PathLike[str], folder: str | os.PathLike[str], paths: Mapping[str, str]) -> None:
+    """Copy some files of one folder into another, which on any error is left as it was.
+
+    Args:
+        paths: path under `source` -> path under `folder`.
+
+    Raises:
+        InputError: a path would leave its folder; the device is full.
+    """
+    for path in (*paths, *paths.values()):
+        _refuse_unsafe(source, path)
+    folder, size = Path(folder), sum((Path(source) / path).stat().st_size for path in paths)
+    _check_space(source, folder, size)
+    with _staged(folder) as temporary, Progress(len(paths), f"copy {Path(source).name}", "file") as progress:
+        for path, target in paths.items():
+            (temporary / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(source) / path, temporary / target)
+            progress.update()
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder`, of which the content is moved there if the block ends without an error."""
+    temporary = _temporary(folder)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        _move_into(temporary, folder)
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(folder) from error
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _targets(

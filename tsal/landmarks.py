@@ -1,5 +1,6 @@
 """Landmark schemes: which points a benchmark annotates, how they mirror, connect and measure a face."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -114,9 +115,43 @@ def _subset_of_68(name: str, points: Sequence[int]) -> Scheme:
     )
 
 
-# "51" leaves out the jaw line; "49", of 300VW and many trackers, the inner lip's corners as well.
+# The mark-up of AFLW (Koestinger et al. 2011, figure 2) without its ears, in the order of AFLWinfo_release.mat. Left is
+# that of the image, in the corners as in the parts.
+AFLW_NAMES = (
+    *("LeftBrowLeftCorner", "LeftBrowCenter", "LeftBrowRightCorner"),
+    *("RightBrowLeftCorner", "RightBrowCenter", "RightBrowRightCorner"),
+    *("LeftEyeLeftCorner", "LeftEyeCenter", "LeftEyeRightCorner"),
+    *("RightEyeLeftCorner", "RightEyeCenter", "RightEyeRightCorner"),
+    *("NoseLeft", "NoseCenter", "NoseRight"),
+    *("MouthLeftCorner", "MouthCenter", "MouthRightCorner"),
+    "ChinCenter",
+)
+_OTHER_SIDE = {"Left": "Right", "Right": "Left"}
+
+
+def _aflw() -> Scheme:
+    mirrored = [re.sub("Left|Right", lambda side: _OTHER_SIDE[side[0]], name) for name in AFLW_NAMES]
+    number = {name: k for k, name in enumerate(AFLW_NAMES)}
+    corners = [number["LeftEyeLeftCorner"]], [number["RightEyeRightCorner"]]
+    centres = [number["LeftEyeCenter"]], [number["RightEyeCenter"]]
+    return Scheme(
+        name="19",
+        n_points=len(AFLW_NAMES),
+        flip=np.array([number[name] for name in mirrored], np.int64),
+        # Brows, eyes, nose and mouth from left to right; the chin hangs on the mouth's centre.
+        edges=(*((k, k + 1, k + 2) for k in range(0, 18, 3)), (16, 18)),
+        normalisers={
+            "face-size": face_size,
+            "inter-ocular": distance_between(*corners),
+            "inter-pupil": distance_between(*centres),
+        },
+    )
+
+
+# "51" leaves out the jaw line; "49", of 300VW and many trackers, the inner lip's corners as well. "19" is that of AFLW.
 SCHEMES: dict[str, Scheme] = {
     "68": _subset_of_68("68", range(68)),
     "51": _subset_of_68("51", range(17, 68)),
     "49": _subset_of_68("49", [k for k in range(17, 68) if k not in (60, 64)]),
+    "19": _aflw(),
 }

@@ -1,0 +1,359 @@
+"""300W: 300 Faces in-the-Wild (Sagonas et al. 2013), photographs with 68 points.
+
+Layout of the archives: `afw/`, `helen/{trainset,testset}/`, `ibug/` and `lfpw/{trainset,testset}/`, with or without the
+top folder, in which every image has a `.pts` of the same name beside it; and bounding_boxes.zip with
+`bounding_boxes_afw.mat`, `bounding_boxes_helen_trainset.mat`, ...: for every image its name, the box that the owners'
+detector found and the box of its points. All coordinates are 1-based.
+
+AFW and the two training sets train, the two test sets are the common subset, iBUG the challenging one. A face for which
+the mat has no box, or one that does not even touch its points, gets the tight bounds of its points, as is usual where a
+detector fails; over 1 % of such faces in a folder are taken for boxes of other images and refused.
+"""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from tsal.benchmarks import Benchmark
+from tsal.benchmarks.matlab import Value, read_mat
+from tsal.benchmarks.options import check_options
+from tsal.benchmarks.pts import FIRST_PIXEL, read_pts
+from tsal.errors import InputError
+from tsal.faces import make_faces, write_faces
+from tsal.files import copy_files, extract_zip, open_zip
+from tsal.splits import held_out
+
+_SETS = {
+    "afw": ("afw",),
+    "helen": ("helen/trainset", "helen/testset"),
+    "ibug": ("ibug",),
+    "lfpw": ("lfpw/trainset", "lfpw/testset"),
+}
+_SUBSETS = {
+    "train": ("afw", "helen/trainset", "lfpw/trainset"),
+    "common": ("helen/testset", "lfpw/testset"),
+    "challenging": ("ibug",),
+}
+_SUBSET_OF = {folder: subset for subset, folders in _SUBSETS.items() for folder in folders}
+_COUNTS = {
+    "afw": 337,
+    "helen/trainset": 2000,
+    "lfpw/trainset": 811,
+    "helen/testset": 330,
+    "lfpw/testset": 224,
+    "ibug": 135,
+    "train": 3148,
+    "common": 554,
+    "challenging": 135,
+}
+_BOXES = "bounding_boxes.zip"
+_BOX_FIELDS = {"DET": "bb_detector", "GTB": "bb_ground_truth"}
+_TIGHT = "GTL"
+_MOST_MISSES = 0.01  # share of a folder's boxes that may be of no use
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+_FACE_NUMBER = re.compile(r"[_ ]*_\d{1,2}$")  # of several faces of a photograph, which then has several copies
+
+
+@dataclass(frozen=True)
+class _Face:
+    """One annotated image."""
+
+    folder: str  # such as helen/trainset
+    stem: str  # name of the image without its suffix
+    member: str  # path of the image in its archive or folder
+    points: np.ndarray  # (68, 2) in px, 0-based
+
+    @property
+    def id(self) -> str:
+        return f"{self.folder}/{self.stem}"
+
+    @property
+    def path(self) -> str:
+        return self.id + PurePosixPath(self.member).suffix
+
+    @property
+    def photo(self) -> str:
+        return _FACE_NUMBER.sub("", self.id)
+
+    @property
+    def bounds(self) -> np.ndarray:
+        return np.concatenate([self.points.min(axis=0), self.points.max(axis=0)])
+
+
+def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
+    """Write the face table of the archives (or unpacked folders) and put their images into `images_dir`.
+
+    The person of a face is its photograph, of which helen, afw and ibug have a copy for every face.
+
+    Args:
+        options: box: "DET" (detected), "GTB" (ground truth) or "GTL" (tight bounds of the landmarks);
+            counts: expected number of faces by folder (such as "helen/trainset") and of "train", "common" and
+            "challenging", None to expect nothing; validation: share of the training photographs that validates.
+
+    Raises:
+        InputError: see Benchmark.index; names the file.
+    """
+    check_options("300w", options["counts"], _COUNTS, options["validation"])
+    if options["box"] not in (*_BOX_FIELDS, _TIGHT):
+        raise InputError(f"300w: unknown box {options['box']!r}; known: {', '.join((*_BOX_FIELDS, _TIGHT))}")
+    by_set = {name: _read_set(name, sources[f"{name}.zip"]) for name in _SETS}
+    faces = [face for annotated, _ in by_set.values() for face in annotated]
+    bare = [path for _, images in by_set.values() for path in images]
+    _check_counts(Counter(face.folder for face in faces), bare, options["counts"])
+    boxes = np.array([face.bounds for face in faces]).reshape(-1, 4)
+    if options["box"] != _TIGHT:
+        _take_boxes(boxes, faces, sources[_BOXES], options["box"])
+    for name, (annotated, _) in by_set.items():
+        _unpack(sources[f"{name}.zip"], images_dir, {face.member: face.path for face in annotated})
+    _write_table(faces, boxes, images_dir, out_parquet, options["validation"])
+
+
+def _write_table(faces: list[_Face], boxes: np.ndarray, images_dir: Path, out_parquet: Path, validation: float) -> None:
+    validating = held_out({face.photo for face in faces if _SUBSET_OF[face.folder] == "train"}, validation)
+    subsets = [_SUBSET_OF[face.folder] for face in faces]
+    table = make_faces(
+        [str(images_dir / face.path) for face in faces],
+        boxes,
+        np.array([face.points for face in faces]).reshape(-1, 68, 2),
+        face=[face.id for face in faces],
+        person=[face.photo for face in faces],
+        split=[
+            "test" if subset != "train" else "validation" if face.photo in validating else "train"
+            for face, subset in zip(faces, subsets, strict=True)
+        ],
+        subset=["full" if subset == "train" else f"{subset}+full" for subset in subsets],
+    )
+    write_faces(table, out_parquet)
+
+
+def _read_set(name: str, source: Path) -> tuple[list[_Face], list[str]]:
+    """The annotated faces of one archive or its unpacked folder, in the order of their ids; and its other images."""
+    if source.is_dir():
+        files = _locate(name, source, _walk(source, [source / folder for folder in _SETS[name]]))
+        contents = {path: (source / path).read_bytes() for path in files.values() if path.casefold().endswith(".pts")}
+    else:
+        with open_zip(source) as archive:
+            files = _locate(name, source, archive.namelist())
+            contents = {path: archive.read(path) for path in files.values() if path.casefold().endswith(".pts")}
+    images = {path: member for path, member in files.items() if member not in contents}
+    faces = []
+    for path, member in files.items():
+        if member in contents:
+            image = _image_of(path, images, source)
+            points = read_pts(contents[member], f"{source}: {member}")
+            faces.append(_Face(str(PurePosixPath(image).parent), PurePosixPath(image).stem, images.pop(image), points))
+    return sorted(faces, key=lambda face: face.id), sorted(images)
+
+
+def _walk(source: Path, folders: Iterable[Path]) -> list[str]:
+    return [str(path.relative_to(source)) for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+
+def _locate(name: str, source: Path, members: Iterable[str]) -> dict[str, str]:
+    """Path within the layout, `helen/trainset/1.jpg`, -> member, of the images and .pts of a set."""
+    found: dict[str, str] = {}
+    for member in sorted(members):
+        path = PurePosixPath(member.replace("\\", "/"))
+        parents = [part.casefold() for part in path.parts[:-1]]
+        if "__macosx" in parents or path.name.startswith("."):
+            continue
+        if path.suffix.casefold() not in (*_IMAGE_SUFFIXES, ".pts"):
+            continue
+        folder = _folder_of(name, parents)
+        if folder is None:
+            continue
+        place = f"{folder}/{path.name}"
+        if place in found:
+            raise InputError(f"{source}: holds {place} twice, as {found[place]} and {member}; keep one of them")
+        found[place] = member
+    if not found:
+        raise InputError(
+            f"{source}: holds no image of {' or '.join(_SETS[name])}; is it the content of {name}.zip as its owners "
+            "publish it?"
+        )
+    return found
+
+
+def _folder_of(name: str, parents: list[str]) -> str | None:
+    """The set's folder that files under these folders belong to, if any."""
+    if any(part in _SETS and part != name for part in parents):
+        return None
+    folders = {folder.rpartition("/")[2]: folder for folder in _SETS[name]}
+    if name in folders:
+        return name if not parents or parents[-1] == name else None
+    return folders.get(parents[-1]) if parents else None
+
+
+def _key(path: str) -> str:
+    """What is the same of the names of an image, its annotation and its box where they are not written alike."""
+    return re.sub(r"\s|\.(?:jpe?g|png|bmp|pts)$", "", path.casefold())
+
+
+def _image_of(annotation: str, images: Mapping[str, str], source: Path) -> str:
+    """The image of a .pts: of the same name, or else of one that differs only by case and spaces."""
+    base = str(PurePosixPath(annotation).with_suffix(""))
+    suffixes = (*_IMAGE_SUFFIXES, *(suffix.upper() for suffix in _IMAGE_SUFFIXES))
+    candidates = [base + suffix for suffix in suffixes if base + suffix in images]
+    candidates = candidates or [path for path in images if _key(path) == _key(annotation)]
+    if not candidates:
+        raise InputError(
+            f"{source}: {annotation} has no image; expected {base}.jpg or .png beside it: download or unpack it again"
+        )
+    if len(candidates) > 1:
+        raise InputError(
+            f"{source}: {annotation} has two images, {candidates[0]} and {candidates[1]}; keep one of them"
+        )
+    return candidates[0]
+
+
+def _check_counts(found: Mapping[str, int], bare: list[str], counts: Mapping[str, int] | None) -> None:
+    """Folders first, since these say where a face is missing."""
+    totals = {subset: sum(found.get(folder, 0) for folder in folders) for subset, folders in _SUBSETS.items()}
+    for name, expected in sorted((counts or {}).items(), key=lambda item: item[0] in _SUBSETS):
+        number = totals[name] if name in _SUBSETS else found.get(name, 0)
+        if number == expected:
+            continue
+        folders = _SUBSETS.get(name, (name,))
+        without = [path for path in bare if path.rpartition("/")[0] in folders]
+        hint = f"; {without[0]} has no .pts (one of {len(without):,} such images)" if without else ""
+        raise InputError(
+            f"300w: {name}: {number:,} annotated images found, expected {expected:,}{hint}; unpack or download "
+            f"{folders[0].partition('/')[0]}.zip again, or set counts in the configuration"
+        )
+
+
+def _take_boxes(boxes: np.ndarray, faces: list[_Face], source: Path, kind: str) -> None:
+    """Replace the tight bounds (N, 4) by the boxes of bounding_boxes.zip wherever these are of use."""
+    members = _box_members(source)
+    fallen_back = []
+    for folder in sorted({face.folder for face in faces}):
+        rows = [row for row, face in enumerate(faces) if face.folder == folder]
+        where = f"{source}: {members[folder]}"
+        known = _read_boxes(_read_member(source, members[folder]), where, _BOX_FIELDS[kind])
+        own = _match_boxes([faces[row].stem for row in rows], known, where)
+        useless = [row for row, box in zip(rows, own, strict=True) if not _touches(box, boxes[row])]
+        if len(useless) > max(1, _MOST_MISSES * len(rows)):
+            raise InputError(
+                f"{where}: {len(useless):,} of {len(rows):,} faces have no box, or one that misses them, such as "
+                f"{faces[useless[0]].id}; are the boxes of other images? With box: GTL they are not needed"
+            )
+        boxes[rows] = np.where(np.isin(rows, useless)[:, None], boxes[rows], own)
+        fallen_back += [faces[row].id for row in useless]
+    if fallen_back:
+        print(
+            f"300w: {len(fallen_back)} faces have no box {kind}, or one that misses them, and get the bounds of their "
+            f"points: {', '.join(fallen_back)}",
+            file=sys.stderr,
+        )
+
+
+def _box_members(source: Path) -> dict[str, str]:
+    """Folder -> its .mat in bounding_boxes.zip, or in the folder that this was unpacked into."""
+    if source.is_dir():
+        members = [path.name for path in source.iterdir()]
+    else:
+        with open_zip(source) as archive:
+            members = [name for name in archive.namelist() if "__MACOSX" not in name]
+    found = {}
+    for folder in _SUBSET_OF:
+        name = _mat_name(folder)
+        matching = [member for member in members if member.replace("\\", "/").rpartition("/")[2] == name]
+        if len(matching) != 1:
+            raise InputError(
+                f"{source}: holds {len(matching)} files {name}, expected one; is it bounding_boxes.zip as its owners "
+                "publish it?"
+            )
+        found[folder] = matching[0]
+    return found
+
+
+def _mat_name(folder: str) -> str:
+    return f"bounding_boxes_{folder.replace('/', '_')}.mat"
+
+
+def _read_member(source: Path, member: str) -> bytes:
+    if source.is_dir():
+        return (source / member).read_bytes()
+    with open_zip(source) as archive:
+        return archive.read(member)
+
+
+def _read_boxes(content: bytes, where: str, field: str) -> list[tuple[str, np.ndarray]]:
+    """Name of an image, without suffix, and its box, (4,) in px, 0-based; a box of NaN is no box."""
+    (records,) = read_mat(content, where, ["bounding_boxes"])
+    if isinstance(records, str) or records.dtype != object:
+        raise InputError(f"{where}: 'bounding_boxes' is no array of structures; is it the owners' file?")
+    numbered = enumerate(records.ravel(order="F"), 1)
+    return [_read_record(record, f"{where}: box {number}", field) for number, record in numbered]
+
+
+def _read_record(record: Value | dict[str, Value], where: str, field: str) -> tuple[str, np.ndarray]:
+    if isinstance(record, np.ndarray) and record.shape == (1, 1):
+        record = record[0, 0]  # a cell that holds a structure
+    if not isinstance(record, dict) or not {"imgName", field} <= set(record):
+        raise InputError(f"{where} has no fields imgName and {field}; is it the owners' file?")
+    name, box = record["imgName"], record[field]
+    if not isinstance(name, str) or not isinstance(box, np.ndarray) or box.dtype == object or box.size not in (0, 4):
+        raise InputError(f"{where}: expected imgName as a text and {field} as x1 y1 x2 y2; is it the owners' file?")
+    return PurePosixPath(name).stem, box.ravel().astype(float) - FIRST_PIXEL if box.size else np.full(4, np.nan)
+
+
+def _match_boxes(stems: list[str], known: list[tuple[str, np.ndarray]], where: str) -> np.ndarray:
+    """(N, 4) the boxes of N images: of the same name, or else of a like one (see _key) that is no other's."""
+    boxes = np.full((len(stems), 4), np.nan)
+    free, waiting = dict(enumerate(known)), list(enumerate(stems))
+    for name_of in (str, _key):
+        numbers: dict[str, list[int]] = {}
+        for number, (name, _) in free.items():
+            numbers.setdefault(name_of(name), []).append(number)
+        unmatched = []
+        for row, stem in waiting:
+            candidates = numbers.pop(name_of(stem), [])
+            if len(candidates) > 1:
+                first, second = (known[number][0] for number in candidates[:2])
+                raise InputError(f"{where}: {stem} has two boxes, of {first!r} and {second!r}; expected one")
+            if candidates:
+                boxes[row] = free.pop(candidates[0])[1]
+            else:
+                unmatched.append((row, stem))
+        waiting = unmatched
+    return boxes
+
+
+def _touches(box: np.ndarray, bounds: np.ndarray) -> bool:
+    """Whether two boxes (4,) overlap; False of a box of NaN or without area."""
+    low, high = np.maximum(box[:2], bounds[:2]), np.minimum(box[2:], bounds[2:])
+    return bool((high > low).all() and (box[2:] > box[:2]).all())
+
+
+def _unpack(source: Path, images_dir: Path, members: Mapping[str, str]) -> None:
+    if source.is_dir():
+        copy_files(source, images_dir, members)
+    else:
+        extract_zip(source, images_dir, members)
+
+
+BENCHMARK = Benchmark(
+    name="300w",
+    title="300W",
+    archives={
+        **{f"{name}.zip": folders for name, folders in _SETS.items()},
+        _BOXES: tuple(_mat_name(folder) for folder in _SUBSET_OF),
+    },
+    urls={
+        **{f"{name}.zip": f"https://ibug.doc.ic.ac.uk/download/annotations/{name}.zip" for name in _SETS},
+        _BOXES: f"https://ibug.doc.ic.ac.uk/media/uploads/competitions/{_BOXES}",
+    },
+    indexer=index,
+    options={"box": "GTB", "counts": _COUNTS, "validation": 0.05},
+    scheme="68",
+    normalisers=("inter-ocular", "inter-pupil"),
+    subsets=("common", "challenging", "full"),
+    has_clips=False,
+)
