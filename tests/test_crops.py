@@ -1,10 +1,15 @@
 import errno
 import os
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from archives import draw_face, encode, mean_face
+from archives_300vw import drawn_scene, video_bytes
 from PIL import Image
 
 from tsal import crops
@@ -14,6 +19,7 @@ from tsal.crops import (
     crop_image,
     invert_affine,
     open_crops,
+    read_face_image,
     read_image,
     store_size,
     write_crops,
@@ -105,6 +111,134 @@ def test_a_box_outside_its_image_or_without_area_is_refused():
         crop_image(image, [10, 10, 10, 20], **GEOMETRY)
     with pytest.raises(InputError, match="has no area"):
         crop_image(image, [10, 10, np.nan, 20], **GEOMETRY)
+
+
+# --- videos
+# ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """A table of two videos' frames, mixed, some left out and one with two faces, and the videos' frames (RGB)."""
+    images = {}
+    for seed, (name, codec) in enumerate({"a.avi": "MJPG", "b.avi": "XVID"}.items()):
+        images[name], _ = drawn_scene(seed, 96, 80, 9)
+        (tmp_path / name).write_bytes(video_bytes(images[name], codec))
+    rows = [("b.avi", 4), ("a.avi", 7), ("a.avi", 0), ("b.avi", 5), ("a.avi", 7), ("b.avi", 0), ("a.avi", 8)]
+    boxes = np.array([20, 20, 60, 60]) + np.arange(7)[:, None]
+    table = make_faces(
+        [str(tmp_path / name) for name, _ in rows],
+        boxes,
+        np.full((7, 68, 2), 30.0),
+        face=[str(number) for number in range(7)],
+        frame=[frame for _, frame in rows],
+        clip=[f"{name}#{row == 4}" for row, (name, _) in enumerate(rows)],
+    )
+    return table, images
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_each_row_is_the_crop_of_its_frame_whatever_the_order(tmp_path, videos, workers):
+    table, _ = videos
+    write_crops(table, tmp_path / "train.npy", workers=workers, **GEOMETRY)
+    store = open_crops(tmp_path, "train")
+    for row in range(len(table)):
+        crop, _ = crop_image(read_face_image(table, row), store.box[row], **GEOMETRY)
+        np.testing.assert_array_equal(store.images[row], crop)
+    assert store.next.tolist() == [3, 6, -1, -1, -1, -1, -1]
+
+
+def test_the_image_of_a_face_is_its_frame(videos):
+    table, images = videos
+    for row, (path, number) in enumerate(zip(table["image"], table["frame"], strict=True)):
+        image = read_face_image(table, row)
+        errors = [np.abs(image[..., ::-1].astype(int) - drawn).mean() for drawn in images[os.path.basename(path)]]
+        assert np.argmin(errors) == number
+        assert errors[number] < 6  # what the codecs lose
+
+
+def test_a_video_is_decoded_once(tmp_path, videos, monkeypatch):
+    table, _ = videos
+    decoded = []
+    real = crops.read_frames
+    monkeypatch.setattr(crops, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest))
+    write_crops(table, tmp_path / "train.npy", **GEOMETRY)
+    assert sorted(decoded) == [(str(tmp_path / "a.avi"), [0, 7, 8]), (str(tmp_path / "b.avi"), [0, 4, 5])]
+
+
+def test_images_and_videos_may_be_mixed(tmp_path, videos, faces):
+    table = pd.concat([videos[0], faces], ignore_index=True)
+    write_crops(table, tmp_path / "train.npy", workers=2, **GEOMETRY)
+    store = open_crops(tmp_path, "train")
+    for row in range(len(table)):
+        crop, _ = crop_image(read_face_image(table, row), store.box[row], **GEOMETRY)
+        np.testing.assert_array_equal(store.images[row], crop)
+
+
+def test_what_is_wrong_with_a_frame_is_told_by_video_and_number(tmp_path, videos):
+    table, _ = videos
+    for column, value, message in (
+        ("frame", 9, r"a\.avi: 9 frames of this video can be decoded, expected frame 9"),
+        ("frame", -1, r"a\.avi: face '6' has no number in column 'frame'"),
+        ("box_x0", 50000, r"a\.avi, frame 8: the box 50000, .* has no area"),
+        ("image", str(tmp_path / "c.mp4"), r"c\.mp4: no such video"),
+    ):
+        wrong = table.copy()
+        wrong.loc[6, column] = value
+        with pytest.raises(InputError, match=message):
+            write_crops(wrong, tmp_path / "crops" / "train.npy", **GEOMETRY)
+        assert not (tmp_path / "crops").exists() or os.listdir(tmp_path / "crops") == []
+
+
+def test_an_error_in_one_video_stops_the_others(tmp_path, monkeypatch):
+    """Not after minutes, when they have ended."""
+    cut = []
+
+    def endless(path, frames, boxes, threads, **geometry):
+        for _ in frames:
+            if path == "broken.avi":
+                raise InputError("broken")
+            cut.append(path)
+            time.sleep(0.01)
+            yield np.zeros((64, 64, 3), np.uint8), np.eye(2, 3)
+
+    monkeypatch.setattr(crops, "cut_faces", endless)
+    paths = ["long.avi"] * 2000 + ["broken.avi"]
+    table = make_faces(paths, np.tile([0, 0, 9, 9], (2001, 1)), frame=range(2001), clip=paths)
+    with pytest.raises(InputError, match="broken"):
+        write_crops(table, tmp_path / "train.npy", workers=2, **GEOMETRY)
+    assert len(cut) < 200
+    assert os.listdir(tmp_path) == []
+
+
+_PEAK = """
+import sys
+import numpy as np
+from pathlib import Path
+from tsal.crops import write_crops
+from tsal.faces import make_faces
+
+def peak():  # kB; all that is resident, with pages of files
+    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line).split()[1])
+
+video, count, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+faces = make_faces([video] * count, np.tile([200, 100, 400, 300], (count, 1)), frame=range(count), clip=["v"] * count)
+write_crops(faces, out, input_px=256, expand=0.2, margin=4 / 3, workers=1)
+print(peak())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the system does not tell the peak of memory")
+def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path):
+    """400 more frames have 370 MB as images and 140 MB as crops: what is kept of them is less than 12 MB."""
+    images, _ = drawn_scene(0, 640, 480, 20)
+    (tmp_path / "v.avi").write_bytes(video_bytes(images * 25, "MJPG"))
+    peaks = []
+    for count in (100, 500):
+        command = [sys.executable, "-c", _PEAK, str(tmp_path / "v.avi"), str(count), str(tmp_path / f"{count}.npy")]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert peaks[1] - peaks[0] < 12_000
 
 
 # --- reading images
@@ -222,6 +356,39 @@ def test_an_image_with_several_faces_is_decoded_once(tmp_path, faces, monkeypatc
     assert sorted(read) == sorted(set(faces["image"]))
 
 
+@pytest.mark.parametrize(("side", "shrink"), [(60, 1), (70, 2), (136, 2), (140, 4), (401, 4)])
+def test_a_jpeg_is_shrunk_while_it_is_decoded_as_far_as_its_finest_crop_allows(tmp_path, monkeypatch, side, shrink):
+    """At 48 px and an expansion of 0.2, a box of 34.3 px is as large as its crop."""
+    (image,), _ = drawn_scene(3, 601, 455, 1)
+    image = cv2.GaussianBlur(image, (0, 0), 3)
+    path = tmp_path / "face.jpg"
+    path.write_bytes(encode(image, "jpg"))
+    boxes = np.array([[100.0, 40.0, 100.0 + side, 40.0 + side], [40.0, 10.0, 440.0, 410.0]])
+    asked = []
+    monkeypatch.setattr(crops, "read_image", lambda path, shrink=1: asked.append(shrink) or read_image(path, shrink))
+    cut = list(crops.cut_faces(str(path), np.array([-1, -1]), boxes, **GEOMETRY))
+    assert asked == [shrink]
+    for (crop, affine), box in zip(cut, boxes, strict=True):
+        exact, to_image = crop_image(read_image(path), box, **GEOMETRY)
+        np.testing.assert_allclose(affine, to_image)
+        difference = crop.astype(float) - exact
+        assert np.abs(difference).mean() < 1.0  # grey levels; a shift by 0.1 px of the crop would already be more
+        assert np.abs(difference.mean()) < 0.3
+
+
+def test_a_png_is_never_shrunk_and_what_is_wrong_with_a_box_is_said_in_pixels_of_the_image(tmp_path):
+    (image,), _ = drawn_scene(3, 600, 456, 1)
+    for kind, shrink in (("png", 1), ("jpg", 4)):
+        path = tmp_path / f"face.{kind}"
+        path.write_bytes(encode(image, kind))
+        assert crops._shrinkage(str(path), np.array([[0.0, 0.0, 300.0, 300.0]]), GEOMETRY) == shrink
+        outside = np.array([[700.0, 0.0, 1000.0, 300.0]])
+        with pytest.raises(
+            InputError, match=r"face\.\w+: the box 700, 0, 1000, 300 lies outside the image of 600 x 456"
+        ):
+            list(crops.cut_faces(str(path), np.array([-1]), outside, **GEOMETRY))
+
+
 def test_a_frame_follows_only_within_its_clip_and_without_gap():
     faces = make_faces(
         [str(number) for number in range(6)],
@@ -256,9 +423,13 @@ def test_points_outside_the_image_are_kept(tmp_path, faces):
     np.testing.assert_allclose(apply_affine(store.to_image, store.points)[0, 3], [-5, 90], atol=1e-4)
 
 
-def test_a_table_without_faces_is_refused(tmp_path, faces):
-    with pytest.raises(InputError, match=r"train\.npy: the face table has no faces of this split"):
-        write_crops(faces[:0], tmp_path / "train.npy", **GEOMETRY)
+def test_a_table_without_faces_makes_a_store_without_rows(tmp_path, faces):
+    """Whoever trains on all of the training videos has none to validate on."""
+    write_crops(faces[:0], tmp_path / "validation.npy", **GEOMETRY)
+    store = open_crops(tmp_path, "validation")
+    assert (len(store), store.size, store.input_px) == (0, 64, 48)
+    assert store.points.shape == (0, 68, 2) and store.to_image.shape == (0, 2, 3) and store.next.shape == (0,)
+    assert store.images[np.array([], int)].shape == (0, 64, 64, 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot reserve space")

@@ -5,15 +5,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from archives_300vw import drawn_scene, video_bytes
 
-from tsal.crops import open_crops
+from tsal import crops
+from tsal.crops import open_crops, read_face_image, write_crops
 from tsal.errors import InputError
-from tsal.faces import read_faces
+from tsal.faces import make_faces, read_faces
 from tsal.landmarks import SCHEMES
 from tsal.predict import (
     LandmarkDetector,
     create_network,
     load_detector,
+    predict_crops,
     predict_faces,
     predict_store,
     write_predictions,
@@ -50,6 +53,105 @@ def test_packed_crops_and_images_give_the_same_landmarks(detector, ytf_data):
     packed = predict_store(detector, store, np.arange(len(store)), CPU)
     width = (store.box[:, 2] - store.box[:, 0]).mean()
     assert np.median(np.linalg.norm(points - packed, axis=-1)) < 0.02 * width
+
+
+@pytest.fixture
+def videos(tmp_path):
+    """A minimal table as users write it: frames of two videos and an image, mixed; one frame has two faces."""
+    for seed, (name, codec, suffix) in enumerate([("a", "MJPG", ".avi"), ("b", "mp4v", ".mp4")]):
+        images, _ = drawn_scene(seed, 96, 80, 90)
+        (tmp_path / f"{name}{suffix}").write_bytes(video_bytes(images, codec, suffix))
+    cv2.imwrite(str(tmp_path / "c.png"), images[0])
+    rows = [(name, frame) for frame in range(89, -1, -1) for name in ("a.avi", "b.mp4")]
+    rows[50:50] = [("c.png", None), ("a.avi", 30)]
+    table = pd.DataFrame(rows, columns=["image", "frame"])
+    table["image"] = [str(tmp_path / name) for name in table["image"]]
+    for name, value in {"box_x0": 20, "box_y0": 20, "box_x1": 64, "box_y1": 60}.items():
+        table[name] = value
+    table.loc[51, "box_x0"] = 30
+    table.to_csv(tmp_path / "faces.csv", index=False)
+    return tmp_path / "faces.csv"
+
+
+def test_a_table_of_frames_is_predicted_in_its_order(detector, videos, tmp_path):
+    """Each row's landmarks are those of its frame, saved as an image."""
+    faces = read_faces(videos, need_points=False)
+    found = predict_faces(detector, faces, CPU)
+    assert found["face"].tolist() == faces["face"].tolist() and len(found) == 182
+    stills = faces.assign(frame=-1)
+    for row in range(len(faces)):
+        stills.loc[row, "image"] = str(tmp_path / f"{row}.png")
+        cv2.imwrite(stills["image"][row], read_face_image(faces, row)[..., ::-1])
+    expected = predict_faces(detector, stills, CPU)
+    np.testing.assert_allclose(found.iloc[:, 1:], expected.iloc[:, 1:], atol=1e-3)
+
+
+def test_each_video_is_decoded_once_from_its_start_on(detector, videos, monkeypatch):
+    decoded = []
+    real = crops.read_frames
+    monkeypatch.setattr(crops, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest))
+    predict_faces(detector, read_faces(videos, need_points=False), CPU)
+    assert [path.rsplit("/", 1)[1] for path, _ in decoded] == ["a.avi", "b.mp4"]
+    assert all(numbers == list(range(90)) for _, numbers in decoded)
+
+
+def test_crops_are_held_for_a_few_batches_only(detector, tmp_path, monkeypatch):
+    """However long the video: it is decoded while its first frames are predicted."""
+    ahead, cut, seen = [], [], []
+
+    def endless(path, frames, boxes, threads, **geometry):
+        for _ in frames:
+            cut.append(path)
+            yield np.zeros((48, 48, 3), np.uint8), np.eye(2, 3)
+
+    def landmarks(self, images, device):
+        ahead.append(len(cut) - len(seen))
+        seen.extend(images)
+        return np.zeros((len(images), 68, 2))
+
+    monkeypatch.setattr("tsal.predict.cut_faces", endless)
+    monkeypatch.setattr(LandmarkDetector, "landmarks", landmarks)
+    faces = make_faces(["v.avi"] * 2000, np.tile([0, 0, 9, 9], (2000, 1)), frame=range(2000), clip=["v"] * 2000)
+    predict_faces(detector, faces, CPU)
+    assert len(seen) == 2000 and max(ahead) <= 2 * 64
+
+
+@pytest.mark.parametrize("rows", [150, 0])
+def test_a_store_is_predicted_as_its_faces_are(detector, tmp_path, rows):
+    """The network's input is the central window of a stored crop; a margin changes it by the warp's rounding only."""
+    images, _ = drawn_scene(3, 96, 80, 150)
+    (tmp_path / "v.avi").write_bytes(video_bytes(images, "MJPG"))
+    paths, boxes = [str(tmp_path / "v.avi")] * 150, np.tile([20, 20, 64, 60], (150, 1))
+    faces = make_faces(paths, boxes, np.full((150, 68, 2), 30.0), frame=range(150), clip=["v"] * 150)[:rows]
+    for margin, tolerance in ((4 / 3, 0.05), (1.0, 1e-3)):
+        write_crops(faces, tmp_path / "test.npy", input_px=48, expand=0.2, margin=margin)
+        found = predict_crops(detector, open_crops(tmp_path, "test"), CPU)
+        expected = predict_faces(detector, faces, CPU)
+        assert found.columns.tolist() == expected.columns.tolist()
+        assert found["face"].tolist() == expected["face"].tolist()
+        np.testing.assert_allclose(found.iloc[:, 1:], expected.iloc[:, 1:], atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "message"),
+    [
+        ({"input_px": 64, "expand": 0.2}, "made for 64 px, the detector expects 48 px"),
+        ({"input_px": 48, "expand": 0.1}, r"made for boxes expanded by 0\.1, the detector expects 0\.2"),
+    ],
+)
+def test_crops_that_are_not_for_the_detector_are_refused(detector, ytf_data, tmp_path, geometry, message):
+    write_crops(read_faces(ytf_data / "faces.parquet").head(5), tmp_path / "test.npy", margin=1.0, **geometry)
+    with pytest.raises(InputError, match=message):
+        predict_crops(detector, open_crops(tmp_path, "test"), CPU)
+
+
+def test_a_frame_that_a_video_has_not_is_named(detector, videos):
+    faces = read_faces(videos, need_points=False)
+    faces.loc[0, "frame"] = 200
+    with pytest.raises(InputError, match=r"a\.avi: 90 frames of this video can be decoded, expected frame 200"):
+        predict_faces(detector, faces, CPU)
+    with pytest.raises(InputError, match=r"a\.avi: face .* has no number in column 'frame'"):
+        predict_faces(detector, faces.assign(frame=-1), CPU)
 
 
 def test_landmarks_lie_in_image_pixels(detector, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tsal.crops import apply_affine, crop_image, invert_affine, read_image
+from tsal.crops import apply_affine, crop_image, invert_affine, read_face_image
 from tsal.errors import InputError
 from tsal.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
 from tsal.figure_style import DOUBLE, SKY, VERMILLION, new_figure, written
@@ -24,7 +24,7 @@ def draw_faces(faces: str | Path, output: str | Path) -> list[Path]:
     Visible landmarks are filled, hidden ones are rings.
 
     Args:
-        faces: the face table; the images of the faces shown are read.
+        faces: the face table; the images, or frames of videos, of the faces shown are read.
         output: the .png path; the .pdf is written beside it.
 
     Returns:
@@ -88,7 +88,7 @@ def _evenly(values: np.ndarray, count: int) -> np.ndarray:
 
 def _draw_tile(axes: Axes, face: pd.DataFrame, left: float, top: float, marked: bool) -> None:
     """One face with its surroundings, and its landmarks where it is marked."""
-    image = read_image(face["image"].iloc[0])
+    image = read_face_image(face, 0)
     window = _window(boxes_of(face)[0], *image.shape[1::-1])
     tile, to_image = crop_image(image, window, input_px=_TILE_PX, expand=0, margin=1)
     axes.imshow(tile, extent=(left, left + _TILE_PX, top + _TILE_PX, top), interpolation="bilinear", aspect="auto")

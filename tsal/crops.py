@@ -8,10 +8,12 @@ back to the image.
 
 import os
 import zipfile
-from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from threading import Event, Lock
 
 import cv2
 import numpy as np
@@ -21,10 +23,13 @@ from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, visibility_of
 from tsal.files import atomic_path, new_mapped_array
 from tsal.progress import Progress
+from tsal.video import frames as read_frames
+from tsal.video import is_video, read_frame
 
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
 _SHRINK_BY_AREA = 1.5
 _IMAGES_PER_TASK = 16
+_DECODE = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 
 @dataclass(frozen=True)
@@ -159,10 +164,14 @@ def _shrink_by_area(image: np.ndarray, to_image: np.ndarray, size: int) -> tuple
     return shrunk, to_source
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
     """Read an image as (H, W, 3) uint8 RGB, whatever its format, channels (grey, alpha) and name.
 
     An orientation in its EXIF data is not applied: annotations count the stored pixels.
+
+    Args:
+        shrink: 2 or 4 decodes a JPEG to its size divided by that, rounded up, which is much faster; px p of the image
+            is then px (p + 0.5) / shrink - 0.5.
 
     Raises:
         InputError: missing, or not a whole image.
@@ -171,7 +180,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         data = np.fromfile(path, np.uint8)
     except FileNotFoundError:
         raise InputError(f"{path}: no such image; paths are relative to the current folder") from None
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = _DECODE[shrink] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(data, flags) if len(data) else None
     except cv2.error:
@@ -181,6 +190,99 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
             f"{path}: cannot be decoded as an image ({len(data):,} bytes found); replace the file or leave its face out"
         )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def image_files(faces: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The images and videos that faces are in, each with its faces' rows, those of a video ordered by frame.
+
+    Raises:
+        InputError: a face of a video has no frame.
+    """
+    rows_of = dict(faces.groupby("image", sort=False).indices)
+    frames = faces["frame"].to_numpy()
+    for path in filter(is_video, rows_of):
+        rows = rows_of[path] = rows_of[path][np.argsort(frames[rows_of[path]], kind="stable")]
+        if frames[rows[0]] < 0:
+            face = faces["face"].iloc[rows[0]]
+            raise InputError(
+                f"{path}: face {face!r} has no number in column 'frame'; expected that of a frame, from 0 on"
+            )
+    return rows_of
+
+
+def read_face_image(faces: pd.DataFrame, row: int) -> np.ndarray:
+    """The image, or the frame of a video, that a face of a face table is in: (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: see read_image, image_files and tsal.video.read_frame.
+    """
+    (path,) = image_files(faces.iloc[[row]])
+    return read_frame(path, int(faces["frame"].iloc[row])) if is_video(path) else read_image(path)
+
+
+def cut_faces(
+    path: str, frames: np.ndarray, boxes: np.ndarray, threads: int = 1, **geometry: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut the N faces of one image or video, which is decoded once and never held as a whole.
+
+    Args:
+        frames: (N,) rising numbers of the frames of a video; not used for an image.
+        boxes: (N, 4) in image px.
+        threads: of a video's decoder.
+        geometry: input_px, expand, margin, see crop_image.
+
+    Yields:
+        Crop, RGB, and affine of each face, see crop_image.
+
+    Raises:
+        InputError: the file is missing or cannot be decoded; a box lies outside its image.
+    """
+    in_video = is_video(path)
+    if not in_video and (shrink := _shrinkage(path, boxes, geometry)) > 1:
+        yield from _cut_shrunk(path, boxes, shrink, geometry)
+        return
+    first = np.flatnonzero(np.diff(frames, prepend=-1)).tolist() if in_video else [0]
+    images = read_frames(path, frames[first].tolist(), threads) if in_video else [(0, read_image(path))]
+    for (number, image), start, stop in zip(images, first, [*first[1:], len(boxes)], strict=True):
+        for box in boxes[start:stop]:
+            try:
+                yield crop_image(image, box, **geometry)
+            except InputError as error:
+                raise InputError(f"{path}, frame {number}: {error}" if in_video else f"{path}: {error}") from None
+
+
+def _shrinkage(path: str, boxes: np.ndarray, geometry: dict[str, float]) -> int:
+    """By how much a JPEG can be shrunk while it is decoded, and still be as fine as the crops of all its faces.
+
+    Of other formats the grid of a shrunk picture is not known.
+    """
+    finest = box_affine(boxes, **geometry)[:, 0, 0].min()
+    if finest < 2 or not _is_jpeg(path):
+        return 1
+    return 4 if finest >= 4 else 2
+
+
+def _is_jpeg(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"\xff\xd8"
+    except OSError:
+        return False  # read_image says what is wrong
+
+
+def _cut_shrunk(
+    path: str, boxes: np.ndarray, shrink: int, geometry: dict[str, float]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    image = read_image(path, shrink)
+    for box in boxes:
+        try:
+            crop, _ = crop_image(image, (box + 0.5) / shrink - 0.5, **geometry)
+        except InputError:
+            try:
+                crop, _ = crop_image(read_image(path), box, **geometry)  # its message has the px of the whole image
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+        yield crop, box_affine(box, **geometry)
 
 
 def write_crops(
@@ -195,7 +297,9 @@ def write_crops(
     """Crop all faces of a table into `out_npy` (the images) and the .npz beside it (everything else of
     CropStore).
 
-    Row i of the store is row i of the table. Each image is decoded once, however many faces it has.
+    Row i of the store is row i of the table; a table without faces makes a store of 0 rows. Each image and each
+    video is decoded once, however many faces it has. Besides the table, a worker holds one decoded image (or, of a
+    video, a frame for each thread of its decoder) and one crop at a time, whatever the number of faces.
 
     Args:
         faces: the face table of one split.
@@ -204,20 +308,18 @@ def write_crops(
         workers: threads; default one a core.
 
     Raises:
-        InputError: no faces; an image is missing or cannot be decoded; a box lies outside its image; the
-            device is full.
+        InputError: an image or a video is missing or cannot be decoded; a box lies outside its image; the device
+            is full.
     """
     out_npy = Path(out_npy)
-    if not len(faces):
-        raise InputError(f"{out_npy}: the face table has no faces of this split; expected one at least")
     faces = faces.reset_index(drop=True)
     size = store_size(input_px, margin)
     geometry = {"input_px": input_px, "expand": expand, "margin": margin}
     with atomic_path(out_npy) as temporary:
-        images = new_mapped_array(temporary, np.uint8, (len(faces), size, size, 3))
-        _fill(images, faces, geometry, workers or os.cpu_count() or 1, f"crop {out_npy.stem}")
-        images.flush()
-        del images
+        header = new_mapped_array(temporary, np.uint8, (len(faces), size, size, 3)).offset
+        _fill(temporary, header, faces, geometry, workers or os.cpu_count() or 1, f"crop {out_npy.stem}")
+        with open(temporary, "rb") as whole:
+            os.fsync(whole.fileno())  # some file systems say only now that the device is full
         # The pair is never a mix of two runs: without its .npz a store does not open.
         out_npy.with_suffix(".npz").unlink(missing_ok=True)
     to_image = box_affine(boxes_of(faces), **geometry)
@@ -238,34 +340,57 @@ def write_crops(
         )
 
 
-def _fill(images: np.ndarray, faces: pd.DataFrame, geometry: dict[str, float], workers: int, label: str) -> None:
-    """Crop every face into its row of `images`.
+def _fill(store: Path, header: int, faces: pd.DataFrame, geometry: dict[str, float], workers: int, label: str) -> None:
+    """Crop every face into its row of the array that follows the `header` bytes of the file `store`.
 
-    Threads are enough: OpenCV decodes and warps without holding Python's lock.
+    Threads are enough: OpenCV decodes and warps without holding Python's lock. Rows are written to the file, not
+    through a map of it, whose pages would count as this process's memory.
     """
-    boxes = boxes_of(faces)
-    rows_of = list(faces.groupby("image", sort=False).indices.items())
-    tasks = [rows_of[start : start + _IMAGES_PER_TASK] for start in range(0, len(rows_of), _IMAGES_PER_TASK)]
+    rows_of, frames, boxes = image_files(faces), faces["frame"].to_numpy(), boxes_of(faces)
+    tasks = _tasks(rows_of)
+    decoder_threads = max(1, workers // max(1, len(tasks)))
+    stopped, counting = Event(), Lock()
 
-    def crop_task(task: list[tuple[str, np.ndarray]]) -> int:
-        for path, rows in task:
-            image = read_image(path)
-            for row in rows:
-                try:
-                    images[row], _ = crop_image(image, boxes[row], **geometry)
-                except InputError as error:
-                    raise InputError(f"{path}: {error}") from None
-        return sum(len(rows) for _, rows in task)
+    def crop_task(paths: list[str]) -> None:
+        with open(store, "r+b") as out:
+            for path in paths:
+                rows = rows_of[path]
+                crops = cut_faces(path, frames[rows], boxes[rows], decoder_threads, **geometry)
+                for row, (crop, _) in zip(rows.tolist(), crops, strict=True):
+                    if stopped.is_set():
+                        return
+                    out.seek(header + row * crop.nbytes)
+                    out.write(crop.data)
+                    with counting:
+                        progress.update()
 
-    with Progress(len(faces), label, "face") as progress, ThreadPoolExecutor(workers) as pool:
+    with Progress(len(faces), label, "face") as progress, ThreadPoolExecutor(workers) as pool, one_thread_of_opencv():
         futures = [pool.submit(crop_task, task) for task in tasks]
         try:
-            pending = set(futures)
-            while pending:
-                done, pending = wait(pending, timeout=1.0, return_when=FIRST_EXCEPTION)
-                progress.update(sum(future.result() for future in done))
+            for future in as_completed(futures):
+                future.result()
         finally:
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _tasks(rows_of: dict[str, np.ndarray]) -> list[list[str]]:
+    """What a thread does at a time: a video, the longest first so that none is left over at the end, or some images."""
+    videos = sorted(filter(is_video, rows_of), key=lambda path: -len(rows_of[path]))
+    stills = [path for path in rows_of if not is_video(path)]
+    batches = [stills[start : start + _IMAGES_PER_TASK] for start in range(0, len(stills), _IMAGES_PER_TASK)]
+    return [*([path] for path in videos), *batches]
+
+
+@contextmanager
+def one_thread_of_opencv() -> Iterator[None]:
+    """Let each call of OpenCV use its caller's thread alone, where the callers already keep all cores busy."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def following_frames(faces: pd.DataFrame) -> np.ndarray:

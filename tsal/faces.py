@@ -2,9 +2,9 @@
 
 Columns, in this order:
 
-- `face`: unique id; `image`: path of the image file, absolute or relative to the current folder;
+- `face`: unique id; `image`: path of the image or video file, absolute or relative to the current folder;
 - `video`, `frame`: name of the video ('' for a still image) and number of the frame in it (-1 for a still
-  image);
+  image), where `image` is a video file 0-based;
 - `clip`: faces of one clip share it and follow one another by `frame`; `person`;
 - `split`: train, validation or test; `subset`: such as 'full', several joined as in 'common+full';
 - `box_x0`, `box_y0`, `box_x1`, `box_y1`: the face's box, not expanded;

@@ -10,12 +10,13 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 
-from tsal.crops import apply_affine, crop_image, invert_affine, read_image
+from tsal.crops import apply_affine, crop_image, invert_affine, read_face_image
 from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.figure_style import DOUBLE, method_colours, new_figure, written
+from tsal.labels import budget_name, budget_order
 from tsal.landmarks import SCHEMES
-from tsal.runs import Run, budget_name, method_name, parse_run, read_predictions, read_scores
+from tsal.runs import Run, method_name, parse_run, read_predictions, read_scores
 
 _CROP_PX = 240
 _EXPAND = 0.12  # of the box's longer side, on each side: the faces fill the panels
@@ -48,7 +49,7 @@ def draw_overlay(
 
     Args:
         predictions: predictions.csv of the runs, with scores.csv beside each.
-        faces: the face table; its images are read.
+        faces: the face table; its images, or frames of videos, are read.
         output: the .png path; the .pdf is written beside it.
         normaliser: of the NME; default the first in the scores.
         percentiles: in [0, 100].
@@ -91,7 +92,7 @@ def _load(predictions: Sequence[str | Path], normaliser: str | None) -> list[_Me
     paths = {parse_run(path): Path(path) for path in predictions}
     if not paths:
         raise InputError("no predictions to draw; expected the predictions.csv of at least one run")
-    labels = min((run.labels for run in paths), key=float)
+    labels = min((run.labels for run in paths), key=budget_order)
     chosen: dict[str, Run] = {}
     for run in paths:
         if run.labels == labels and run.seed <= chosen.get(run.method, run).seed:
@@ -147,7 +148,7 @@ def _draw_face(column: Sequence[Axes], face: pd.DataFrame, methods: Sequence[_Me
     name = face["face"].iloc[0]
     predicted = [method.points.loc[name].to_numpy(float).reshape(-1, 2) for method in methods]
     window = _window(boxes_of(face)[0], np.concatenate([truth[visible], *(p[visible] for p in predicted)]))
-    image = read_image(face["image"].iloc[0])
+    image = read_face_image(face, 0)
     crop, to_image = crop_image(image, window, input_px=_CROP_PX, expand=_EXPAND, margin=1)
     to_crop = invert_affine(to_image)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)

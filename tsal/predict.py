@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,17 +13,28 @@ import torch
 
 from tsal import checkpoints
 from tsal.augment import NONE, draw_view, from_view, look
-from tsal.crops import CropStore, apply_affine, crop_image, read_image
-from tsal.detector import Detector, build
+from tsal.crops import CropStore, apply_affine, cut_faces, image_files, one_thread_of_opencv
+from tsal.detectors import Detector, build
 from tsal.errors import InputError
 from tsal.faces import boxes_of, point_columns
 from tsal.files import atomic_path
 from tsal.landmarks import SCHEMES, Scheme
 from tsal.progress import Progress
 from tsal.settings import DetectorSettings, from_dict
+from tsal.video import is_video
 
 BATCH = 64
 DETECTOR = "tsal detector, version 1"
+
+T = TypeVar("T")
+
+
+class _Face(NamedTuple):
+    """A face of a table, cut out: its row, the crop (P, P, 3), the affine (2, 3) to image px."""
+
+    row: int
+    crop: np.ndarray
+    to_image: np.ndarray
 
 
 @dataclass
@@ -87,46 +100,104 @@ def predict_store(detector: LandmarkDetector, store: CropStore, rows: np.ndarray
     return apply_affine(store.to_image[rows], points)
 
 
+def predict_crops(detector: LandmarkDetector, store: CropStore, device: torch.device) -> pd.DataFrame:
+    """Landmarks of all faces of a store, of which the network sees the central window.
+
+    Returns:
+        As predict_faces, in the order of the store.
+
+    Raises:
+        InputError: the crops were made for another input size or with another expansion of the box than the detector's.
+    """
+    _check_geometry(detector.settings, store)
+    points = np.empty((len(store), detector.scheme.n_points, 2))
+    with Progress(len(store), "predict", "face") as progress:
+        for start in range(0, len(store), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(store)))
+            points[rows] = predict_store(detector, store, rows, device)
+            progress.update(len(rows))
+    return _predictions(store.face, points)
+
+
 def predict_faces(detector: LandmarkDetector, faces: pd.DataFrame, device: torch.device) -> pd.DataFrame:
-    """Landmarks of a table of faces, read from its images.
+    """Landmarks of a table of faces, read from its images and videos.
+
+    Each file is decoded once, videos from their start on, whatever the order of the rows. A few batches of crops are
+    in memory at a time, whatever the length of the table.
 
     Args:
-        faces: columns face, image, box_x0, box_y0, box_x1, box_y1; see `faces.read_faces`.
+        faces: columns face, image, frame, box_x0, box_y0, box_x1, box_y1; see `faces.read_faces`.
 
     Returns:
         Columns face, x0, y0, x1, y1, ...: image px, pixel centres at integers, in the order of the table.
 
     Raises:
-        InputError: an image that is missing or cannot be decoded, or a box outside of it.
+        InputError: an image or video that is missing or cannot be decoded, a frame that a video does not have, or a
+            box outside of its image.
     """
-    found = []
-    with Progress(len(faces), "predict", "face") as progress:
-        for crops, to_image in _batches(detector.settings, faces):
-            found.append(apply_affine(to_image, detector.landmarks(crops, device)))
-            progress.update(len(crops))
-    k = detector.scheme.n_points
-    points = np.concatenate(found) if found else np.empty((0, k, 2))
-    table = pd.DataFrame(points.reshape(len(faces), 2 * k), columns=point_columns(k))
-    table.insert(0, "face", faces["face"].to_numpy())
+    points = np.empty((len(faces), detector.scheme.n_points, 2))
+    with Progress(len(faces), "predict", "face") as progress, one_thread_of_opencv():
+        for rows, crops, to_image in _ahead(_batches(_cut(detector.settings, faces, torch.get_num_threads()))):
+            points[rows] = apply_affine(to_image, detector.landmarks(crops, device))
+            progress.update(len(rows))
+    return _predictions(faces["face"].to_numpy(), points)
+
+
+def _check_geometry(settings: DetectorSettings, store: CropStore) -> None:
+    found = f"{store.input_px} px"
+    expected = f"{settings.input_px} px"
+    if found == expected and len(store):
+        sides = (store.box[:, 2:] - store.box[:, :2]).max(axis=1)
+        expand = float(np.median(store.to_image[:, 0, 0] * store.input_px / sides) - 1) / 2
+        if abs(expand - settings.expand) > 1e-6:
+            found, expected = f"boxes expanded by {expand:.4g}", f"{settings.expand:g}"
+    if found != expected:
+        raise InputError(f"the crops were made for {found}, the detector expects {expected}; crop with its settings")
+
+
+def _predictions(face: np.ndarray, points: np.ndarray) -> pd.DataFrame:
+    k = points.shape[1]
+    table = pd.DataFrame(points.reshape(len(points), 2 * k), columns=point_columns(k))
+    table.insert(0, "face", face)
     return table
 
 
-def _batches(settings: DetectorSettings, faces: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches of crops (B, P, P, 3) and their affines (B, 2, 3), decoded ahead by threads."""
+def _cut(settings: DetectorSettings, faces: pd.DataFrame, threads: int) -> Iterator[_Face]:
+    """The faces of all files, video by video and then the images, which are decoded ahead by threads."""
     geometry = {"input_px": settings.input_px, "expand": settings.expand, "margin": 1.0}
-    boxes, images = boxes_of(faces), faces["image"].tolist()
+    rows_of, frames, boxes = image_files(faces), faces["frame"].to_numpy(), boxes_of(faces)
 
-    def cut(row: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            return crop_image(read_image(images[row]), boxes[row], **geometry)
-        except InputError as error:
-            message = str(error)
-            raise InputError(message if images[row] in message else f"{images[row]}: {message}") from error
+    def of_file(path: str) -> Iterator[_Face]:
+        rows = rows_of[path]
+        crops = cut_faces(path, frames[rows], boxes[rows], threads, **geometry)
+        return (_Face(row, *crop) for row, crop in zip(rows.tolist(), crops, strict=True))
 
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(faces), BATCH):
-            crops, affines = zip(*pool.map(cut, range(start, min(start + BATCH, len(faces)))), strict=True)
-            yield np.stack(crops), np.stack(affines)
+    for path in filter(is_video, rows_of):
+        yield from of_file(path)
+    stills = [path for path in rows_of if not is_video(path)]
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(stills), BATCH):
+            for cut in pool.map(lambda path: list(of_file(path)), stills[start : start + BATCH]):
+                yield from cut
+
+
+def _batches(cut: Iterator[_Face]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows (B,), crops (B, P, P, 3) and affines (B, 2, 3)."""
+    while batch := list(islice(cut, BATCH)):
+        yield (
+            np.array([face.row for face in batch]),
+            np.stack([face.crop for face in batch]),
+            np.stack([face.to_image for face in batch]),
+        )
+
+
+def _ahead(batches: Iterator[T]) -> Iterator[T]:
+    """The same batches, of which a thread makes the next one while the caller uses one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
 
 
 def write_predictions(table: pd.DataFrame, path: str | Path) -> None:
