@@ -53,12 +53,40 @@ def test_cumulative_curves_have_a_panel_for_each_subset_and_budget(tmp_path, dra
 def test_cumulative_curves_of_a_chosen_normaliser(tmp_path, drawn):
     cells = [scores_table([1.0]), scores_table([4.0], normaliser="face-size")]
     path = write_run_scores(tmp_path, "tsal", "0.05", 0, *cells)
-    draw_ced([path], tmp_path / "a.png", normaliser="face-size", threshold=10)
+    draw_ced([path], tmp_path / "a.png", normaliser="face-size", thresholds=(10,))
     (axes,) = drawn[0].axes
     assert axes.get_xlabel() == "NME (%, face-size)"
     assert axes.get_legend().get_texts()[0].get_text() == "60.0  TSAL"
     with pytest.raises(InputError, match="no scores with normaliser 'iris'"):
         draw_ced([path], tmp_path / "b.png", normaliser="iris")
+
+
+def test_cumulative_curves_have_an_area_for_each_threshold(tmp_path, drawn):
+    paths = [write_run_scores(tmp_path, "tsal", "0.05", s, scores_table([4.0 + s, 9.0])) for s in (0, 1)]
+    draw_ced(paths, tmp_path / "a.png", thresholds=(8, 10))
+    (axes,) = drawn[0].axes
+    # Areas: 4 / 16 and 3 / 16 up to 8 %; (6 + 1) / 20 and (5 + 1) / 20 up to 10 %.
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["21.9 ± 4.4 / 32.5 ± 3.5  TSAL"]
+    assert axes.get_legend().get_title().get_text() == "AUC@8 / AUC@10 (%)"
+    assert axes.get_xlim() == (0, 10)
+
+
+@pytest.mark.parametrize(("count", "thresholds"), [(10, (8,)), (4, (8, 10)), (5, (8,))])
+def test_cumulative_curves_of_many_methods_keep_their_panels_wide_and_their_names_in_the_figure(
+    tmp_path, drawn, count, thresholds
+):
+    rng = np.random.default_rng(0)
+    cells = [scores_table(rng.uniform(0, 9, 40), subset=subset) for subset in "AB"]
+    methods = [f"tsal_with_a_long_name_{i}" for i in range(count)]
+    paths = [write_run_scores(tmp_path, m, b, s, *cells) for m in methods for b in ("0.1", "1") for s in (0, 1)]
+    draw_ced(paths, tmp_path / "a.png", thresholds=thresholds)
+    (figure, *_) = drawn
+    figure.draw_without_rendering()
+    legends = [axes.get_legend().get_window_extent() for axes in figure.axes]
+    panels = [axes.get_window_extent() for axes in figure.axes]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in legends)
+    assert all(panel.width > 1.2 * figure.dpi for panel in panels)
+    assert not any(a.overlaps(b) for i, a in enumerate(legends) for b in (*legends[:i], *panels[:i], *panels[i + 1 :]))
 
 
 def test_training_shows_the_best_of_raw_and_averaged_and_the_teacher(tmp_path, drawn):
@@ -120,7 +148,10 @@ def test_of_many_methods_only_the_evaluated_networks_are_drawn(tmp_path, drawn):
         for i in range(7)
     ]
     draw_training(paths, tmp_path / "a.png")
-    assert names(drawn[0].axes[0]) == [f"method {i}, teacher" for i in range(7)]
+    (axes,) = drawn[0].axes
+    assert names(axes) == [f"method {i}, teacher" for i in range(7)]
+    # A colour that comes again has other dashes.
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 7
 
 
 def test_signals_show_each_source_and_the_teacher_on_top(tmp_path, drawn):

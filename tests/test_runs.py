@@ -9,9 +9,9 @@ import pytest
 
 from tsal.errors import InputError
 from tsal.faces import make_faces, write_faces
+from tsal.labels import budget_name
 from tsal.runs import (
     Run,
-    budget_name,
     method_name,
     parse_run,
     read_log,

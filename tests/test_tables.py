@@ -121,7 +121,7 @@ def test_significance_is_the_bootstrap_of_faces_averaged_over_seeds(tmp_path):
     )
     difference = (errors[2] + errors[3] - errors[0] - errors[1]) / 2
     assert found["difference"] == pytest.approx(difference.mean())
-    order = [int(face[1:]) for face in read_scores(paths[2])["face"]]
+    order = [int(face[1:]) for face in read_scores(paths[0])["face"]]  # the draws follow the first run's rows
     a, b = (errors[2] + errors[3])[order] / 2, (errors[0] + errors[1])[order] / 2
     expected = paired_bootstrap(a, b)
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
@@ -157,7 +157,7 @@ def test_markdown_shows_deviations_and_jitter_where_there_are_any(tmp_path):
     ]
     text = markdown(nme_table("toy", load_runs("toy", paths), {"0.05": 1}))
     assert "| Jitter (%) |" in text
-    assert "| **4.50 ± 0.71** | 0.0 | 43.8 | 1.50 |" in text
+    assert "| 4.50 ± 0.71 | 0.0 | 43.8 | 1.50 |" in text
 
 
 def test_the_written_tables(tmp_path, faces):
@@ -169,7 +169,7 @@ def test_the_written_tables(tmp_path, faces):
             ("supervised", "0.25", -2),
         )
     ]
-    nme, text, significance = write_table("toy", paths, faces, tmp_path / "results/toy_nme.csv")
+    nme, text, significance, latex = write_table("toy", paths, faces, tmp_path / "results/toy_nme.csv")
     lines = nme.read_text().splitlines()
     assert lines[0] == HEADER
     # 40 labelled training faces. With one seed there is no deviation, and of still images no jitter.
@@ -178,6 +178,7 @@ def test_the_written_tables(tmp_path, faces):
     expected = [len(labelled_faces(train, fraction, 0)) for fraction in (0.05, 0.05, 0.25)]
     assert pd.read_csv(nme)["n_labelled"].tolist() == expected == [2, 2, 10]
     assert text == tmp_path / "results/tables/toy_nme.md" and "**4.25**" in text.read_text()
+    assert latex == tmp_path / "results/tables/toy_nme.tex" and r"\textbf{4.25}" in latex.read_text()
     assert significance == tmp_path / "results/tables/toy_significance.csv"
     found = pd.read_csv(significance).iloc[0]
     assert (found["difference"], found["low"], found["high"], found["n_people"]) == (-1, -1, -1, 2)

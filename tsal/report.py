@@ -14,7 +14,8 @@ import pandas as pd
 import tsal
 from tsal.errors import InputError
 from tsal.files import atomic_path
-from tsal.runs import budget_share, method_name
+from tsal.labels import budget_share
+from tsal.runs import method_name
 from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, cell_title, readable
 
 _PACKAGES = (

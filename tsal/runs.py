@@ -11,10 +11,12 @@ import pandas as pd
 from tsal.errors import InputError
 from tsal.faces import keep_points, read_faces
 from tsal.files import atomic_path
+from tsal.labels import parse_budget
 from tsal.landmarks import SCHEMES, part_of
 from tsal.metrics import SCORE_COLUMNS, score_predictions
 
 _FOLDER = re.compile(r"seed(\d+)")
+_TARGET = re.compile(r"on_([\w-]+)")
 _NAMES = {
     "supervised": "Supervised",
     "tsal": "TSAL",
@@ -22,15 +24,20 @@ _NAMES = {
     "self_training": "Self-training",
     "mean_teacher": "Mean teacher",
     "sbr": "SBR",
+    "stld": "STLD",
 }
 _TEXT = {column: str for column in ("face", "clip", "subset", "normaliser")}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: the folder .../{benchmark}/{method}/{labels}/seed{seed}.
+    """One training run: the folder .../{benchmark}/{method}/{labels}/seed{seed}, or its test on other faces.
 
-    labels is the label budget as written in config.yaml, for example "0.05".
+    Attributes:
+        benchmark: that the run was trained on.
+        labels: the label budget as written in config.yaml, for example "0.05".
+        folder: that holds the files; of a test on another benchmark the folder on_{target} in the run's own.
+        target: the benchmark of the test faces; default that of training.
     """
 
     benchmark: str
@@ -38,33 +45,46 @@ class Run:
     labels: str
     seed: int
     folder: Path
+    target: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", self.target or self.benchmark)
 
     def __str__(self) -> str:
-        return f"{self.benchmark}/{self.method}/{self.labels}/seed{self.seed}"
+        tested = "" if self.target == self.benchmark else f"/on_{self.target}"
+        return f"{self.benchmark}/{self.method}/{self.labels}/seed{self.seed}{tested}"
 
 
 def parse_run(path: str | Path) -> Run:
     """The run that a file lies in, or that a folder is.
 
     Args:
-        path: .../{benchmark}/{method}/{labels}/seed{seed}, or a file directly in it.
+        path: .../{benchmark}/{method}/{labels}/seed{seed}, or on_{target} in it, or a file directly in either.
 
     Raises:
         InputError: the path has another form.
     """
     path = Path(path)
-    folder = path if _FOLDER.fullmatch(path.name) else path.parent
-    parts = folder.parts[-4:]
+    folder = path if _FOLDER.fullmatch(path.name) or _tested_on(path) else path.parent
+    tested = _tested_on(folder)
+    parts = (folder.parent if tested else folder).parts[-4:]
     if len(parts) == 4 and (seed := _FOLDER.fullmatch(parts[3])) and _is_budget(parts[2]):
-        return Run(parts[0], parts[1], parts[2], int(seed[1]), folder)
-    raise InputError(f"{path}: not the file of a run; expected .../BENCHMARK/METHOD/LABELS/seedN/FILE")
+        return Run(*parts[:3], int(seed[1]), folder, tested)
+    raise InputError(f"{path}: not the file of a run; expected .../BENCHMARK/METHOD/LABELS/seedN/[on_TARGET/]FILE")
+
+
+def _tested_on(folder: Path) -> str:
+    """The benchmark whose faces a folder on_{target} of a run is about; empty for other folders."""
+    found = _TARGET.fullmatch(folder.name)
+    return found[1] if found and _FOLDER.fullmatch(folder.parent.name) else ""
 
 
 def _is_budget(text: str) -> bool:
     try:
-        return 0 <= float(text) <= 1
-    except ValueError:
+        parse_budget(text)
+    except InputError:
         return False
+    return True
 
 
 def method_name(method: str) -> str:
@@ -73,16 +93,6 @@ def method_name(method: str) -> str:
         if method == known or method.startswith(f"{known}_"):
             return ", ".join([name, *filter(None, [method[len(known) + 1 :].replace("_", " ")])])
     return method.replace("_", " ")
-
-
-def budget_share(labels: str) -> str:
-    """A label budget for people: "0.05" -> "5 %"."""
-    return f"{100 * float(labels):g} %"
-
-
-def budget_name(labels: str) -> str:
-    """A label budget in a title: "0.05" -> "5 % of the labels"."""
-    return {0.0: "no labels", 1.0: "all labels"}.get(float(labels)) or f"{budget_share(labels)} of the labels"
 
 
 def read_log(path: str | Path) -> pd.DataFrame:

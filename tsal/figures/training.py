@@ -1,11 +1,7 @@
-"""Curves from the files of runs: cumulative errors, NME over training, noise of the supervision signals.
+"""Curves over training: NME on the validation people, noise of the supervision signals."""
 
-Every function takes the files of any number of methods, label budgets and seeds, and writes a PNG and a PDF.
-Several seeds are drawn as their mean with a band over their range.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +30,13 @@ from tsal.figure_style import (
     make_panels,
     method_colours,
     new_figure,
-    place_legend,
     set_error_axis,
     written,
 )
-from tsal.metrics import THRESHOLD, auc, ced
-from tsal.runs import Run, budget_name, method_name, parse_run, read_log, read_scores
+from tsal.figures.loading import FEW_METHODS, by_run, methods_of, title_of
+from tsal.labels import budget_order
+from tsal.runs import Run, method_name, read_log
 
-_FEW_METHODS = 5  # with more, a panel of a column's width gets crowded
 _SIGNAL_COLOURS = {
     "detection": BLUE,
     "offsets": SKY,
@@ -51,61 +46,6 @@ _SIGNAL_COLOURS = {
     "teacher": VERMILLION,
 }
 _SIGNAL_NAMES = {"fused": "Fused target", "teacher": "Teacher"}
-
-
-def draw_ced(
-    scores: Sequence[str | Path],
-    output: str | Path,
-    *,
-    normaliser: str | None = None,
-    threshold: float = THRESHOLD,
-) -> list[Path]:
-    """Cumulative error curves: a panel for each (subset, label budget), a curve a method, AUC in the legend.
-
-    Args:
-        scores: scores.csv of the runs.
-        output: the .png path; the .pdf is written beside it.
-        normaliser: of the NME; default the first in the scores.
-        threshold: right end of the curves and tau of the AUC, in percent.
-
-    Returns:
-        The paths written.
-
-    Raises:
-        InputError: no scores, or none with this normaliser.
-    """
-    runs = _by_run(scores, read_scores)
-    normaliser = normaliser or next(iter(runs.values()))["normaliser"].iloc[0]
-    cells: dict[tuple[str, str], dict[str, list[np.ndarray]]] = {}
-    for run, table in runs.items():
-        for subset, cell in table[table["normaliser"] == normaliser].groupby("subset", sort=False):
-            methods = cells.setdefault((subset, run.labels), {})
-            methods.setdefault(run.method, []).append(cell["nme"].to_numpy())
-    if not cells:
-        raise InputError(f"{scores[0]}: no scores with normaliser '{normaliser}'")
-    subsets = list(dict.fromkeys(subset for subset, _ in cells))
-    cells = dict(sorted(cells.items(), key=lambda cell: (subsets.index(cell[0][0]), float(cell[0][1]))))
-    titles = [_title(runs, labels, subset if len(subsets) > 1 else "") for subset, labels in cells]
-    colours = method_colours(_methods(runs))
-    width = COLUMN if len(colours) <= _FEW_METHODS else DOUBLE
-    with new_figure(output) as make:
-        for axes, methods in zip(make_panels(make, titles, width, 2.4), cells.values(), strict=True):
-            _draw_ced_panel(axes, methods, colours, threshold)
-            axes.set_xlabel(f"NME (%, {normaliser})")
-    return written(output)
-
-
-def _draw_ced_panel(axes: Axes, methods: Mapping[str, list], colours: Mapping, threshold: float) -> None:
-    grid = np.linspace(0, threshold, 801)
-    for i, (method, seeds) in enumerate(methods.items()):
-        areas = np.array([auc(errors, threshold) for errors in seeds])
-        deviation = f" ± {areas.std(ddof=1):.1f}" if len(areas) > 1 else ""
-        style = dict(linestyle=LINE_STYLES[i % len(LINE_STYLES)])
-        style["label"] = f"{areas.mean():.1f}{deviation}  {method_name(method)}"
-        curves = np.stack([ced(errors, grid) for errors in seeds])
-        draw_seeds(axes, grid, curves, colours[method], **style)
-    axes.set(xlim=(0, threshold), ylim=(0, 100), ylabel="Faces (%)")
-    place_legend(axes, title=f"AUC@{threshold:g} (%)", alignment="left")
 
 
 @dataclass(frozen=True)
@@ -124,7 +64,8 @@ def draw_training(logs: Sequence[str | Path], output: str | Path) -> list[Path]:
 
     Of each method the network that is evaluated is drawn strong: the teacher where there is one, else, at
     each iteration, the better of its networks (raw and averaged weights); the others are drawn thin, and only
-    where few methods are shown. Runs of the method "warmup" are the common start of the others.
+    where few methods are shown; many are told apart by dashes too. Runs of the method "warmup" are the common start of
+    the others.
 
     Args:
         logs: log.csv of the runs.
@@ -136,23 +77,23 @@ def draw_training(logs: Sequence[str | Path], output: str | Path) -> list[Path]:
     Raises:
         InputError: no logs, or no column val_nme_* in any.
     """
-    runs = _with_columns(_by_run(logs, read_log), "val_nme_")
-    budgets = sorted({run.labels for run in runs}, key=float)
-    colours = method_colours([method for method in _methods(runs) if method != "warmup"])
-    few = len(colours) <= _FEW_METHODS
+    runs = _with_columns(by_run(logs, read_log), "val_nme_")
+    budgets = sorted({run.labels for run in runs}, key=budget_order)
+    colours = method_colours([method for method in methods_of(runs) if method != "warmup"])
+    few = len(colours) <= FEW_METHODS
     with new_figure(output) as make:
-        titles = [_title(runs, labels) for labels in budgets]
-        for axes, labels in zip(make_panels(make, titles, COLUMN, 2.4), budgets, strict=True):
+        titles = [title_of(runs, labels) for labels in budgets]
+        panels = make_panels(make, titles, COLUMN if few else DOUBLE, 2.4)
+        for axes, labels in zip(panels, budgets, strict=True):
             seeds = {
                 method: [log for run, log in runs.items() if (run.method, run.labels) == (method, labels)]
-                for method in _methods(runs)
+                for method in methods_of(runs)
             }
-            curves = [
-                curve
-                for method in colours
-                for curve in _training_curves(method, seeds[method], colours[method])
-                if curve.strong or few
-            ]
+            curves = []
+            for i, (method, colour) in enumerate(colours.items()):
+                of_method = _training_curves(method, seeds[method], colour)
+                style = LINE_STYLES[i % len(LINE_STYLES)]
+                curves += of_method if few else [replace(curve, linestyle=style) for curve in of_method[-1:]]
             warmup = _training_curves("warmup", seeds.get("warmup", []), GREY)[-1:]
             _draw_curves(axes, curves, warmup)
             axes.set_ylabel("Validation NME (%)")
@@ -195,10 +136,10 @@ def draw_signals(logs: Sequence[str | Path], output: str | Path) -> list[Path]:
     Raises:
         InputError: no logs, or no column noise_* in any.
     """
-    runs = _with_columns(_by_run(logs, read_log), "noise_")
-    keys = sorted(dict.fromkeys((run.method, run.labels) for run in runs), key=lambda key: float(key[1]))
+    runs = _with_columns(by_run(logs, read_log), "noise_")
+    keys = sorted(dict.fromkeys((run.method, run.labels) for run in runs), key=lambda key: budget_order(key[1]))
     with new_figure(output) as make:
-        titles = [_title(runs, labels, method_name(method)) for method, labels in keys]
+        titles = [title_of(runs, labels, method_name(method)) for method, labels in keys]
         for axes, key in zip(make_panels(make, titles, COLUMN, 2.4), keys, strict=True):
             seeds = [log for run, log in runs.items() if (run.method, run.labels) == key]
             _draw_curves(axes, _signal_curves(seeds))
@@ -249,13 +190,6 @@ def _draw_curves(axes: Axes, curves: Sequence[_Curve], before: Sequence[_Curve] 
         axes.annotate(name, (start, 0.02), (-2, 0), ha="right", va="bottom", color=curve.colour, **place)
 
 
-def _by_run(paths: Sequence[str | Path], read: Callable[[str | Path], pd.DataFrame]) -> dict[Run, pd.DataFrame]:
-    runs = {parse_run(path): read(path) for path in paths}
-    if not runs:
-        raise InputError("no runs to draw; expected the files of at least one run")
-    return runs
-
-
 def _with_columns(runs: Mapping[Run, pd.DataFrame], prefix: str) -> dict[Run, pd.DataFrame]:
     """The columns that start with prefix, named without it, by iteration; runs without any are left out."""
     kept = {}
@@ -277,12 +211,3 @@ def _align(seeds: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
     """One column of several logs, (iterations, seeds): at the iterations where every seed measured it."""
     series = [log[column].dropna() for log in seeds if column in log.columns]
     return pd.concat(series, axis=1, join="inner", keys=range(len(series)))
-
-
-def _methods(runs: Mapping[Run, pd.DataFrame]) -> list[str]:
-    return list(dict.fromkeys(run.method for run in runs))
-
-
-def _title(runs: Mapping[Run, pd.DataFrame], labels: str, detail: str = "") -> str:
-    parts = (next(iter(runs)).benchmark, detail, budget_name(labels))
-    return ", ".join(part for part in parts if part)

@@ -1,0 +1,58 @@
+"""What every figure starts with: files of runs by run, the normaliser, and the titles of panels."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tsal.errors import InputError
+from tsal.labels import budget_name
+from tsal.runs import Run, parse_run
+from tsal.tables.aggregate import with_normaliser
+from tsal.tables.loading import load_runs
+
+FEW_METHODS = 5  # with more, a panel of a column's width gets crowded
+
+
+_NOTHING = "no runs to draw; expected the files of at least one run"
+
+
+def by_run(paths: Sequence[str | Path], read: Callable[[str | Path], pd.DataFrame]) -> dict[Run, pd.DataFrame]:
+    """What `read` makes of each file, by its run, in the order of the paths.
+
+    Raises:
+        InputError: no paths, or one that is not the file of a run.
+    """
+    runs = {parse_run(path): read(path) for path in paths}
+    if not runs:
+        raise InputError(_NOTHING)
+    return runs
+
+
+def load_scores(scores: Sequence[str | Path], normaliser: str | None) -> dict[Run, pd.DataFrame]:
+    """Scores by run, by one normaliser, by default the first.
+
+    Raises:
+        InputError: no scores; runs of several benchmarks or on different faces; or none by this normaliser.
+    """
+    if not scores:
+        raise InputError(_NOTHING)
+    first = parse_run(scores[0])
+    return with_normaliser(load_runs(first.benchmark, scores, first.target), normaliser)
+
+
+def methods_of(runs: Iterable[Run]) -> list[str]:
+    """The methods, in the order of the runs."""
+    return list(dict.fromkeys(run.method for run in runs))
+
+
+def tested_on(runs: Iterable[Run]) -> str:
+    """The benchmark of the runs, for titles: "300w", or "300w on 300vw" where they are tested on another."""
+    run = next(iter(runs))
+    return run.benchmark if run.target == run.benchmark else f"{run.benchmark} on {run.target}"
+
+
+def title_of(runs: Iterable[Run], labels: str, detail: str = "") -> str:
+    """Title of a panel: benchmark, what is shown, label budget."""
+    parts = (tested_on(runs), detail, budget_name(labels))
+    return ", ".join(part for part in parts if part)

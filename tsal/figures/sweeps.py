@@ -1,0 +1,225 @@
+"""NME against a parameter of the method, and against the number of labelled faces."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from tsal.errors import InputError
+from tsal.faces import read_faces
+from tsal.figure_style import (
+    COLUMN,
+    DASHED,
+    GREY,
+    LINE_STYLES,
+    label_ends,
+    make_panels,
+    method_colours,
+    new_figure,
+    set_error_axis,
+    written,
+)
+from tsal.figures.loading import load_scores, methods_of, tested_on, title_of
+from tsal.labels import budget_order
+from tsal.runs import Run, method_name
+from tsal.tables.loading import count_labelled
+
+_SYMBOLS = {"lambda": "λ", "mu": "μ"}
+_CROWDED = 0.02  # of the axis: values nearer than this cannot be told apart
+_LETTER = 0.028  # of the axis: the width of a letter, with some space
+_HEIGHT = 2.4
+
+
+def draw_sweep(
+    parameter: str,
+    values: Mapping[str, float],
+    scores: Sequence[str | Path],
+    output: str | Path,
+    *,
+    reference: str = "supervised",
+    normaliser: str | None = None,
+) -> list[Path]:
+    """NME against a numeric parameter: a panel for each (subset, label budget), mean and range over seeds.
+
+    Values in [0, 1) that come too close to one another near 1, such as 0.99 and 0.999, are drawn over 1 - value on a
+    logarithmic axis, and labelled by themselves.
+
+    Args:
+        parameter: its name, such as "lambda".
+        values: of the parameter, by method.
+        scores: scores.csv of the runs of these methods and, where there is one, of the reference.
+        output: the .png path; the .pdf is written beside it.
+        reference: the method that is drawn as a level line, if it is among the runs.
+        normaliser: of the NME; default the first in the scores.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        InputError: no scores, or none of a method in values; runs of several benchmarks or on different faces; or
+            none with this normaliser.
+    """
+    runs = load_scores(scores, normaliser)
+    missing = [method for method in values if method not in {run.method for run in runs}]
+    if missing or not values:
+        raise InputError(
+            f"{output}: no scores of '{''.join(missing[:1])}'; expected a run of every value of {parameter}"
+        )
+    points = sorted((value, method) for method, value in values.items())
+    cells = _cells({run: table for run, table in runs.items() if run.method in values or run.method == reference})
+    with new_figure(output) as make:
+        for axes, seeds in zip(make_panels(make, _titles(runs, cells), COLUMN, _HEIGHT), cells.values(), strict=True):
+            shown = [(value, seeds[method]) for value, method in points if method in seeds]
+            if reference in seeds and reference not in values:
+                _draw_level(axes, seeds[reference], method_name(reference))
+            _draw_points(axes, *zip(*shown, strict=True), method_colours(["tsal"])["tsal"])
+            _set_value_axis(axes, [value for value, _ in points])
+            axes.set_xlabel(_SYMBOLS.get(parameter, parameter))
+            _finish(axes, [error for errors in seeds.values() for error in errors], runs)
+    return written(output)
+
+
+def draw_budgets(
+    scores: Sequence[str | Path], faces: str | Path, output: str | Path, *, normaliser: str | None = None
+) -> list[Path]:
+    """NME against the number of labelled faces, on a logarithmic axis: a panel a subset, a line a method.
+
+    Points are means over seeds, bars their range. No label at all stands left of the smallest number.
+
+    Args:
+        scores: scores.csv of the runs.
+        faces: the face table of the benchmark, for the numbers.
+        output: the .png path; the .pdf is written beside it.
+        normaliser: of the NME; default the first in the scores.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        InputError: no scores; runs of several benchmarks or on different faces; or none with this normaliser.
+    """
+    runs = load_scores(scores, normaliser)
+    counts = count_labelled(list(runs), read_faces(faces))
+    place = _places(counts)
+    colours = method_colours(methods_of(runs))
+    cells = _cells(runs)
+    subsets = list(dict.fromkeys(subset for subset, _ in cells))
+    with new_figure(output) as make:
+        for axes, subset in zip(
+            make_panels(make, _subset_titles(tested_on(runs), subsets), COLUMN, 2.8), subsets, strict=True
+        ):
+            _draw_budget_lines(axes, subset, cells, place, colours)
+            _set_count_axis(axes, counts, place)
+            _finish(
+                axes, [e for key, seeds in cells.items() if key[0] == subset for s in seeds.values() for e in s], runs
+            )
+            _name_lines(axes)
+    return written(output)
+
+
+def _cells(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], dict[str, list[float]]]:
+    """NME of each seed by (subset, labels) and method, subsets as scored, budgets by size."""
+    cells: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for run, table in runs.items():
+        for subset, errors in table.groupby("subset", sort=False)["nme"].mean().items():
+            cells.setdefault((subset, run.labels), {}).setdefault(run.method, []).append(errors)
+    subsets = list(dict.fromkeys(subset for subset, _ in cells))
+    return dict(sorted(cells.items(), key=lambda cell: (subsets.index(cell[0][0]), budget_order(cell[0][1]))))
+
+
+def _titles(runs: Mapping[Run, pd.DataFrame], cells: Mapping[tuple[str, str], dict]) -> list[str]:
+    several = len({subset for subset, _ in cells}) > 1
+    return [title_of(runs, labels, subset if several else "") for subset, labels in cells]
+
+
+def _subset_titles(benchmark: str, subsets: Sequence[str]) -> list[str]:
+    return [f"{benchmark}, {subset}" for subset in subsets] if len(subsets) > 1 else [benchmark]
+
+
+def _draw_points(axes: Axes, x: Sequence[float], seeds: Sequence[Sequence[float]], colour: str, **line: object) -> None:
+    """A line through the means, with bars over the range of the seeds."""
+    mean = np.array([np.mean(errors) for errors in seeds])
+    low, high = mean - [min(errors) for errors in seeds], [max(errors) for errors in seeds] - mean
+    axes.errorbar(x, mean, [np.abs(low), np.abs(high)], color=colour, marker="o", markersize=3, elinewidth=0.8, **line)
+
+
+def _draw_level(axes: Axes, errors: Sequence[float], name: str) -> None:
+    axes.axhline(np.mean(errors), color=GREY, linestyle=DASHED, linewidth=1, zorder=1)
+    axes.axhspan(min(errors), max(errors), color=GREY, alpha=0.15, linewidth=0, zorder=0)
+    place = dict(xycoords=axes.get_yaxis_transform(), textcoords="offset points", fontsize=7)
+    axes.annotate(name, (1, np.mean(errors)), (-2, 2), ha="right", va="bottom", color=GREY, **place)
+
+
+def _set_value_axis(axes: Axes, values: Sequence[float]) -> None:
+    gaps, span = np.diff(values), values[-1] - values[0]
+    if values[0] >= 0 and values[-1] < 1 and len(values) > 1 and gaps.min() < _CROWDED * span:
+        # 1 - value, falling to the right: the parameter still grows from left to right.
+        axes.set_xscale("function", functions=(lambda x: -np.log10(np.clip(1 - x, 1e-12, None)), lambda y: 1 - 10**-y))
+    scale = axes.get_xaxis().get_transform()
+    at = scale.transform(np.asarray(values, float))
+    margin = 0.06 * (at[-1] - at[0]) or 0.5
+    axes.set_xlim(*scale.inverted().transform(np.array([at[0] - margin, at[-1] + margin])))
+    _set_ticks(axes, values, at, [f"{value:g}" for value in values])
+
+
+def _set_ticks(axes: Axes, places: Sequence[float], at: np.ndarray, labels: Sequence[str]) -> None:
+    """A tick a place; a label that would overlap its left neighbour goes a line below."""
+    texts, end = {}, -np.inf
+    for place, x, label in zip(places, at, labels, strict=True):
+        half = _LETTER * len(label) * (at[-1] - at[0]) / 2
+        below = x - half < end
+        texts[place] = f"\n{label}" if below else label
+        end = -np.inf if below else x + half
+    axes.xaxis.set_major_locator(FixedLocator(list(places)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: texts[min(texts, key=lambda place: abs(place - x))]))
+
+
+def _places(counts: Mapping[str, int]) -> dict[str, float]:
+    """Where a budget stands on a logarithmic axis."""
+    least = min((count for count in counts.values() if count), default=2)
+    return {labels: count or least / 2 for labels, count in counts.items()}
+
+
+def _draw_budget_lines(
+    axes: Axes,
+    subset: str,
+    cells: Mapping[tuple[str, str], dict],
+    place: Mapping[str, float],
+    colours: Mapping[str, str],
+) -> None:
+    for i, (method, colour) in enumerate(colours.items()):
+        shown = [
+            (place[labels], seeds[method]) for (s, labels), seeds in cells.items() if s == subset and method in seeds
+        ]
+        if shown:
+            x, seeds = zip(*sorted(shown), strict=True)
+            _draw_points(axes, x, seeds, colour, linestyle=LINE_STYLES[i % len(LINE_STYLES)], label=method_name(method))
+
+
+def _set_count_axis(axes: Axes, counts: Mapping[str, int], place: Mapping[str, float]) -> None:
+    axes.set_xscale("log")
+    texts = {place[labels]: str(counts[labels]) for labels in place}
+    places = sorted(texts)
+    at = np.log10(places)
+    margin = 0.05 * (at[-1] - at[0]) or 0.3
+    axes.set_xlim(10 ** (at[0] - margin), 10 ** (at[-1] + margin))
+    _set_ticks(axes, places, at, [texts[x] for x in places])
+    axes.set_xlabel("Labelled faces")
+
+
+def _finish(axes: Axes, errors: Sequence[float], runs: Mapping[Run, pd.DataFrame]) -> None:
+    set_error_axis(axes, min(errors), max(errors))
+    axes.set_ylabel(f"NME (%, {next(iter(runs.values()))['normaliser'].iloc[0]})")
+
+
+def _name_lines(axes: Axes) -> None:
+    """Name each line where it ends."""
+    ends = [
+        (container.lines[0].get_ydata()[-1], container.get_label(), container.lines[0].get_color(), False)
+        for container in axes.containers
+    ]
+    label_ends(axes, ends)

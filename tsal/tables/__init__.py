@@ -1,0 +1,37 @@
+"""The tables, from the scores of runs: each as CSV for programs, as Markdown and as LaTeX for people."""
+
+from tsal.tables.categories import write_categories
+from tsal.tables.loading import load_runs
+from tsal.tables.nme import (
+    NME_COLUMNS,
+    cell_title,
+    markdown,
+    mean_and_std,
+    nme_table,
+    readable,
+    write_table,
+    write_transfer,
+)
+from tsal.tables.published import PUBLISHED, read_published, write_published
+from tsal.tables.significance import SIGNIFICANCE_COLUMNS, significance_table
+from tsal.tables.studies import write_budgets, write_study
+
+__all__ = [
+    "NME_COLUMNS",
+    "PUBLISHED",
+    "SIGNIFICANCE_COLUMNS",
+    "cell_title",
+    "load_runs",
+    "markdown",
+    "mean_and_std",
+    "nme_table",
+    "read_published",
+    "readable",
+    "significance_table",
+    "write_budgets",
+    "write_categories",
+    "write_published",
+    "write_study",
+    "write_table",
+    "write_transfer",
+]

@@ -1,0 +1,99 @@
+"""From the scores of faces to the figures of runs, and from these to means over seeds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tsal.errors import InputError
+from tsal.labels import budget_order
+from tsal.metrics import THRESHOLD, auc, failure_rate
+from tsal.runs import Run
+from tsal.tables.loading import CELL
+
+KEYS = [*CELL, "labels", "method"]
+
+
+def threshold_columns(threshold: float) -> tuple[str, str]:
+    """Columns of FR and AUC at a threshold in percent: ("fr08", "auc08") at 8 %, ("fr07.5", "auc07.5") at 7.5 %."""
+    digits = f"{threshold:02.0f}" if threshold == round(threshold) else f"{threshold:04.1f}"
+    return f"fr{digits}", f"auc{digits}"
+
+
+def aggregate(runs: Mapping[Run, pd.DataFrame], thresholds: Sequence[float] = (THRESHOLD,)) -> pd.DataFrame:
+    """The mean over the faces of each run, then mean and standard deviation over seeds.
+
+    Args:
+        runs: scores by run.
+        thresholds: of FR and AUC, in percent.
+
+    Returns:
+        One row per (subset, normaliser, labels, method), in this order: columns KEYS, n_faces, seeds; nme, the
+        columns of each threshold and jitter, in percent, means over seeds; nme_std and jitter_std, the sample
+        standard deviations (n - 1) over seeds, NaN with one seed. jitter is NaN where no face has one.
+    """
+    rows = []
+    for run, scores in runs.items():
+        for (subset, normaliser), cell in scores.groupby(CELL, sort=False):
+            errors = cell["nme"].to_numpy()
+            row = dict(subset=subset, normaliser=normaliser, labels=run.labels, method=run.method)
+            row |= dict(n_faces=len(cell), nme=errors.mean(), jitter=cell["jitter"].mean())
+            for threshold in thresholds:
+                shares = failure_rate(errors, threshold), auc(errors, threshold)
+                row |= dict(zip(threshold_columns(threshold), shares, strict=True))
+            rows.append(row)
+    grouped = pd.DataFrame(rows).groupby(KEYS, sort=False)
+    table = grouped.mean().reset_index()
+    for figure in ("nme", "jitter"):
+        table[f"{figure}_std"] = grouped[figure].std(ddof=1).to_numpy()
+    table["seeds"] = grouped.size().to_numpy()
+    table["n_faces"] = table["n_faces"].astype(int)
+    return in_order(table, KEYS)
+
+
+def in_order(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Sort by keys: label budgets by size, all others in the order of first appearance, as in config.yaml."""
+
+    def rank(column: pd.Series) -> pd.Series:
+        if column.name == "labels":
+            return column.map(budget_order)
+        return column.map({value: i for i, value in enumerate(column.unique())})
+
+    return table.sort_values(keys, key=rank, kind="stable", ignore_index=True)
+
+
+def with_normaliser(runs: Mapping[Run, pd.DataFrame], normaliser: str | None) -> dict[Run, pd.DataFrame]:
+    """The scores by one normaliser, by default the first.
+
+    Raises:
+        InputError: the runs were not scored by it.
+    """
+    normaliser = normaliser or next(iter(runs.values()))["normaliser"].iloc[0]
+    kept = {run: scores[scores["normaliser"] == normaliser] for run, scores in runs.items()}
+    for run, scores in kept.items():
+        if scores.empty:
+            known = ", ".join(runs[run]["normaliser"].unique())
+            raise InputError(f"{run.folder}: no scores with normaliser '{normaliser}'; expected one of {known}")
+    return kept
+
+
+def faces_over_seeds(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], pd.DataFrame]:
+    """NME of each face, averaged over seeds, of each (subset, normaliser).
+
+    Args:
+        runs: scores by run, of the same faces in the same order, as load_runs returns them.
+
+    Returns:
+        By (subset, normaliser): errors (N, M) in percent; rows are faces, columns (labels, method), as given.
+    """
+    of_method: dict[tuple[str, str], list[np.ndarray]] = {}
+    for run, scores in runs.items():
+        of_method.setdefault((run.labels, run.method), []).append(scores["nme"].to_numpy())
+    means = {key: np.mean(seeds, axis=0) for key, seeds in of_method.items()}
+    first = next(iter(runs.values())).reset_index(drop=True)
+    cells = first.groupby(CELL, sort=False).indices
+    cells = {key: cells[key] for key in first[CELL].drop_duplicates().itertuples(index=False, name=None)}
+    return {
+        cell: pd.DataFrame({key: mean[rows] for key, mean in means.items()}, index=first["face"].to_numpy()[rows])
+        for cell, rows in cells.items()
+    }
