@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from tsal import benchmarks
-from tsal.crops import read_image, write_crops
+from tsal.cropping import read_image
+from tsal.crops import write_crops
 from tsal.faces import SPLITS, read_faces
 
 REQUIRED = 150  # faces a second and core

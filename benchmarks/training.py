@@ -16,7 +16,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tsal import learning
-from tsal.crops import CropStore, store_size
+from tsal.cropping import store_size
+from tsal.crops import CropStore
 from tsal.detectors import mixed_precision
 from tsal.predict import create_network
 from tsal.settings import Settings

@@ -20,7 +20,8 @@ import pandas as pd
 
 from tsal import benchmarks
 from tsal.benchmarks.ibug_300vw import LISTS
-from tsal.crops import read_image, write_crops
+from tsal.cropping import read_image
+from tsal.crops import write_crops
 from tsal.faces import make_faces
 from tsal.video import frames
 

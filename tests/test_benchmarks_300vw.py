@@ -21,7 +21,8 @@ from archives_300vw import (
 
 from tsal import benchmarks
 from tsal.benchmarks.ibug_300vw import LISTS
-from tsal.crops import apply_affine, cut_faces, following_frames, open_crops, read_face_image, write_crops
+from tsal.cropping import apply_affine, cut_faces, read_face_image
+from tsal.crops import following_frames, open_crops, write_crops
 from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, read_faces
 from tsal.splits import held_out

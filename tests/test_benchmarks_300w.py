@@ -15,7 +15,7 @@ from scipy.io import loadmat
 from tsal import benchmarks
 from tsal.benchmarks.matlab import read_mat
 from tsal.benchmarks.pts import read_pts
-from tsal.crops import read_image
+from tsal.cropping import read_image
 from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.files import open_zip

@@ -10,7 +10,7 @@ from archives_300w import mat_bytes
 from archives_aflw import COUNTS, FLICKR, IMAGES, INFO, aflw_files, aflw_raw_dir, points_19, tar_bytes
 
 from tsal import benchmarks
-from tsal.crops import read_image
+from tsal.cropping import read_image
 from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.landmarks import SCHEMES

@@ -12,18 +12,9 @@ from archives import draw_face, encode, mean_face
 from archives_300vw import drawn_scene, video_bytes
 from PIL import Image
 
-from tsal import crops
-from tsal.crops import (
-    apply_affine,
-    box_affine,
-    crop_image,
-    invert_affine,
-    open_crops,
-    read_face_image,
-    read_image,
-    store_size,
-    write_crops,
-)
+from tsal import cropping, crops
+from tsal.cropping import apply_affine, box_affine, crop_image, invert_affine, read_face_image, read_image, store_size
+from tsal.crops import open_crops, write_crops
 from tsal.errors import InputError
 from tsal.faces import make_faces, points_of
 
@@ -160,8 +151,10 @@ def test_the_image_of_a_face_is_its_frame(videos):
 def test_a_video_is_decoded_once(tmp_path, videos, monkeypatch):
     table, _ = videos
     decoded = []
-    real = crops.read_frames
-    monkeypatch.setattr(crops, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest))
+    real = cropping.read_frames
+    monkeypatch.setattr(
+        cropping, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest)
+    )
     write_crops(table, tmp_path / "train.npy", **GEOMETRY)
     assert sorted(decoded) == [(str(tmp_path / "a.avi"), [0, 7, 8]), (str(tmp_path / "b.avi"), [0, 4, 5])]
 
@@ -351,7 +344,7 @@ def test_images_are_read_only(tmp_path, faces):
 
 def test_an_image_with_several_faces_is_decoded_once(tmp_path, faces, monkeypatch):
     read = []
-    monkeypatch.setattr(crops, "read_image", lambda path: read.append(path) or read_image(path))
+    monkeypatch.setattr(cropping, "read_image", lambda path: read.append(path) or read_image(path))
     write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
     assert sorted(read) == sorted(set(faces["image"]))
 
@@ -365,8 +358,8 @@ def test_a_jpeg_is_shrunk_while_it_is_decoded_as_far_as_its_finest_crop_allows(t
     path.write_bytes(encode(image, "jpg"))
     boxes = np.array([[100.0, 40.0, 100.0 + side, 40.0 + side], [40.0, 10.0, 440.0, 410.0]])
     asked = []
-    monkeypatch.setattr(crops, "read_image", lambda path, shrink=1: asked.append(shrink) or read_image(path, shrink))
-    cut = list(crops.cut_faces(str(path), np.array([-1, -1]), boxes, **GEOMETRY))
+    monkeypatch.setattr(cropping, "read_image", lambda path, shrink=1: asked.append(shrink) or read_image(path, shrink))
+    cut = list(cropping.cut_faces(str(path), np.array([-1, -1]), boxes, **GEOMETRY))
     assert asked == [shrink]
     for (crop, affine), box in zip(cut, boxes, strict=True):
         exact, to_image = crop_image(read_image(path), box, **GEOMETRY)
@@ -381,12 +374,12 @@ def test_a_png_is_never_shrunk_and_what_is_wrong_with_a_box_is_said_in_pixels_of
     for kind, shrink in (("png", 1), ("jpg", 4)):
         path = tmp_path / f"face.{kind}"
         path.write_bytes(encode(image, kind))
-        assert crops._shrinkage(str(path), np.array([[0.0, 0.0, 300.0, 300.0]]), GEOMETRY) == shrink
+        assert cropping._shrinkage(str(path), np.array([[0.0, 0.0, 300.0, 300.0]]), GEOMETRY) == shrink
         outside = np.array([[700.0, 0.0, 1000.0, 300.0]])
         with pytest.raises(
             InputError, match=r"face\.\w+: the box 700, 0, 1000, 300 lies outside the image of 600 x 456"
         ):
-            list(crops.cut_faces(str(path), np.array([-1]), outside, **GEOMETRY))
+            list(cropping.cut_faces(str(path), np.array([-1]), outside, **GEOMETRY))
 
 
 def test_a_frame_follows_only_within_its_clip_and_without_gap():
@@ -450,7 +443,7 @@ def test_an_interrupted_run_leaves_the_old_store(tmp_path, faces, monkeypatch):
     def interrupt(image, box, **geometry):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(crops, "crop_image", interrupt)
+    monkeypatch.setattr(cropping, "crop_image", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
     assert sorted(os.listdir(tmp_path / "crops")) == ["train.npy", "train.npz"]

@@ -7,8 +7,9 @@ import pytest
 import torch
 from archives_300vw import drawn_scene, video_bytes
 
-from tsal import crops
-from tsal.crops import open_crops, read_face_image, write_crops
+from tsal import cropping
+from tsal.cropping import read_face_image
+from tsal.crops import open_crops, write_crops
 from tsal.errors import InputError
 from tsal.faces import make_faces, read_faces
 from tsal.landmarks import SCHEMES
@@ -88,8 +89,10 @@ def test_a_table_of_frames_is_predicted_in_its_order(detector, videos, tmp_path)
 
 def test_each_video_is_decoded_once_from_its_start_on(detector, videos, monkeypatch):
     decoded = []
-    real = crops.read_frames
-    monkeypatch.setattr(crops, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest))
+    real = cropping.read_frames
+    monkeypatch.setattr(
+        cropping, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest)
+    )
     predict_faces(detector, read_faces(videos, need_points=False), CPU)
     assert [path.rsplit("/", 1)[1] for path, _ in decoded] == ["a.avi", "b.mp4"]
     assert all(numbers == list(range(90)) for _, numbers in decoded)

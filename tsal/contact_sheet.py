@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tsal.crops import apply_affine, crop_image, invert_affine, read_face_image
+from tsal.cropping import apply_affine, crop_image, invert_affine, read_face_image
 from tsal.errors import InputError
 from tsal.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
 from tsal.figure_style import DOUBLE, SKY, VERMILLION, new_figure, written

@@ -13,7 +13,8 @@ import torch
 
 from tsal import checkpoints
 from tsal.augment import NONE, draw_view, from_view, look
-from tsal.crops import CropStore, apply_affine, cut_faces, image_files, one_thread_of_opencv
+from tsal.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
+from tsal.crops import CropStore
 from tsal.detectors import Detector, build
 from tsal.errors import InputError
 from tsal.faces import boxes_of, point_columns
