@@ -1,6 +1,7 @@
 # From raw archives to tables, figures and a report:
 #   snakemake --cores all all                       every benchmark of config.yaml that is rendered or whose data is there
 #   snakemake --cores all results/ytf_nme.csv       one table
+#   snakemake --cores all paper                     every table and figure of the paper, see docs/paper.md
 # Every rule runs one `tsal` command, which is printed and can be copied. README.md says how to start.
 
 from snakemake.utils import min_version
@@ -16,6 +17,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/paper.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -27,3 +29,9 @@ rule all:
         all_tables,
         all_figures,
         "results/report.html",
+
+
+rule paper:
+    input:
+        paper_tables,
+        paper_figures,

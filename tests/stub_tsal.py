@@ -19,11 +19,18 @@ def outputs(verb: str, arguments: list[str]) -> list[Path]:
         "warmup": [named.get("--log", out)],
         "train": [named.get("--log", out)],
         "figure": [out.with_suffix(".pdf")],
-        "table": [
-            out.parent / "tables" / f"{named.get('--benchmark')}_{name}" for name in ("nme.md", "significance.csv")
-        ],
+        "table": tables(named, out),
+        "train-flow": [named.get("--log", out)],
     }
     return [out, *beside.get(verb, [])]
+
+
+def tables(named: dict[str, Path], out: Path) -> list[Path]:
+    """What is written beside a table."""
+    if "--kind" in named:
+        return [out.with_suffix(".md"), out.with_suffix(".tex")]
+    names = ("nme.md", "nme.tex", "significance.csv")
+    return [out.parent / "tables" / f"{named.get('--benchmark')}_{name}" for name in names]
 
 
 def main() -> None:

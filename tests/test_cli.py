@@ -91,7 +91,7 @@ def test_a_contact_sheet_is_of_one_face_table(capsys, tmp_path):
 
 def test_light_verbs_do_not_load_pytorch():
     code = "import sys, tsal.cli, tsal.crops, tsal.runs, tsal.tables, tsal.figures, tsal.overlay, tsal.report\n"
-    code += "import tsal.contact_sheet, tsal.synth.shards, tsal.benchmarks.synth\n"
+    code += "import tsal.contact_sheet, tsal.synth.shards, tsal.benchmarks.synth, tsal.video\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

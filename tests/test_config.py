@@ -13,6 +13,7 @@ from tsal.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = configuration.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+BUDGET = "a share from 0 to 1, n50 (faces), every10 (frames of a video) or first (frame of a video)"
 DEFAULT = configuration.normalise(yaml.safe_load((ROOT / "config.yaml").read_text()))
 
 
@@ -64,12 +65,28 @@ def test_every_override_of_the_repository_is_valid(file):
         ("training.batch", 2.5, "training.batch: found 2.5, expected a whole number of at least 1"),
         ("training.batch", True, "training.batch: found true, expected a whole number of at least 1"),
         ("training.batch", None, "training.batch: found null, expected a whole number of at least 1"),
-        ("labels", [0], "labels.0: found 0, expected a number above 0 and at most 1"),
+        ("labels", [0], f"labels.0: found 0, expected {BUDGET}"),
+        ("labels", [0.5, "n0"], f'labels.1: found "n0", expected {BUDGET}'),
+        ("labels", [], "labels: found [], expected a list of label budgets"),
+        ("benchmarks.300w.labels", ["half"], f'benchmarks.300w.labels.0: found "half", expected {BUDGET}'),
+        ("studies.mu.labels", [2], f"studies.mu.labels.0: found 2, expected {BUDGET}"),
+        ("benchmarks.300w.box", "gtb", 'benchmarks.300w.box: found "gtb", expected one of GTB, DET, GTL'),
+        ("benchmarks.aflw.counts", 3, "benchmarks.aflw.counts: found 3, expected numbers by name, or null"),
+        ("benchmarks.ytf.preset", "papr", "benchmarks.ytf.preset: unknown preset 'papr'; did you mean 'paper'?"),
+        ("presets.paper.training", {"stps": 1}, "presets.paper.training.stps: unknown key; did you mean 'steps'?"),
         (
-            "labels",
-            [],
-            "labels: found [], expected a list of at least one, none twice, each a number above 0 and at most 1",
+            "presets.paper.detector",
+            {"input_px": 255},
+            "presets.paper.detector.input_px: found 255, expected a whole number of at least 32 and a multiple of 32",
         ),
+        ("methods.tsal.pool", "300vv", "methods.tsal.pool: unknown benchmark '300vv'; did you mean '300vw'?"),
+        ("studies.mu.methods", ["tsal", "tsall"], "studies.mu.methods: unknown method 'tsall'; did you mean 'tsal'?"),
+        (
+            "benchmarks.300w.score_on",
+            ["300"],
+            "benchmarks.300w.score_on: unknown benchmark '300'; did you mean '300w'?",
+        ),
+        ("paper", ["300x"], "paper: unknown benchmark '300x'; did you mean '300w'?"),
         (
             "seeds",
             [1, 1],
@@ -125,11 +142,15 @@ def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
         ("trainig", "trainig: unknown key; did you mean 'training'?"),
         ("training.bacth", "training.bacth: unknown key; did you mean 'batch'?"),
         ("benchmarks.synth.max_people", "benchmarks.synth.max_people: unknown key; did you mean 'people'?"),
-        ("benchmarks.ytf.stills", "benchmarks.ytf.stills: unknown key; expected one of max_people, training"),
+        (
+            "benchmarks.ytf.stills",
+            "benchmarks.ytf.stills: unknown key; "
+            "expected one of max_people, preset, labels, methods, score_on, detector, training",
+        ),
         ("methods.tsal.fusoin", "methods.tsal.fusoin: unknown key; did you mean 'fusion'?"),
         (
             "methods.supervised.fusion",
-            "methods.supervised.fusion: unknown key; expected one of base, run, training",
+            "methods.supervised.fusion: unknown key; expected one of base, run, title, preset, detector, training",
         ),
     ],
 )
@@ -247,7 +268,8 @@ def test_training_reads_the_settings_of_every_method():
         resolved = configuration.resolve_run(DEFAULT, "ytf", method, 0.05)
         read = from_dict(Settings, resolved, method)
         assert (read.benchmark, read.method, read.labels) == ("ytf", method, 0.05)
-        assert read.training.batch == DEFAULT["training"]["batch"]
+        preset = DEFAULT["presets"]["paper"]["training"] if method.endswith("_paper") else {}
+        assert read.training.batch == {**DEFAULT["training"], **preset}["batch"]
     warmup = configuration.resolve_warmup(DEFAULT, "ytf", "warmup", 0.05)
     assert from_dict(Settings, warmup, "warmup").method == "warmup"
 
@@ -348,7 +370,7 @@ def test_an_unknown_method_is_an_error():
 
 def test_methods_that_do_not_run_are_no_targets():
     config = changed("methods.mine", {"base": "tsal", "run": False})
-    assert configuration.methods_to_run(config) == ["supervised", "tsal"]
+    assert configuration.methods_to_run(config, "ytf") == ["supervised", "tsal"]
 
 
 def test_only_methods_with_a_tracker_need_flow():
@@ -396,7 +418,7 @@ def test_a_benchmark_that_is_to_be_rendered_has_to_be_in_the_configuration():
 
 def test_methods_that_train_alike_share_the_warm_up():
     config = changed("methods.mine", {"base": "tsal", "filter": 0.1, "training": {"batch": 32}})
-    alike = [method for method in config["methods"] if "synth" not in method]
+    alike = ["supervised", "tsal", "tsal_literal", "tsal_filter_05", "mine"]
     assert {configuration.warmup_name(config, "ytf", method) for method in alike} == {"warmup"}
 
 
@@ -443,3 +465,99 @@ def test_to_start_from_an_unknown_benchmark_is_explained():
     config = changed("training.pretrained", "sinth")
     with pytest.raises(InputError, match="unknown benchmark 'sinth'"):
         configuration.pretraining(config, "ytf", "warmup")
+
+
+# --- presets, studies, other geometries ---
+
+
+def test_a_preset_of_a_method_goes_before_that_of_its_benchmark_and_after_nothing_else():
+    config = changed("presets", {"a": {"training": {"steps": 1, "batch": 1}}, "b": {"training": {"steps": 2}}})
+    config["benchmarks"]["ytf"] |= {"preset": "a", "training": {"batch": 5}}
+    config["methods"]["mine"] = {"base": "tsal", "preset": "b", "training": {"probe": 3}}
+    config["methods"]["heir"] = {"base": "mine"}
+    of = {name: configuration.resolve_run(config, "ytf", name, 1)["training"] for name in ("tsal", "mine", "heir")}
+    assert {name: (of[name]["steps"], of[name]["batch"]) for name in of} == {
+        "tsal": (1, 5),
+        "mine": (2, 5),
+        "heir": (2, 5),
+    }
+    assert of["heir"]["probe"] == 3
+    assert configuration.resolve_run(config, "synth", "tsal", 1)["training"]["steps"] == DEFAULT["training"]["steps"]
+
+
+def test_methods_with_another_detector_have_crops_and_a_warm_up_of_their_own():
+    config = changed("methods.large", {"base": "tsal", "detector": {"input_px": 256}})
+    config["methods"]["larger"] = {"base": "supervised", "detector": {"input_px": 256}}
+    warmups = [configuration.warmup_name(config, "ytf", name) for name in ("tsal", "large", "larger")]
+    assert warmups[0] == "warmup" != warmups[1] == warmups[2]
+    names = [configuration.geometry_of(config, "ytf", run) for run in ("tsal", "large", warmups[1], "warmup")]
+    assert names == ["96px_0.2_1.3333333", *["256px_0.2_1.3333333"] * 2, "96px_0.2_1.3333333"]
+
+
+def test_the_papers_preset_is_that_of_its_release():
+    run = configuration.resolve_run(DEFAULT, "300w", "tsal_paper", 1)
+    detector, training = run["detector"], run["training"]
+    assert (detector["name"], detector["input_px"], detector["sigma"], detector["decode"]) == (
+        "vgg16_cpm",
+        256,
+        6.0,
+        "centroid",
+    )
+    optimizer = training["optimizer"]
+    assert (optimizer["name"], optimizer["learning_rate"], optimizer["weight_decay"]) == ("sgd", 5e-5, 5e-4)
+    assert (optimizer["bias_rate"], optimizer["heatmap_rate"], optimizer["schedule"]) == (2, 4, "halving")
+    assert training["augmentation"] == dict(scale=0.1, rotation=20, shift=0.117, flip=0, colour=0, erase=0)
+    tsal = run["tsal"]
+    assert (tsal["fusion"], tsal["filter"], tsal["clip_frames"], tsal["neighbours"]) == (0.5, 0.6, 10, "previous")
+    assert (tsal["observer"], tsal["loss"], tsal["teacher_rate"]) == ("student", "mse", 1)
+
+
+def test_a_benchmark_chooses_methods_and_labels_for_its_table():
+    config = changed("benchmarks.ytf.methods", ["tsal_literal", "supervised"])
+    config["benchmarks"]["ytf"]["labels"] = ["n50", 1]
+    assert configuration.methods_to_run(config, "ytf") == ["tsal_literal", "supervised"]
+    assert configuration.labels_of(config, "ytf") == ["n50", 1]
+    assert configuration.methods_to_run(config, "synth") == ["supervised", "tsal"]
+    assert configuration.labels_of(config, "synth") == DEFAULT["labels"]
+
+
+def test_a_study_knows_its_methods_their_names_and_what_is_swept():
+    study = configuration.study(DEFAULT, "300vw", "filter")
+    assert list(study.methods)[:2] == ["supervised", "tsal_filter_05"]
+    assert study.values == {
+        "tsal_filter_05": 0.5,
+        "tsal_filter_06": 0.6,
+        "tsal_filter_07": 0.7,
+        "tsal_filter_08": 0.8,
+        "tsal_filter_09": 0.9,
+        "tsal": 0.99,
+        "tsal_filter_0999": 0.999,
+    }
+    assert configuration.study(DEFAULT, "300vw", "parts").methods["tsal_no_sic"] == (
+        "without structure invariance (SIC)"
+    )
+    assert configuration.study(DEFAULT, "300vw", "budgets").labels == ("first", "every50", "every10", 1)
+    mu = configuration.study(DEFAULT, "aflw", "mu").values
+    assert sorted(mu.values()) == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_studies_that_name_benchmarks_are_made_of_these_alone():
+    names = {b: [study.name for study in configuration.studies_of(DEFAULT, b)] for b in ("300w", "aflw")}
+    assert "pools" in names["300w"] and "pools" not in names["aflw"]
+    with pytest.raises(InputError, match=r"studies\.nothing: missing; the config has published, budgets"):
+        configuration.study(DEFAULT, "300w", "nothing")
+
+
+def test_a_method_takes_its_unlabelled_frames_from_its_pool():
+    assert configuration.pool_of(DEFAULT, "300w", "tsal_pool_300vw") == "300vw"
+    assert configuration.pool_of(DEFAULT, "300w", "tsal") == "300w"
+    assert configuration.score_on(DEFAULT, "300w") == ["300vw"]
+    assert configuration.score_on(DEFAULT, "ytf") == []
+
+
+def test_options_of_faces_are_the_benchmarks_own_where_the_configuration_says_nothing():
+    config = changed("benchmarks.300w.counts", {"train": 7})
+    del config["benchmarks"]["300w"]["box"]
+    assert configuration.index_options(config, "300w") == {"box": "GTB", "validation": 0.05, "counts": {"train": 7}}
+    default = configuration.index_options(DEFAULT, "300w")["counts"]
+    assert (default["train"], default["common"], default["challenging"]) == (3148, 554, 135)

@@ -11,7 +11,7 @@ import torch
 from tsal import learning, losses
 from tsal.augment import View, mirror
 from tsal.crops import open_crops
-from tsal.detector import Output, build
+from tsal.detectors import Output, build
 from tsal.flow import write_flow
 from tsal.heatmaps import encode_distribution
 from tsal.landmarks import SCHEMES
@@ -107,12 +107,14 @@ def seen_at(points):
 PLACES = torch.tensor([[[30.0, 40.0], [60.0, 50.0]], [[35.0, 45.0], [65.0, 55.0]]])
 
 
-def test_the_papers_student_loss_is_the_mean_squared_distance_from_the_target():
+def test_the_papers_student_loss_is_the_mean_squared_distance_over_twice_the_annotated_frames():
     data, detector, batch = tiny()
     output, _ = seen_at(PLACES)
     # targets lie in the store's pixels, 16 px from the network's, and (3, 4) px further: (9 + 16) / 2 a coordinate
     target = Signal(PLACES + 16 + torch.tensor([3.0, 4.0]), torch.ones(2, 2))
-    assert student_loss(data, detector, output, target, batch).item() == pytest.approx(12.5, rel=1e-3)
+    assert student_loss(data, detector, output, target, batch).item() == pytest.approx(
+        12.5 / (2 * data.settings.training.batch), rel=1e-3
+    )
 
 
 def test_the_papers_student_loss_leaves_out_what_is_not_known():
@@ -158,7 +160,8 @@ def test_the_teachers_loss_vanishes_when_its_heatmaps_are_those_of_its_source():
     assert teacher_loss(data, detector, output, (source, plain), batch).item() == pytest.approx(0, abs=1e-3)
     moved, _ = seen_at(PLACES + 6)
     # KL divergence of two Gaussians of one width: |distance|^2 / (2 sigma^2) = 72 / 72
-    assert teacher_loss(data, detector, moved, (source, plain), batch).item() == pytest.approx(1, rel=0.02)
+    expected = 1 / (2 * data.settings.training.batch)
+    assert teacher_loss(data, detector, moved, (source, plain), batch).item() == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize("tsal", [PAPER, OURS])

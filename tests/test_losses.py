@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tsal import losses
-from tsal.detector import Output, build
+from tsal.detectors import Output, build
 from tsal.heatmaps import encode_distribution, encode_gaussian
 
 
@@ -115,3 +115,10 @@ def test_a_weighted_mean_counts_by_weight_and_an_empty_one_is_zero():
     values = torch.tensor([1.0, 5.0, torch.nan])
     assert losses.masked_mean(values, torch.tensor([3.0, 1.0, 0.0])).item() == pytest.approx(2.0)
     assert losses.masked_mean(values, torch.zeros(3)).item() == 0
+
+
+def test_mean_squared_distance_counts_cells_of_maps_that_count():
+    maps, target = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
+    maps[0, 0, 0, 0], maps[0, 1] = 2.0, 3.0
+    counted = torch.tensor([[1.0, 0.0, 1.0]])
+    assert losses.mean_squared_distance(maps, target, counted).item() == pytest.approx((4 / 4 + 0) / 2)

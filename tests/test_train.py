@@ -54,7 +54,7 @@ def run(tmp_path, paths, name, method="tsal", **training):
     crops, flow, warmup = paths
     settings = read_settings(write_settings(tmp_path, method, **training))
     out = tmp_path / name / "checkpoint.safetensors"
-    train_method(settings, warmup, crops, flow, out, tmp_path / name / "log.csv", 0, None, CPU)
+    train_method(settings, warmup, crops, None, flow, out, tmp_path / name / "log.csv", 0, None, CPU)
     return out
 
 
@@ -203,7 +203,7 @@ def test_a_gpu_that_is_not_there_is_refused_in_words():
 
 
 def test_rates_of_biases_and_heatmap_head_are_multiples_and_vectors_do_not_decay():
-    from tsal.detector import build
+    from tsal.detectors import build
     from tsal.settings import OptimizerSettings
 
     network = build("compact", 5)
@@ -230,6 +230,8 @@ def test_learning_rates_follow_their_schedules():
     epochs = {0: 1, 89: 1, 90: 2, 110: 4, 130: 8, 149: 8}
     for epoch, divisor in epochs.items():
         assert training_run.learning_rate(paper, epoch, 150) == pytest.approx(5e-5 / divisor)
+        assert training_run.learning_rate(paper, 40 + epoch, 190, warmup=40) == pytest.approx(5e-5 / divisor)
+    assert training_run.learning_rate(paper, 39, 190, warmup=40) == pytest.approx(5e-5)
 
 
 def test_termination_by_a_scheduler_is_an_interruption_too(tmp_path):
@@ -249,7 +251,7 @@ def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(
     settings = dataclasses.replace(read_settings(write_settings(tmp_path, "supervised", **still)), labels=0)
     warmup, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
     train_warm_up(settings, crops, warmup, tmp_path / "w.csv", 0, None, CPU, first)
-    train_method(settings, warmup, crops, None, out, tmp_path / "log.csv", 0, None, CPU)
+    train_method(settings, warmup, crops, None, None, out, tmp_path / "log.csv", 0, None, CPU)
     start, end = (load_detector(path, CPU).network.state_dict() for path in (first, out))
     assert all(torch.equal(start[name], end[name]) for name in start)
 

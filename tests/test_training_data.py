@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tsal.crops import open_crops
+from tsal.errors import InputError
 from tsal.flow import pairs, write_flow
 from tsal.settings import Settings, TrainingSettings, TsalSettings
 from tsal.training_data import TrainingData, generator
@@ -43,25 +44,17 @@ def test_only_the_budget_is_labelled_and_the_probe_lies_outside_of_it(store):
 
 def test_every_labelled_face_is_seen_once_before_any_comes_again(store):
     some = data(store)
-    some.store = dataclasses.replace(store)
+    images = np.zeros_like(store.images)
+    images[some.labelled] = (np.arange(len(some.labelled)) * 3).astype(np.uint8)[:, None, None, None]
+    some.store = dataclasses.replace(store, images=images)  # each crop's grey is its number
+    augmentation = dataclasses.replace(some.settings.training.augmentation, colour=0)
+    training = dataclasses.replace(some.settings.training, augmentation=augmentation)
+    some.settings = dataclasses.replace(some.settings, training=training)
     seen = []
-    original = some._labelled_tensors
-    rows = torch.arange(len(original[0]))
     for step in range(7):
-        marked = torch.zeros_like(original[0])
-        marked[:] = (rows * 3).to(torch.uint8).view(-1, 1, 1, 1)
-        some.__dict__["_labelled_tensors"] = (marked, *original[1:])
-        some.settings = dataclasses.replace(
-            some.settings,
-            training=dataclasses.replace(
-                some.settings.training,
-                augmentation=dataclasses.replace(some.settings.training.augmentation, colour=0),
-            ),
-        )
-        images = some.labelled_batch(step).images
-        grey = images[:, 0, 0, 0] * 0.229 + 0.485
+        grey = some.labelled_batch(step).images[:, 0, 0, 0] * 0.229 + 0.485
         seen += (grey * 255 / 3).round().long().tolist()
-    n = len(rows)
+    n = len(some.labelled)
     for start in range(0, len(seen) - n + 1, n):
         assert sorted(seen[start : start + n]) == list(range(n))
 
@@ -92,13 +85,20 @@ def test_still_images_are_clips_that_repeat_one_frame(store):
     assert torch.equal(batch.frames.images, batch.frames.neighbours) and not batch.frames.there.any()
 
 
+def test_the_paper_tracks_a_repeated_still_image_from_itself_but_for_the_first_time(store):
+    alone = dataclasses.replace(store, next=np.full(len(store), -1))
+    batch = data(alone, clip_frames=3, unlabelled_clips=2, neighbours="previous").unlabelled_batch(0)
+    assert batch.frames.tracked.tolist() == [False, True, True] * 2
+    assert torch.equal(batch.frames.images, batch.frames.neighbours) and not batch.frames.there.any()
+
+
 def test_flow_leads_from_each_frame_to_its_neighbour_and_back(store, tmp_path):
     write_flow(store, tmp_path / "train.npy", "dis", 2)
     flow = np.array(np.load(tmp_path / "train.npy"))
     flow[:, 0], flow[:, 1] = 1.0, -1.0  # forward and backward, recognisable
     some = data(store, flow=flow)
     first, second = pairs(store)[4]
-    frames = some.frames(np.array([second, first, first]), np.array([first, second, first]))
+    frames = some.frames(np.array([second, first, first]), np.array([first, second, -1]))
     assert frames.there[:, 0, 0, 0].tolist() == [-1.0, 1.0, 0.0]
     assert frames.back[:, 0, 0, 0].tolist() == [1.0, -1.0, 0.0]
     assert frames.tracked.tolist() == [True, True, False]
@@ -107,9 +107,32 @@ def test_flow_leads_from_each_frame_to_its_neighbour_and_back(store, tmp_path):
 def test_the_papers_neighbour_is_the_frame_before_and_a_first_frame_has_none(store):
     windows = data(store, clip_frames=3).windows
     previous = data(store, clip_frames=3, neighbours="previous")._neighbours(windows)
-    assert (previous[:, 0] == windows[:, 0]).all() and (previous[:, 1:] == windows[:, :-1]).all()
+    assert (previous[:, 0] == -1).all() and (previous[:, 1:] == windows[:, :-1]).all()
     both = data(store, clip_frames=3, neighbours="both")._neighbours(windows)
-    assert (both[:, 0] == windows[:, 1]).all() and (both[:, 1:] == windows[:, :-1]).all()
+    repeated = np.roll(windows, 1, 1) == windows
+    assert (both[:, 0] == windows[:, 1]).all()
+    assert (both[:, 1:] == np.where(repeated, -1, np.roll(windows, 1, 1))[:, 1:]).all()
+
+
+def test_frames_of_a_pool_are_unlabelled_and_labels_come_from_the_store(store):
+    pool = dataclasses.replace(store, images=255 - np.array(store.images), face=np.char.add("other ", store.face))
+    some = data(store)
+    some.pool = pool
+    assert len(some.labelled) == round(0.2 * store.visible.any(1).sum())
+    assert np.isin(some.probe, np.flatnonzero(pool.visible.any(1))).all()
+    batch = some.unlabelled_batch(0)
+    rows = some.windows[torch.randint(len(some.windows), (8,), generator=generator(0, "unlabelled", 0)).numpy()]
+    assert torch.equal(batch.frames.images, torch.from_numpy(pool.images[rows.reshape(-1)]))
+    some.__dict__.pop("probe")
+    some.pool = dataclasses.replace(pool, points=pool.points[:, :19], visible=pool.visible[:, :19])
+    assert not len(some.probe)  # other landmarks: nothing to measure by
+
+
+def test_a_pool_of_other_crops_is_refused(store):
+    one = data(store)
+    small = dataclasses.replace(store, images=store.images[:, :-2, :-2])
+    with pytest.raises(InputError, match=r"unlabelled crops are 62 px for an input of 48, the labelled ones 64 px"):
+        dataclasses.replace(one, pool=small)
 
 
 def test_the_same_step_gives_the_same_batches(store):
@@ -126,6 +149,8 @@ def test_annotated_landmarks_are_learned_where_they_are_hidden_too(store):
     visible[row, :10] = False
     points[row, 10:12] = np.nan
     visible[row, 10:12] = False
-    some.store = dataclasses.replace(store, points=points, visible=visible)
-    annotated = some._labelled_tensors[2][0]
-    assert annotated[:10].all() and not annotated[10:12].any() and annotated[12:].all()
+    images = np.array(store.images)
+    some.store = dataclasses.replace(store, points=points, visible=visible, images=images)
+    batches = [some.labelled_batch(step).annotated for step in range(len(some.labelled) // 4 + 1)]
+    hidden = [annotated for annotated in torch.cat(batches) if not annotated[10:12].any()]
+    assert hidden and all(annotated[:10].all() and annotated[12:].all() for annotated in hidden)

@@ -73,7 +73,7 @@ def planned(process: subprocess.CompletedProcess) -> dict[str, int]:
     assert process.returncode == 0, process.stdout + process.stderr
     table = re.search(r"Job stats:\n.*\n-.*\n((?:\w+ +\d+\n)+)", process.stdout + process.stderr)
     rows = (line.split() for line in table[1].splitlines()) if table else ()
-    return {rule: int(count) for rule, count in rows if rule not in ("total", "all")}
+    return {rule: int(count) for rule, count in rows if rule not in ("total", "all", "paper")}
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_every_step_leaves_a_log_and_its_cost(built):
     rules = [
         "download",
         "index",
-        "crop/train",
-        "flow/dis/train",
+        "crop/96px_0.2_1.3333333/train",
+        "flow/dis/96px_0.2_1.3333333/train",
         "train/tsal/0.05/seed0",
         "table",
         "figure_ced",
@@ -194,7 +194,7 @@ def test_each_job_runs_one_command_that_is_printed_and_understood(first_plan):
 
 
 def test_single_keys_can_be_set_on_the_command_line(folder):
-    arguments = ("seeds=[0,1,2]", "labels=[0.05, 1]", "methods={tsal: {filter_back: 0.6}}")
+    arguments = ("seeds=[0,1,2]", "labels=[0.05, n7]", "methods={tsal: {filter_back: 0.6}}")
     assert planned(snakemake(folder, "-n", "--config", *arguments))["train"] == 3 * 2 * 2 * len(BENCHMARKS)
 
 
@@ -330,6 +330,62 @@ def test_a_method_that_is_not_run_leaves_its_runs_and_the_table_is_made_anew(pla
     assert "table" in jobs
 
 
+# --- the paper ---
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess:
+    """A dry run of `paper` where none of its raw data is there."""
+    return snakemake(new_folder(tmp_path_factory.mktemp("paper")), "-n", "paper")
+
+
+def test_the_paper_can_be_listed_without_its_data_and_says_what_is_needed(listed):
+    jobs = planned(listed)
+    assert (jobs["table"], jobs["table_published"], jobs["figure_trajectory"]) == (3, 3, 1)
+    output = listed.stdout + listed.stderr
+    for name, archive in (("300w", "afw.zip"), ("aflw", "aflw.tar.gz"), ("300vw", "300VW_Dataset_2015_12_14.zip")):
+        assert output.count(f"Needed: {name}: {archive}") == (name != "300w")  # that can be downloaded
+    assert jobs["download"] == 4  # the pool of ytf, too
+    for target in ("tables/300vw_categories.csv", "tables/300w_on_300vw.csv", "figures/aflw_filter.png"):
+        assert f"results/{target}" in output
+
+
+def test_each_command_of_the_paper_is_understood(listed):
+    from tsal import cli
+
+    commands = re.findall(r"^Shell command: tsal (.*) 2>&1 \| tee -i logs/", listed.stdout, re.MULTILINE)
+    assert len(commands) == sum(planned(listed).values())
+    parsed = [cli.parser().parse_args(shlex.split(command)) for command in commands]
+    assert {p.kind for p in parsed if p.verb == "table"} == {"nme", "on", "published", "categories", "budgets", "study"}
+    (study,) = (p for p in parsed if p.verb == "table" and p.output.name == "300vw_parts.csv")
+    assert next(iter(json.loads(study.names))) == "tsal"
+    assert json.loads(study.names)["tsal_no_raf"] == "without averaging (RAF)"
+    (sweep,) = (p for p in parsed if p.verb == "figure" and p.output.name == "300vw_mu.png")
+    assert sorted(json.loads(sweep.values).values()) == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_methods_of_another_preset_see_other_crops_and_pools_are_given_with_their_flow(listed):
+    commands = re.findall(r"^Shell command: tsal (train .*) 2>&1 \| tee", listed.stdout, re.MULTILINE)
+    of = {re.search(r"runs/(\w+/\w+/[\w.]+)/", command)[1]: command for command in commands}
+    pooled = of["300w/tsal_pool_300vw/1"]
+    crops = "crops/256px_0.2_1.3333333"
+    assert f"--crops data/300w/{crops} --pool data/300vw/{crops}" in pooled
+    assert "--flow data/300vw/flow/dis/256px_0.2_1.3333333/train.npy" in pooled
+    assert "--flow " not in of["300w/tsal/1"]  # still images
+    paper = of["300vw/tsal_paper/1"]
+    flow = "data/300vw/flow/pwc/256px_0.2_1.3333333"
+    assert f"--flow {flow}/train.npy --flow-network {flow}/network.safetensors" in paper
+    assert "--flow-network" not in of["300w/tsal_paper/1"]
+
+
+def test_the_paper_is_not_begun_without_its_data(folder):
+    process = snakemake(folder, "--cores", "1", "paper")
+    assert process.returncode != 0
+    assert "aflw: aflw.tar.gz, AFLWinfo_release.mat not found in data/raw/aflw/" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not (folder / "data/aflw").exists()
+
+
 # --- what is kept ---
 
 
@@ -393,7 +449,7 @@ def private_benchmark(tmp_path: Path) -> Path:
         tmp_path,
         "import dataclasses",
         "from tsal import benchmarks",
-        "changes = {'name': 'private', 'url': None, 'how_to_get': 'ask its owners for it'}",
+        "changes = {'name': 'private', 'urls': {}, 'how_to_get': 'ask its owners for it'}",
         "benchmarks._registry()['private'] = dataclasses.replace(benchmarks.get('ytf'), **changes)",
     )
 
@@ -410,7 +466,10 @@ def without_anny(tmp_path: Path) -> Path:
 
 
 NO_ANNY = "synth: rendering the benchmark synth needs the package anny: pip install 'tsal[synth]'"
-MISSING = "private: train-test-data.zip not found in data/raw/private/; ask its owners for it and put it there as it is"
+MISSING = (
+    "private: train-test-data.zip not found in data/raw/private/; for train-test-data.zip, ask its owners for it; "
+    "then put it there as it is"
+)
 
 
 def test_all_skips_what_is_missing_and_says_so_once(folder, private_benchmark):
@@ -428,8 +487,10 @@ def test_all_downloads_nothing_unless_it_may_and_says_so_once(folder):
     assert "index ytf" not in process.stdout
     said = re.findall(r"Skipped (.*)", process.stdout + process.stderr)
     assert len(said) == 1
-    assert said[0].startswith("ytf: train-test-data.zip not found in data/raw/ytf/; download it from http")
-    assert said[0].endswith(" and put it there as it is, or set download: true to have it downloaded")
+    assert said[0].startswith(
+        "ytf: train-test-data.zip not found in data/raw/ytf/; download train-test-data.zip from h"
+    )
+    assert said[0].endswith("; then put it there as it is, or set download: true to have it downloaded")
 
 
 def test_all_downloads_what_is_missing_where_it_may(folder):
@@ -509,7 +570,7 @@ def test_the_slurm_profile_submits_each_rule_with_its_resources(folder):
 def test_the_slurm_profile_knows_every_rule_that_is_submitted(folder):
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
     rules = snakemake(folder, "--list-rules").stdout.split()
-    local = {"all", "download", "settings", "index_settings"}
+    local = {"all", "paper", "download", "settings", "index_settings"}
     assert set(profile["set-resources"]) == {rule for rule in rules if rule.isidentifier()} - local
     assert all({"mem_mb", "runtime"} <= set(needs) for needs in profile["set-resources"].values())
     assert {rule for rule, needs in profile["set-resources"].items() if needs.get("gpu")} == {

@@ -9,10 +9,11 @@ def supervised(run: Run, data: TrainingData, start: int, stop: int) -> str:
     """Labelled faces only: the warm-up goes on to the end of the schedule.
 
     Returns:
-        Which network is better on validation people at the end, "raw" or "averaged"; they are one after no step.
+        Which network is better on validation people at the end, "raw" or "averaged"; the averaged one after no step,
+        when they are one, and where nobody validates.
     """
     warm_up(run, data, start, stop)
-    if start == stop:
+    last = run.log[-1] if start < stop else {}
+    if "val_nme_raw" not in last:
         return "averaged"
-    last = run.log[-1]
     return min(("averaged", "raw"), key=lambda name: last[f"val_nme_{name}"])

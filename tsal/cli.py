@@ -20,6 +20,7 @@ from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.faces import read_faces
 from tsal.files import atomic_path
 from tsal.landmarks import SCHEMES
+from tsal.metrics import THRESHOLD
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -27,17 +28,14 @@ _RAW_DIR = "holds <benchmark>/<archive>"
 
 def settings(arguments: argparse.Namespace) -> None:
     """Write a run's settings, given as JSON, as YAML."""
-    try:
-        values = json.loads(arguments.json)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--json: found no JSON ({error}); expected the settings as one JSON object") from error
+    values = _read_json("--json", arguments.json)
     with atomic_path(arguments.output) as temporary:
         temporary.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 def download(arguments: argparse.Namespace) -> None:
-    """Download a benchmark's archive into raw_dir, where its owners give a plain address."""
-    print(benchmarks.get(arguments.benchmark).download(arguments.raw_dir))
+    """Download a benchmark's archives into raw_dir, where its owners give plain addresses."""
+    print(*benchmarks.get(arguments.benchmark).download(arguments.raw_dir), sep="\n")
 
 
 def render(arguments: argparse.Namespace) -> None:
@@ -52,7 +50,18 @@ def index(arguments: argparse.Namespace) -> None:
     if arguments.shards:
         benchmark.index_shards(arguments.shards, arguments.images, arguments.output)
         return
-    benchmark.index(arguments.raw_dir, arguments.images, arguments.output, arguments.max_people)
+    options = _read_yaml(arguments.settings).get("options", {}) if arguments.settings else {}
+    benchmark.index(arguments.raw_dir, arguments.images, arguments.output, options)
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read as settings ({error}); expected YAML") from error
+    if not isinstance(values, dict) or not isinstance(values.get("options", {}), dict):
+        raise InputError(f"{path}: found no section of settings; expected `options` with keys and values")
+    return values
 
 
 def crop(arguments: argparse.Namespace) -> None:
@@ -74,9 +83,28 @@ def flow(arguments: argparse.Namespace) -> None:
     """Compute the optical flow between neighbouring frames of the clips of a store."""
     from tsal.crops import open_crops
     from tsal.flow import write_flow
+    from tsal.training_run import choose_device
 
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
-    write_flow(store, arguments.output, arguments.tracker, arguments.threads or os.cpu_count() or 1)
+    threads, device = arguments.threads or os.cpu_count() or 1, choose_device(arguments.device)
+    write_flow(store, arguments.output, arguments.tracker, threads, network=arguments.network, device=device)
+
+
+def train_flow(arguments: argparse.Namespace) -> None:
+    """Train the network of tracker pwc, without labels, on the clips of a store."""
+    from tsal.crops import open_crops
+    from tsal.flow import training
+    from tsal.training_run import choose_device
+
+    training.train_flow(
+        open_crops(arguments.crops.parent, arguments.crops.stem),
+        arguments.output,
+        arguments.log,
+        seed=arguments.seed,
+        steps=arguments.steps or training.STEPS,
+        device=choose_device(arguments.device),
+        threads=arguments.threads,
+    )
 
 
 def warmup(arguments: argparse.Namespace) -> None:
@@ -107,7 +135,9 @@ def train(arguments: argparse.Namespace) -> None:
         read_settings(arguments.settings),
         arguments.warmup,
         arguments.crops,
+        arguments.pool,
         arguments.flow,
+        arguments.flow_network,
         arguments.output,
         arguments.log,
         arguments.seed,
@@ -117,16 +147,19 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Find the landmarks of a table of faces, in image pixels."""
-    from tsal.predict import load_detector, predict_faces, write_predictions
+    """Find the landmarks of faces, in image pixels: of a table of faces, or of packed crops."""
+    from tsal.crops import open_crops
+    from tsal.predict import load_detector, predict_crops, predict_faces, write_predictions
     from tsal.training_run import be_deterministic, choose_device
 
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
-    faces = read_faces(arguments.faces, need_points=False)
-    if arguments.split is not None:
-        faces = faces[faces["split"] == arguments.split]
-    write_predictions(predict_faces(load_detector(arguments.checkpoint, device), faces, device), arguments.output)
+    detector = load_detector(arguments.checkpoint, device)
+    if arguments.faces.suffix == ".npy":
+        found = predict_crops(detector, open_crops(arguments.faces.parent, arguments.faces.stem), device)
+    else:
+        found = predict_faces(detector, read_faces(arguments.faces, need_points=False), device)
+    write_predictions(found, arguments.output)
 
 
 def score(arguments: argparse.Namespace) -> None:
@@ -147,10 +180,26 @@ def score(arguments: argparse.Namespace) -> None:
 
 
 def table(arguments: argparse.Namespace) -> None:
-    """Write a benchmark's table of NME, and whether methods differ significantly."""
-    from tsal.tables import write_table
+    """Write a table from the scores of runs: CSV, Markdown and LaTeX."""
+    from tsal import tables
 
-    write_table(arguments.benchmark, arguments.scores, arguments.faces, arguments.output)
+    benchmark, scores, faces = arguments.benchmark, arguments.scores, arguments.faces
+    if arguments.kind == "nme":
+        tables.write_table(benchmark, scores, faces, arguments.output)
+    elif arguments.kind == "on":
+        tables.write_transfer(benchmark, scores, faces, arguments.output)
+    elif arguments.kind == "published":
+        tables.write_published(benchmark, scores, arguments.output)
+    elif arguments.kind == "categories":
+        inner = [path.with_name("scores_49.csv") for path in scores]
+        tables.write_categories(benchmark, scores, inner, arguments.output, thresholds=arguments.thresholds)
+    else:
+        names = _read_json("--names", arguments.names)
+        if arguments.kind == "budgets":
+            tables.write_budgets(benchmark, scores, arguments.output, names=names)
+            return
+        about = arguments.title, benchmark, scores, faces, names, next(iter(names))
+        tables.write_study(*about, arguments.output, thresholds=arguments.thresholds)
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -159,18 +208,35 @@ def figure(arguments: argparse.Namespace) -> None:
     from tsal.contact_sheet import draw_faces
     from tsal.overlay import draw_overlay
 
-    if arguments.kind == "faces":
-        if len(arguments.inputs) != 1:
-            raise InputError(f"figure faces: found {len(arguments.inputs)} inputs; expected one face table")
-        draw_faces(arguments.inputs[0], arguments.output)
-        return
-    if arguments.kind == "overlay":
-        if arguments.faces is None:
-            raise InputError("figure overlay: --faces is missing; expected the face table of the predictions")
-        draw_overlay(arguments.inputs, arguments.faces, arguments.output)
-        return
-    draw = {"ced": figures.draw_ced, "training": figures.draw_training, "signals": figures.draw_signals}
-    draw[arguments.kind](arguments.inputs, arguments.output)
+    inputs, faces, output = arguments.inputs, arguments.faces, arguments.output
+    if arguments.kind == "faces" and len(inputs) != 1:
+        raise InputError(f"figure faces: found {len(inputs)} inputs; expected one face table")
+    if arguments.kind in ("overlay", "trajectory", "budgets") and faces is None:
+        raise InputError(f"figure {arguments.kind}: --faces is missing; expected the face table of the runs")
+    draw = {
+        "faces": lambda: draw_faces(inputs[0], output),
+        "ced": lambda: figures.draw_ced(inputs, output, thresholds=arguments.thresholds),
+        "training": lambda: figures.draw_training(inputs, output),
+        "signals": lambda: figures.draw_signals(inputs, output),
+        "overlay": lambda: draw_overlay(inputs, faces, output),
+        "sweep": lambda: figures.draw_sweep(
+            arguments.parameter, _read_json("--values", arguments.values), inputs, output
+        ),
+        "budgets": lambda: figures.draw_budgets(inputs, faces, output),
+        "trajectory": lambda: figures.draw_trajectory(inputs, faces, output),
+        "jitter": lambda: figures.draw_jitter(inputs, output),
+    }
+    draw[arguments.kind]()
+
+
+def _read_json(option: str, text: str) -> dict:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{option}: found no JSON ({error}); expected one JSON object") from error
+    if not isinstance(values, dict) or not values:
+        raise InputError(f"{option}: found {text}; expected a JSON object with one entry at least")
+    return values
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -187,7 +253,7 @@ def parser() -> argparse.ArgumentParser:
 
     def verb(function, output: bool = True) -> argparse.ArgumentParser:
         line = function.__doc__.splitlines()[0]
-        added = verbs.add_parser(function.__name__, help=line, description=line)
+        added = verbs.add_parser(function.__name__.replace("_", "-"), help=line, description=line)
         added.set_defaults(run=function)
         if output:
             added.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
@@ -206,8 +272,17 @@ def parser() -> argparse.ArgumentParser:
     _crop_arguments(verb(crop))
     added = verb(flow)
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
-    added.add_argument("--tracker", default="dis", help="optical flow by name (default: dis)")
-    added.add_argument("--threads", type=int)
+    added.add_argument(
+        "--tracker", default="dis", help="optical flow by name: dis, pwc, raft, raft_small (default: dis)"
+    )
+    added.add_argument("--network", type=Path, help="weights: of pwc by train-flow; of raft, if not torchvision's")
+    _machine_arguments(added)
+    added = verb(train_flow)
+    added.add_argument("crops", type=Path, help="CROPS/train.npy")
+    added.add_argument("--steps", type=int)
+    added.add_argument("--seed", type=int, required=True)
+    added.add_argument("--log", type=Path, required=True, help="log.csv to write")
+    _machine_arguments(added)
     for function in (warmup, train):
         _training_arguments(verb(function), function is train)
     _predict_arguments(verb(predict))
@@ -216,16 +291,8 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--faces", type=Path, required=True)
     added.add_argument("--benchmark", required=True)
     added.add_argument("--points", choices=list(SCHEMES), help="only these landmarks, such as 51: no jaw line")
-    added = verb(table)
-    added.add_argument("scores", type=Path, nargs="+", help="scores.csv of the runs, each in its run's folder")
-    added.add_argument("--benchmark", required=True)
-    added.add_argument("--faces", type=Path, required=True)
-    added = verb(figure)
-    added.add_argument("kind", choices=("faces", "ced", "training", "signals", "overlay"))
-    added.add_argument(
-        "inputs", type=Path, nargs="+", help="scores.csv, log.csv or predictions.csv of the runs; face table (faces)"
-    )
-    added.add_argument("--faces", type=Path, help="face table (overlay)")
+    _table_arguments(verb(table))
+    _figure_arguments(verb(figure))
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top
 
@@ -236,7 +303,7 @@ def _index_arguments(verb: argparse.ArgumentParser) -> None:
     source.add_argument("--raw-dir", type=Path, help=_RAW_DIR)
     source.add_argument("--shards", type=Path, nargs="+", metavar="ZIP", help="all shards, of a rendered benchmark")
     verb.add_argument("--images", type=Path, required=True, help="folder to unpack the images into")
-    verb.add_argument("--max-people", type=int, help="only the first so many people (with --raw-dir)")
+    verb.add_argument("--settings", type=Path, help="index.yaml, whose `options` say what to take (with --raw-dir)")
 
 
 def _crop_arguments(verb: argparse.ArgumentParser) -> None:
@@ -253,21 +320,53 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
     verb.add_argument("--crops", type=Path, required=True, help="folder of the packed crops")
     if method:
         verb.add_argument("--warmup", type=Path, required=True, help="state that the warm-up left")
-        verb.add_argument("--flow", type=Path, help="flow of the training crops, where the method tracks")
+        verb.add_argument("--pool", type=Path, help="folder of the crops of the unlabelled frames, if not --crops")
+        verb.add_argument("--flow", type=Path, help="flow of the unlabelled frames, where the method tracks")
+        verb.add_argument("--flow-network", type=Path, help="network of the tracker, where the method adapts it")
     else:
         verb.add_argument("--pretrained", type=Path, help="checkpoint of the detector to start from")
     verb.add_argument("--seed", type=int, required=True)
+    _machine_arguments(verb)
+    verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
+
+
+def _table_arguments(verb: argparse.ArgumentParser) -> None:
+    kinds = ("nme", "on", "published", "categories", "budgets", "study")
+    verb.add_argument("scores", type=Path, nargs="+", help="scores.csv of the runs, each in its run's folder")
+    verb.add_argument("--kind", choices=kinds, default="nme", help="default: nme")
+    verb.add_argument("--benchmark", required=True)
+    verb.add_argument("--faces", type=Path, required=True, help="face table of the benchmark")
+    verb.add_argument("--title", default="", help="of a study")
+    verb.add_argument("--names", help="JSON: how each method is called (study, budgets); the first is the reference")
+    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
+
+
+def _figure_arguments(verb: argparse.ArgumentParser) -> None:
+    kinds = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets", "trajectory", "jitter")
+    verb.add_argument("kind", choices=kinds)
+    verb.add_argument(
+        "inputs", type=Path, nargs="+", help="scores.csv, log.csv or predictions.csv of the runs; face table (faces)"
+    )
+    verb.add_argument("--faces", type=Path, help="face table (overlay, trajectory, budgets)")
+    verb.add_argument("--parameter", help="what is swept (sweep)")
+    verb.add_argument("--values", help="JSON: its value of each method (sweep)")
+    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of the AUC, in percent (ced)")
+
+
+def _machine_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--threads", type=int)
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
-    verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
 
 
 def _predict_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
-    verb.add_argument("faces", type=Path, help=".csv or .parquet with image, box_x0, box_y0, box_x1, box_y1")
-    verb.add_argument("--split", help="only the faces of this split")
-    verb.add_argument("--threads", type=int)
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    verb.add_argument(
+        "faces",
+        type=Path,
+        help=".csv or .parquet with image (and frame, where it is a video), box_x0, box_y0, box_x1, box_y1; "
+        "or packed crops, SPLIT.npy",
+    )
+    _machine_arguments(verb)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -5,15 +5,17 @@ The order of things in one step is that of the paper: student step, teacher step
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from tsal import losses
 from tsal.augment import rename_mirrored, to_view
-from tsal.detector import Detector, Output
+from tsal.detectors import Detector, Output
+from tsal.flow.adaptation import adaptation_loss, flow_between
 from tsal.settings import Settings
-from tsal.sources import Look, Signal, fuse, maps_in_view, observe
+from tsal.sources import Frames, Look, Signal, fuse, maps_in_view, observe
 from tsal.training_data import LabelledBatch, TrainingData, UnlabelledBatch
 from tsal.training_run import Run
 
@@ -78,8 +80,13 @@ def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) ->
         loss = sup_teacher + method.teacher_weight * weight * from_source
         run.optimizer_step("teacher", loss, n, method.teacher_rate)
 
+        # The networks that track, where they are adapted, learn to agree with the detector that looks through them.
+        adapt_flow(run, data, unlabelled, n)
+
         # 3. Recursive average filtering: theta_T <- lambda theta_T + (1 - lambda) theta_S.
         filter_recursively(teacher, student, method.filter)
+        if method.adapt_flow:
+            filter_recursively(run.networks["teacher_flow"], run.networks["student_flow"], method.filter)
         if method.filter_back is not None:
             filter_recursively(student, teacher, method.filter_back)
 
@@ -111,13 +118,34 @@ def observe_sources(run: Run, data: TrainingData, batch: UnlabelledBatch) -> tup
     student, teacher = run.networks["student"], run.networks["teacher"]
     if method.observer == "teacher":
         wanted = tuple(dict.fromkeys((*method.sources, single)))
-        signals, looks = observe(teacher, batch.frames, wanted, data.scheme, input_px)
+        signals, looks = observe(teacher, frames_of(run, "teacher", batch), wanted, data.scheme, input_px)
         own = signals
     else:
-        signals, _ = observe(student, batch.frames, method.sources, data.scheme, input_px)
-        own, looks = observe(teacher, batch.frames, (single,), data.scheme, input_px)
+        signals, _ = observe(student, frames_of(run, "student", batch), method.sources, data.scheme, input_px)
+        own, looks = observe(teacher, frames_of(run, "teacher", batch), (single,), data.scheme, input_px)
     fused = fuse({name: signals[name] for name in method.sources}, method.fusion)
     return fused, (own[single], looks[single])
+
+
+def frames_of(run: Run, who: str, batch: UnlabelledBatch) -> Frames:
+    """The frames with the flow that student or teacher see: that of their own flow network where they have one."""
+    network, frames = run.networks.get(f"{who}_flow"), batch.frames
+    if network is None:
+        return frames
+    there, back = flow_between(network, frames.images, frames.neighbours)
+    tracked = frames.tracked.view(-1, 1, 1, 1)
+    return replace(frames, there=there * tracked, back=back * tracked)
+
+
+def adapt_flow(run: Run, data: TrainingData, batch: UnlabelledBatch, step: int) -> None:
+    """One step of the flow networks of student and teacher, where they have one; see tsal.flow.adaptation."""
+    frames = batch.frames
+    for who in ("student", "teacher"):
+        if (flow := run.networks.get(f"{who}_flow")) is not None:
+            pictures = frames.images, frames.neighbours, frames.tracked
+            input_px = data.settings.detector.input_px
+            loss = adaptation_loss(flow, run.networks[who], *pictures, data.scheme, input_px)
+            run.optimizer_step(f"{who}_flow", loss, step)
 
 
 def trust(data: TrainingData, signal: Signal, batch: UnlabelledBatch) -> tuple[Tensor, Tensor]:
@@ -139,12 +167,15 @@ def trust(data: TrainingData, signal: Signal, batch: UnlabelledBatch) -> tuple[T
 def student_loss(
     data: TrainingData, student: Detector, output: Output, target: Signal, batch: UnlabelledBatch
 ) -> Tensor:
-    """Distance of the student's landmarks from the fused target."""
+    """Distance of the student's landmarks from the fused target.
+
+    "mse" (the paper): mean of squared px, divided by 2 x annotated frames as the release divides all of its loss.
+    """
     settings = data.settings
     points, belief = trust(data, target, batch)
     predicted = student.decode(output)
     if settings.tsal.loss == "mse":
-        return losses.masked_mean((predicted - points).square().mean(-1), belief)
+        return losses.masked_mean((predicted - points).square().mean(-1), belief) / (2 * settings.training.batch)
     coordinate = losses.coordinate_loss(predicted, points, belief, settings.detector.input_px)
     heatmap = losses.heatmap_loss(student, output, points, belief)
     weights = settings.training.loss
@@ -155,11 +186,16 @@ def student_loss(
 def teacher_loss(
     data: TrainingData, teacher: Detector, output: Output, source: tuple[Signal, Look], batch: UnlabelledBatch
 ) -> Tensor:
-    """Distance of the teacher's heatmaps, every stage, from those that its single source shows for the same frames."""
+    """Distance of the teacher's heatmaps, every stage, from those that its single source shows for the same frames.
+
+    "mse" (the paper): mean of squared differences, divided by 2 x annotated frames; distributions by their divergence.
+    """
     signal, look = source
     _, belief = trust(data, signal, batch)
-    share = belief.mean() if data.settings.tsal.loss == "robust" else 1.0
-    distance = losses.distribution_distance if teacher.distribution else losses.squared_distance
+    literal = data.settings.tsal.loss == "mse"
+    share = 1 / (2 * data.settings.training.batch) if literal else belief.mean()
+    squares = losses.mean_squared_distance if literal else losses.squared_distance
+    distance = losses.distribution_distance if teacher.distribution else squares
     loss = output.centre.new_zeros(())
     for stage, seen in zip(output.stages, look.output.stages, strict=True):
         if teacher.distribution:

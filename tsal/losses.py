@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsal.detector import Detector, Output
+from tsal.detectors import Detector, Output
 from tsal.heatmaps import encode_distribution, encode_gaussian
 
 
@@ -39,6 +39,11 @@ def squared_distance(maps: Tensor, target: Tensor, counted: Tensor) -> Tensor:
     faces = (counted > 0).any(1).sum().clamp_min(1)
     squares = (maps - target).square().sum((2, 3))
     return (squares * counted).sum() / (2 * faces)
+
+
+def mean_squared_distance(maps: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Mean squared difference of the cells of maps (B, M, h, w) that count (B, M)."""
+    return masked_mean((maps - target).square().mean((2, 3)), counted)
 
 
 def distribution_distance(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from tsal.errors import InputError
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """See `detector.build`; expand and margin are the geometry of the crops, see `crops`.
+    """See `detectors.build`; expand and margin are the geometry of the crops, see `crops`.
 
     weights: what the trunk starts from: "imagenet" (vgg16_cpm), a .safetensors file, "none" for random weights, or
     "auto": imagenet where the detector has such weights.
@@ -34,7 +34,8 @@ class DetectorSettings:
 class OptimizerSettings:
     """adamw or sgd (Nesterov); rates of biases and of the heatmap head are multiples of learning_rate.
 
-    schedule: "cosine" to zero after `linear_steps` of linear growth, or "halving" at 60, 73 and 87 % of all steps.
+    schedule: "cosine" to zero after `linear_steps` of linear growth, or "halving" at 60, 73 and 87 % of
+    the steps after the warm-up.
     """
 
     name: str = "adamw"
@@ -76,6 +77,8 @@ class TsalSettings:
     filter_back: the student keeps this share of itself and takes the rest from the teacher; null leaves it alone.
     clip_frames: frames a clip, T; unlabelled_clips: clips a step.
     tracker: optical flow by name, see `flow.TRACKERS`.
+    adapt_flow: the tracker's networks, one of the student and one of the teacher, go on learning (the paper); with pwc.
+    pool: benchmark whose training frames are the unlabelled ones; null for the run's own.
     neighbours: "previous" tracks each frame from the one before (the paper), "both" the first frame from the next.
     """
 
@@ -96,6 +99,8 @@ class TsalSettings:
     unlabelled_clips: int = 8
     tracker: str = "dis"
     neighbours: str = "both"
+    adapt_flow: bool = False
+    pool: str | None = None
 
     def __post_init__(self) -> None:
         if self.fusion != "confidence" and set(self.sources) != {"tracking", "offsets"}:
@@ -103,6 +108,8 @@ class TsalSettings:
                 f"fusion {self.fusion} mixes the sources tracking and offsets, found {', '.join(self.sources)}; "
                 "name these two, or use fusion: confidence"
             )
+        if self.adapt_flow and self.tracker != "pwc":
+            raise InputError(f"adapt_flow: found tracker {self.tracker}; expected pwc, the one that can learn")
 
 
 @dataclass(frozen=True)
@@ -131,12 +138,12 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run depends on besides its data and its seed."""
+    """What a run depends on besides its data and its seed; labels is a budget, see `labels`."""
 
     benchmark: str
     method: str
     algorithm: str
-    labels: float
+    labels: float | str
     scheme: str = "68"
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)

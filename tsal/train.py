@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from tsal.baselines import supervised
-from tsal.crops import CropStore, apply_affine, open_crops
+from tsal.cropping import apply_affine
+from tsal.crops import CropStore, open_crops
+from tsal.detectors import Detector
 from tsal.errors import InputError
 from tsal.files import sha256
 from tsal.flow import open_flow
+from tsal.flow.pwc import load_network
 from tsal.landmarks import SCHEMES
 from tsal.learning import learn_asynchronously, warm_up
 from tsal.metrics import nme
@@ -37,6 +40,7 @@ ALGORITHMS: dict[str, tuple[dict[str, str], Algorithm]] = {
     "supervised": ({"raw": "raw", "averaged": "averaged"}, supervised),
     "tsal": ({"student": "raw", "teacher": "raw"}, train_tsal),
 }
+MOST_MEASURED = 1000  # validation faces; of more, every second, third, ...
 LEARNING = ("raw", "student", "teacher")  # networks with an optimiser
 
 
@@ -77,7 +81,9 @@ def train_method(
     settings: Settings,
     warmup: Path,
     crops: Path,
+    pool: Path | None,
     flow: Path | None,
+    flow_network: Path | None,
     out: Path,
     log: Path,
     seed: int,
@@ -85,6 +91,11 @@ def train_method(
     device: torch.device,
 ) -> None:
     """Train a method from the warm-up; `out` is the checkpoint of the network that it ships.
+
+    Args:
+        pool: folder of the crops whose training split is unlabelled, None for `crops`.
+        flow: of the unlabelled frames, where the method tracks.
+        flow_network: of the tracker, where the method adapts it.
 
     Raises:
         InputError: unknown algorithm, unusable inputs, or a warm-up made with other settings.
@@ -94,20 +105,33 @@ def train_method(
         raise InputError(f"method {settings.algorithm!r} is not known; known: {', '.join(ALGORITHMS)}")
     starts, algorithm = ALGORITHMS[settings.algorithm]
     store = open_crops(crops, "train")
-    data = TrainingData(settings, store, open_flow(flow, store) if flow else None, seed, device)
-    run = _new_run(settings, starts, device, f"{settings.method}, {settings.labels:g} labels, seed {seed}")
+    other = open_crops(pool, "train") if pool else None
+    data = TrainingData(settings, store, open_flow(flow, other or store) if flow else None, seed, device, other)
+    run = _new_run(settings, starts, device, f"{settings.method}, labels {settings.labels}, seed {seed}")
     run.measure = Measurements(data, open_crops(crops, "validation"))
     first, steps = settings.training.warmup_steps, settings.training.steps
     if run.load(warmup, starts) != first:
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
+    if settings.algorithm == "tsal" and settings.tsal.adapt_flow:
+        _add_flow_networks(run, flow_network, settings)
     run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
-    run.identity = _identity(settings, seed, crops / "train.npz", warmup)
+    others = [path for path in (pool and pool / "train.npz", flow_network) if path]
+    run.identity = _identity(settings, seed, crops / "train.npz", warmup, *others)
     shipped = run.networks[algorithm(run, data, first, first + steps)]
     detector = LandmarkDetector(shipped, settings.detector, data.scheme)
     about = {"benchmark": settings.benchmark, "method": settings.method}
-    detector.save(out, **about, labels=f"{settings.labels:g}", seed=str(seed))
+    detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
     run.write_log(log)
     run.state_path.unlink(missing_ok=True)
+
+
+def _add_flow_networks(run: Run, path: Path | None, settings: Settings) -> None:
+    """Give student and teacher a flow network each, with an optimiser."""
+    if path is None:
+        raise InputError(f"{settings.method}: adapt_flow needs the tracker's network; expected --flow-network FILE")
+    for name in ("student_flow", "teacher_flow"):
+        run.networks[name] = load_network(path).to(run.device)
+        run.optimizers[name] = make_optimizer(run.networks[name], settings.training.optimizer)
 
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
@@ -154,10 +178,14 @@ class Measurements:
     def __init__(self, data: TrainingData, validation: CropStore) -> None:
         self.data = data
         self.validation = validation
-        self.rows = np.flatnonzero(validation.visible.any(1))
+        annotated = np.flatnonzero(validation.visible.any(1))
+        self.rows = annotated[:: max(1, len(annotated) // MOST_MEASURED)]
 
     def __call__(self, run: Run) -> dict[str, float]:
-        figures = {f"val_nme_{name}": self._on_validation(network) for name, network in run.networks.items()}
+        figures = {}
+        if len(self.rows):
+            detectors = {name: network for name, network in run.networks.items() if isinstance(network, Detector)}
+            figures = {f"val_nme_{name}": self._on_validation(network) for name, network in detectors.items()}
         if "student" in run.networks and len(self.data.probe):
             figures |= self._noise(run)
         return {name: round(value, 4) for name, value in figures.items()}
@@ -170,7 +198,7 @@ class Measurements:
 
     def _noise(self, run: Run) -> dict[str, float]:
         """Error of each signal, of their fusion and of the teacher on the probe, all landmarks counted."""
-        method, store, rows = self.data.settings.tsal, self.data.store, self.data.probe
+        method, store, rows = self.data.settings.tsal, self.data.unlabelled, self.data.probe
         observer, scheme = run.networks[method.observer], self.data.scheme
         wanted = tuple(dict.fromkeys(("detection", *method.sources)))
         signals, _ = observe(observer, self.data.probe_frames, wanted, scheme, store.input_px)

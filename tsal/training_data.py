@@ -57,7 +57,9 @@ class UnlabelledBatch:
 class TrainingData:
     """The training split, seen through a label budget.
 
-    store: all training faces; flow: memory-mapped flow of its pairs or None where no method needs it.
+    store: all training faces.
+    flow: memory-mapped flow of the pairs of the unlabelled frames, or None where no method needs it.
+    pool: the store that unlabelled frames come from, where that is another one.
     """
 
     settings: Settings
@@ -65,6 +67,23 @@ class TrainingData:
     flow: np.ndarray | None
     seed: int
     device: torch.device
+    pool: CropStore | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.store) or not len(self.unlabelled):
+            raise InputError(
+                f"{self.settings.benchmark}: no training crops; expected a face table with faces to train on"
+            )
+        if (self.unlabelled.input_px, self.unlabelled.size) != (self.store.input_px, self.store.size):
+            raise InputError(
+                f"the unlabelled crops are {self.unlabelled.size} px for an input of {self.unlabelled.input_px}, the "
+                f"labelled ones {self.store.size} px for {self.store.input_px}; expected the same: make them anew"
+            )
+
+    @property
+    def unlabelled(self) -> CropStore:
+        """The store that unlabelled frames come from."""
+        return self.store if self.pool is None else self.pool
 
     @cached_property
     def scheme(self) -> Scheme:
@@ -74,43 +93,48 @@ class TrainingData:
     def labelled(self) -> np.ndarray:
         """Rows of the faces whose landmarks may be seen."""
         annotated = np.flatnonzero(self.store.visible.any(1))
-        chosen = labelled_faces(self.store.face[annotated].tolist(), self.settings.labels, self.seed)
+        of_faces = [part[annotated].tolist() for part in (self.store.face, self.store.clip, self.store.frame)]
+        faces, clips, frames = of_faces
+        chosen = labelled_faces(faces, self.settings.labels, self.seed, clips, frames)
         return np.flatnonzero(np.isin(self.store.face, chosen))
 
     @cached_property
     def probe(self) -> np.ndarray:
-        """Rows of annotated frames outside the label budget, on which signals are measured and never learned from."""
-        hidden = np.setdiff1d(np.flatnonzero(self.store.visible.any(1)), self.labelled)
+        """Rows of annotated unlabelled frames, on which signals are measured and never learned from.
+
+        None where the pool's landmarks are other ones.
+        """
+        if self.unlabelled.points.shape[1] != self.scheme.n_points:
+            return np.empty(0, int)
+        hidden = np.flatnonzero(self.unlabelled.visible.any(1))
+        if self.pool is None:
+            hidden = np.setdiff1d(hidden, self.labelled)
         order = torch.randperm(len(hidden), generator=generator(self.seed, "probe", 0)).numpy()
         return np.sort(hidden[order[: self.settings.training.probe]])
 
     @cached_property
     def windows(self) -> np.ndarray:
         """Rows (W, T) of consecutive frames of a clip; a clip shorter than T repeats its last frame."""
-        following = np.where(self.store.next >= 0, self.store.next, np.arange(len(self.store)))
-        columns = [np.arange(len(self.store))]
+        store = self.unlabelled
+        following = np.where(store.next >= 0, store.next, np.arange(len(store)))
+        columns = [np.arange(len(store))]
         for _ in range(self.settings.tsal.clip_frames - 1):
             columns.append(following[columns[-1]])
         windows = np.stack(columns, 1)
-        first = np.setdiff1d(windows[:, 0], following[self.store.next >= 0])
+        first = np.setdiff1d(windows[:, 0], following[store.next >= 0])
         full = windows[:, -1] != windows[:, -2] if windows.shape[1] > 1 else np.ones(len(windows), bool)
         return windows[full | np.isin(windows[:, 0], first)]
 
     @cached_property
     def pair_of(self) -> np.ndarray:
         """(N,) index into the flow for the pair that begins at each row, or -1."""
-        index = np.full(len(self.store), -1)
-        rows = pairs(self.store)[:, 0]
+        index = np.full(len(self.unlabelled), -1)
+        rows = pairs(self.unlabelled)[:, 0]
         index[rows] = np.arange(len(rows))
         return index
 
-    def _rows(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(self.store.images[rows])).to(self.device)
-
-    @cached_property
-    def _labelled_tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        points = torch.from_numpy(self.store.points[self.labelled]).to(self.device)
-        return self._rows(self.labelled), points, torch.isfinite(points).all(-1)
+    def _images(self, store: CropStore, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(self.device)
 
     def view(self, n: int, random: torch.Generator) -> View:
         """Draw augmented views of n crops."""
@@ -119,8 +143,7 @@ class TrainingData:
 
     def labelled_batch(self, step: int) -> LabelledBatch:
         """The labelled faces of a step: every face once before any comes again."""
-        images, points, annotated = self._labelled_tensors
-        batch, n = self.settings.training.batch, len(images)
+        batch, n = self.settings.training.batch, len(self.labelled)
         if not n:
             raise InputError(
                 f"{self.settings.method}: a label budget of 0 leaves no face to learn from; expected a larger one, or "
@@ -130,11 +153,14 @@ class TrainingData:
         rounds = {
             r: torch.randperm(n, generator=generator(self.seed, "order", r)) for r in np.unique(positions // n).tolist()
         }
-        rows = torch.stack([rounds[p // n][p % n] for p in positions.tolist()]).to(self.device)
+        # Read from the disk's cache at every step: all labelled crops of a large benchmark fit into no memory.
+        rows = self.labelled[[int(rounds[p // n][p % n]) for p in positions.tolist()]]
+        images, points = self._images(self.store, rows), torch.from_numpy(self.store.points[rows]).to(self.device)
         random = generator(self.seed, "labelled", step)
         view = self.view(batch, random)
-        seen = look(images[rows], view, self.store.input_px, self.settings.training.augmentation, random)
-        shown = to_view(torch.where(annotated[rows].unsqueeze(-1), points[rows], torch.nan), view, self.scheme)
+        seen = look(images, view, self.store.input_px, self.settings.training.augmentation, random)
+        annotated = points.isfinite().all(-1, keepdim=True)
+        shown = to_view(torch.where(annotated, points, torch.nan), view, self.scheme)
         return LabelledBatch(seen, shown.nan_to_num(), ~shown.isnan().any(-1))
 
     def unlabelled_batch(self, step: int) -> UnlabelledBatch:
@@ -151,37 +177,42 @@ class TrainingData:
         return UnlabelledBatch(frames, view, seen, size * view.scale)
 
     def _neighbours(self, windows: np.ndarray) -> np.ndarray:
-        """Rows (C, T) of the frame that each frame is tracked from: the one before, or the next for the first."""
+        """Rows (C, T) of the frame that each frame is tracked from, -1 for none.
+
+        It is the one before; of a clip's first frame the next, where `neighbours` says so, or none. A frame that is
+        repeated, to fill a clip, is only with the paper's "previous" tracked from itself: that adds nothing new.
+        """
         neighbours = np.roll(windows, 1, 1)
-        neighbours[:, 0] = windows[:, 0]
-        if self.settings.tsal.neighbours == "both" and windows.shape[1] > 1:
-            neighbours[:, 0] = windows[:, 1]
+        neighbours[:, 0] = -1
+        if self.settings.tsal.neighbours == "both":
+            neighbours[:, 0] = windows[:, min(1, windows.shape[1] - 1)]
+            neighbours[neighbours == windows] = -1
         return neighbours
 
     def frames(self, rows: np.ndarray, neighbours: np.ndarray) -> Frames:
-        """Frames and their neighbours (rows of the store; a frame that is its own neighbour is not tracked)."""
-        forward = self.pair_of[np.where(self.store.next[rows] == neighbours, rows, -1)]
-        backward = self.pair_of[np.where(self.store.next[neighbours] == rows, neighbours, -1)]
-        is_next = (self.store.next[rows] == neighbours) & (rows != neighbours)
-        tracked = rows != neighbours
-        half = self.store.size // REDUCTION
+        """Frames and their neighbours, as rows of the unlabelled store; neighbour -1: the frame is not tracked."""
+        store, tracked = self.unlabelled, neighbours >= 0
+        neighbours = np.where(tracked, neighbours, rows)
+        half = store.size // REDUCTION
         there = torch.zeros(len(rows), 2, half, half, device=self.device)
         back = torch.zeros_like(there)
-        if self.flow is not None and tracked.any():
-            pair = np.where(is_next, forward, backward)[tracked]
+        moved = rows != neighbours
+        if self.flow is not None and moved.any():
+            is_next = store.next[rows] == neighbours
+            pair = self.pair_of[np.where(is_next, rows, neighbours)[moved]]
             both = to_tensor(self.flow, pair, self.device)
-            ahead = torch.from_numpy(is_next[tracked]).to(self.device).view(-1, 1, 1, 1)
-            where = torch.from_numpy(np.flatnonzero(tracked)).to(self.device)
+            ahead = torch.from_numpy(is_next[moved]).to(self.device).view(-1, 1, 1, 1)
+            where = torch.from_numpy(np.flatnonzero(moved)).to(self.device)
             there[where] = torch.where(ahead, both[:, 0], both[:, 1])
             back[where] = torch.where(ahead, both[:, 1], both[:, 0])
-        return Frames(self._rows(rows), self._rows(neighbours), there, back, torch.from_numpy(tracked).to(self.device))
+        images, of_neighbours = self._images(store, rows), self._images(store, neighbours)
+        return Frames(images, of_neighbours, there, back, torch.from_numpy(tracked).to(self.device))
 
     @cached_property
     def probe_frames(self) -> Frames:
         """The probe with each frame's neighbour: the frame before it, else the one after, else none."""
-        before = np.full(len(self.store), -1)
-        has_next = np.flatnonzero(self.store.next >= 0)
-        before[self.store.next[has_next]] = has_next
-        rows = self.probe
-        neighbours = np.where(before[rows] >= 0, before[rows], self.store.next[rows])
-        return self.frames(rows, np.where(neighbours >= 0, neighbours, rows))
+        store, rows = self.unlabelled, self.probe
+        before = np.full(len(store), -1)
+        has_next = np.flatnonzero(store.next >= 0)
+        before[store.next[has_next]] = has_next
+        return self.frames(rows, np.where(before[rows] >= 0, before[rows], store.next[rows]))

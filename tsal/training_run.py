@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tsal import checkpoints
-from tsal.detector import Detector
+from tsal.detectors import Detector
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
@@ -72,11 +72,16 @@ def make_optimizer(network: Detector, settings: OptimizerSettings) -> torch.opti
     return torch.optim.AdamW(groups, settings.learning_rate, fused=True)
 
 
-def learning_rate(settings: OptimizerSettings, step: int, total: int) -> float:
-    """Base learning rate of a step: linear growth, then half a cosine to 0, or halving at 60, 73 and 87 %."""
+def learning_rate(settings: OptimizerSettings, step: int, total: int, warmup: int = 0) -> float:
+    """Base learning rate of a step of `total`, the first `warmup` of which are the warm-up.
+
+    Linear growth, then half a cosine to 0; or, as in the release, halving at 60, 73 and 87 % of what follows the
+    warm-up.
+    """
     grown = min(1.0, (step + 1) / settings.linear_steps) if settings.linear_steps else 1.0
     if settings.schedule == "halving":
-        shape = 0.5 ** sum(step >= share * total for share in (90 / 150, 110 / 150, 130 / 150))
+        done = (step - warmup) / max(total - warmup, 1)
+        shape = 0.5 ** sum(done >= share for share in (90 / 150, 110 / 150, 130 / 150))
     else:
         shape = 0.5 * (1 + math.cos(math.pi * step / total))
     return settings.learning_rate * grown * shape
@@ -122,7 +127,7 @@ class Run:
     def optimizer_step(self, name: str, loss: Tensor, step: int, multiple: float = 1.0) -> None:
         """One optimiser step of one network, at a multiple of the schedule's learning rate."""
         optimizer = self.optimizers[name]
-        rate = multiple * learning_rate(self.training.optimizer, step, self.total)
+        rate = multiple * learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         optimizer.zero_grad(set_to_none=True)
@@ -141,7 +146,7 @@ class Run:
                     f"{self.label}: the loss is no longer a number at step {done}; lower "
                     "training.optimizer.learning_rate"
                 )
-            rate = learning_rate(self.training.optimizer, step, self.total)
+            rate = learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
             row = {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures}
             if self.measure is not None and (done % self.training.evaluate_every == 0 or last):
                 row |= self.measure(self)

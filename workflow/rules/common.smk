@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -14,26 +15,7 @@ from tsal import benchmarks
 from tsal import config as settings
 from tsal.errors import InputError
 from tsal.fingerprint import fingerprint
-
-
-# Benchmarks have no "_" in their names, so that results/{benchmark}_nme.csv and figures are read in one way.
-wildcard_constraints:
-    benchmark="[a-z0-9]+",
-    run=r"[a-z][a-z0-9_]*(-[0-9a-f]{6})?",
-    method="(?!warmup)[a-z][a-z0-9_]*",
-    warmup="warmup(-[0-9a-f]{6})?",
-    labels=r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?",
-    seed="[0-9]+",
-    split="train|validation|test",
-    tracker="[a-z0-9_]+",
-    shard="[0-9]+",
-    shards="[0-9]+",
-    points="68|51|49",
-
-
-RUN = "results/runs/{benchmark}/{method}/{labels}/seed{seed}"
-WARMUP = "results/runs/{benchmark}/{warmup}/{labels}/seed{seed}"
-REPORTED = set()  # what has been said to be skipped
+from tsal.trackers import TRACKERS, needs_network
 
 
 def stop(reason):
@@ -62,6 +44,41 @@ def check_configuration():
         stop(error)
 
 
+check_configuration()
+
+SWEEPS = [name for name, study in config["studies"].items() if "parameter" in study]
+STUDIES = [name for name in config["studies"] if name not in ("published", "budgets")]
+
+
+# Benchmarks have no "_" in their names, so that results/{benchmark}_nme.csv and figures are read in one way.
+wildcard_constraints:
+    benchmark="[a-z0-9]+",
+    run=r"[a-z][a-z0-9_]*(-[0-9a-f]{6})?",
+    method="(?!warmup)[a-z][a-z0-9_]*",
+    warmup="warmup(-[0-9a-f]{6})?",
+    labels=r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first",
+    seed="[0-9]+",
+    split="train|validation|test",
+    geometry=r"[0-9]+px_[0-9.]+_[0-9.]+",
+    target="[a-z0-9]+",
+    tracker="|".join(TRACKERS),
+    shard="[0-9]+",
+    shards="[0-9]+",
+    points="68|51|49",
+    scores="scores(_51|_49)?",
+    study="|".join(STUDIES) or "none",
+    sweep="|".join(SWEEPS) or "none",
+
+
+RUN = "results/runs/{benchmark}/{method}/{labels}/seed{seed}"
+WARMUP = "results/runs/{benchmark}/{warmup}/{labels}/seed{seed}"
+CROPS = "data/{benchmark}/crops/{geometry}"
+FLOW = "data/{benchmark}/flow/{tracker}/{geometry}"
+# `snakemake -n paper` lists all that could be built, whether the raw data is there or not.
+LISTING = "paper" in sys.argv and any(re.fullmatch("--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", word) for word in sys.argv)
+REPORTED = set()  # what has been said
+
+
 def untracked(value):
     """A parameter whose change does not re-run the rule: where and how something is computed, not what.
 
@@ -86,9 +103,20 @@ def missing_message(name, may_download=True):
 
 
 def require(benchmark):
-    """Stop, with what to do about it, where a benchmark is unknown or its raw data missing."""
+    """Stop, with what to do about it, where a benchmark is unknown or its raw data missing.
+
+    What is only listed needs none.
+    """
     if reason := missing_message(benchmark):
-        stop(reason)
+        if not LISTING:
+            stop(reason)
+        warn_once(f"Needed: {reason}")
+
+
+def warn_once(message):
+    if message not in REPORTED:
+        logger.warning(message)
+        REPORTED.add(message)
 
 
 def check_raw_data(wildcards):
@@ -115,37 +143,93 @@ def shards_of(wildcards):
 
 
 def index_source(wildcards, input):
-    """What is indexed, as an option; untracked, since another place of the same archive re-runs nothing."""
-    return f"--shards {input.shards}" if input.shards else f"--raw-dir {shlex.quote(config['raw_dir'])}"
+    """What is indexed, as options; untracked, since another place of the same archive re-runs nothing."""
+    if input.shards:
+        return f"--shards {input.shards}"
+    return f"--raw-dir {shlex.quote(config['raw_dir'])} --settings {input.settings}"
 
 
 def available_benchmarks():
-    """The benchmarks of the configuration that `all` builds; says once of each other one what it lacks."""
-    reasons = {name: missing_message(name, config["download"]) for name in config["benchmarks"]}
+    """The benchmarks that `all` builds: those of the configuration, but for the paper's, that can be built.
+
+    Says once of each other one what it lacks.
+    """
+    names = [name for name in config["benchmarks"] if name not in config["paper"]]
+    reasons = {name: missing_message(name, config["download"]) for name in names}
     skipped = [reason for reason in reasons.values() if reason]
     if len(skipped) == len(reasons):
         stop("\n".join(["No benchmark of the configuration can be built:", *skipped]))
     for reason in skipped:
-        if reason not in REPORTED:
-            logger.warning(f"Skipped {reason}")
-            REPORTED.add(reason)
+        warn_once(f"Skipped {reason}")
     return [name for name, reason in reasons.items() if not reason]
 
 
 def runs_of(benchmark, file, warmups=False):
     """`file` of every run of a benchmark; with the warm-up that all methods share, if asked for."""
     require(benchmark)
-    runs = settings.methods_to_run(config)
+    runs = settings.methods_to_run(config, benchmark)
     if warmups and any(settings.warmup_name(config, benchmark, method) == settings.WARMUP for method in runs):
         runs = [settings.WARMUP, *runs]
     return expand(
         "results/runs/{benchmark}/{run}/{labels}/seed{seed}/{file}",
         benchmark=benchmark,
         run=runs,
-        labels=config["labels"],
+        labels=settings.labels_of(config, benchmark),
         seed=config["seeds"],
         file=file,
     )
+
+
+def runs_of_study(benchmark, name, file):
+    """`file` of every run of a study."""
+    require(benchmark)
+    study = settings.study(config, benchmark, name)
+    return expand(
+        "results/runs/{benchmark}/{method}/{labels}/seed{seed}/{file}",
+        benchmark=benchmark,
+        method=study.methods,
+        labels=study.labels,
+        seed=config["seeds"],
+        file=file,
+    )
+
+
+def names_in_study(wildcards, name=None):
+    """JSON: how each method of a study is called."""
+    return as_json_in_order(settings.study(config, wildcards.benchmark, name or wildcards.study).methods)
+
+
+def values_in_study(wildcards):
+    """JSON: the value of what is swept, by method."""
+    return as_json_in_order(settings.study(config, wildcards.benchmark, wildcards.sweep).values)
+
+
+def paper_benchmarks():
+    """The benchmarks of the paper; their raw data has to be there."""
+    for benchmark in config["paper"]:
+        require(benchmark)
+    return config["paper"]
+
+
+def paper_tables(wildcards):
+    tables = []
+    for benchmark in paper_benchmarks():
+        names = [study.name for study in settings.studies_of(config, benchmark)]
+        names += ["categories"] if benchmarks.get(benchmark).is_video else []
+        names += [f"on_{target}" for target in settings.score_on(config, benchmark)]
+        tables.append(f"results/{benchmark}_nme.csv")
+        tables += [f"results/tables/{benchmark}_{name}.csv" for name in names]
+    return tables
+
+
+def paper_figures(wildcards):
+    figures = []
+    for benchmark in paper_benchmarks():
+        names = [study.name for study in settings.studies_of(config, benchmark) if study.parameter]
+        names += ["budgets"] if "budgets" in config["studies"] else []
+        names += ["trajectory", "jitter"] if benchmarks.get(benchmark).is_video else []
+        figures += [*figures_of(benchmark), *(f"results/figures/{benchmark}_{name}.png" for name in names)]
+    return figures
 
 
 def scores_of_transfer(wildcards):
@@ -154,7 +238,9 @@ def scores_of_transfer(wildcards):
     file = "scores.csv" if wildcards.points == "68" else f"scores_{wildcards.points}.csv"
     runs = [("supervised_synth_alone", 0)]
     runs += [
-        (method, labels) for labels in config["labels"] for method in ("supervised", "supervised_from_synth")
+        (method, labels)
+        for labels in settings.labels_of(config, wildcards.benchmark)
+        for method in ("supervised", "supervised_from_synth")
     ]
     return [
         f"results/runs/{wildcards.benchmark}/{method}/{labels}/seed{seed}/{file}"
@@ -167,7 +253,8 @@ def figures_of(benchmark):
     """The figures of a benchmark; that of the signals only where a method measures some."""
     names = ["faces", "ced", "training", "signals", "overlay"]
     if not any(
-        settings.measures_signals(config, benchmark, method) for method in settings.methods_to_run(config)
+        settings.measures_signals(config, benchmark, method)
+        for method in settings.methods_to_run(config, benchmark)
     ):
         names.remove("signals")
     return [f"results/figures/{benchmark}_{name}.png" for name in names]
@@ -190,8 +277,8 @@ def settings_of_methods(wildcards):
     files = []
     for benchmark in available_benchmarks():
         files.append(f"data/{benchmark}/index.yaml")
-        for method in settings.methods_to_run(config):
-            run = f"{method}/{config['labels'][0]}/seed{config['seeds'][0]}"
+        for method in settings.methods_to_run(config, benchmark):
+            run = f"{method}/{settings.labels_of(config, benchmark)[0]}/seed{config['seeds'][0]}"
             files.append(f"results/runs/{benchmark}/{run}/settings.yaml")
     return files
 
@@ -201,11 +288,16 @@ def as_json(values):
     return json.dumps(values, sort_keys=True)
 
 
+def as_json_in_order(values):
+    """Text for values whose order counts."""
+    return json.dumps(values, ensure_ascii=False)
+
+
 def settings_as_json(wildcards):
     """The settings of a run or warm-up, as far as its training depends on them."""
     resolve = settings.resolve_warmup if wildcards.run.startswith("warmup") else settings.resolve_run
     try:
-        resolved = resolve(config, wildcards.benchmark, wildcards.run, float(wildcards.labels))
+        resolved = resolve(config, wildcards.benchmark, wildcards.run, wildcards.labels)
     except InputError as error:
         stop(error)
     return as_json(resolved)
@@ -225,13 +317,8 @@ def index_settings_as_json(wildcards):
     raw = fingerprint(benchmark, config["raw_dir"])
     if raw is None and recorded.exists():
         raw = yaml.safe_load(recorded.read_text())["raw"]
-    people = settings.max_people(config, wildcards.benchmark)
-    return as_json({"benchmark": wildcards.benchmark, "max_people": people, "raw": raw})
-
-
-def max_people_option(wildcards):
-    people = settings.max_people(config, wildcards.benchmark)
-    return "" if people is None else f"--max-people {people}"
+    options = settings.index_options(config, wildcards.benchmark)
+    return as_json({"benchmark": wildcards.benchmark, "options": options, "raw": raw})
 
 
 def warmup_of(wildcards):
@@ -255,10 +342,56 @@ def pretrained_of(wildcards):
     return f"results/runs/{benchmark}/supervised/{labels}/seed{wildcards.seed}/checkpoint.safetensors"
 
 
+def geometry_of(wildcards):
+    """The name of the crops that a run works on."""
+    run = wildcards.get("method") or wildcards.get("warmup")
+    try:
+        return settings.geometry_of(config, wildcards.benchmark, run)
+    except InputError as error:
+        stop(error)
+
+
+def crops_of(wildcards, splits=("train", "validation"), benchmark=None):
+    """The packed crops of splits, as a run sees them."""
+    folder = f"data/{benchmark or wildcards.benchmark}/crops/{geometry_of(wildcards)}"
+    return [f"{folder}/{split}.{kind}" for split in splits for kind in ("npy", "npz")]
+
+
+def pool_of(wildcards):
+    """The crops of the benchmark whose frames a method takes as unlabelled ones, if it is not its own."""
+    pool = settings.pool_of(config, wildcards.benchmark, wildcards.method)
+    return [] if pool == wildcards.benchmark else crops_of(wildcards, ["train"], pool)
+
+
 def flow_of(wildcards):
-    """The optical flow that a method trains on, if any."""
+    """The optical flow of the unlabelled frames that a method trains on, if any."""
     tracker = settings.tracker_of(config, wildcards.benchmark, wildcards.method)
-    return f"data/{{benchmark}}/flow/{tracker}/train.npy" if tracker else []
+    pool = settings.pool_of(config, wildcards.benchmark, wildcards.method)
+    return f"data/{pool}/flow/{tracker}/{geometry_of(wildcards)}/train.npy" if tracker else []
 
 
-check_configuration()
+def flow_network_of(wildcards):
+    """The network of the tracker, of a method that adapts it."""
+    adapted = settings.resolve_run(config, wildcards.benchmark, wildcards.method, wildcards.labels)
+    if not adapted.get("tsal", {}).get("adapt_flow"):
+        return []
+    return os.path.join(os.path.dirname(flow_of(wildcards)), "network.safetensors")
+
+
+def network_of_tracker(wildcards):
+    """The network that a tracker needs, where it is trained here."""
+    return f"{FLOW}/network.safetensors" if needs_network(wildcards.tracker) else []
+
+
+def network_option(wildcards, input):
+    if input.network:
+        return f"--network {input.network}"
+    own = config["flow"]["raft"] if wildcards.tracker.startswith("raft") else None
+    return f"--network {shlex.quote(own)}" if own else ""
+
+
+def crop_options(wildcards):
+    """Input, expansion and margin of stored crops. Test crops are only looked at as they are, and need no margin."""
+    input_px, expand, margin = wildcards.geometry.split("_")
+    margin = 1 if wildcards.split == "test" else margin
+    return f"--input-px {input_px.removesuffix('px')} --expand {expand} --margin {margin}"

@@ -88,16 +88,15 @@ rule index:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=60,
     params:
         source=index_source,
-        max_people=max_people_option,
     message:
         "Indexing the faces of {wildcards.benchmark}"
     shell:
         "tsal index {wildcards.benchmark} {params.source} --images {output.images}"
-        " {params.max_people} -o {output.faces} 2>&1 | tee -i {log}"
+        " -o {output.faces} 2>&1 | tee -i {log}"
 
 
 rule crop:
@@ -105,12 +104,12 @@ rule crop:
         faces=rules.index.output.faces,
         images=rules.index.output.images,
     output:
-        images="data/{benchmark}/crops/{split}.npy",
-        faces="data/{benchmark}/crops/{split}.npz",
+        images=f"{CROPS}/{{split}}.npy",
+        faces=f"{CROPS}/{{split}}.npz",
     log:
-        "logs/{benchmark}/crop/{split}.log",
+        "logs/{benchmark}/crop/{geometry}/{split}.log",
     benchmark:
-        "results/timings/{benchmark}/crop/{split}.tsv"
+        "results/timings/{benchmark}/crop/{geometry}/{split}.tsv"
     conda:
         "../../environment.yml"
     threads: 4
@@ -118,35 +117,66 @@ rule crop:
         mem_mb=2000,
         runtime=60,
     params:
-        input_px=config["detector"]["input_px"],
-        expand=config["detector"]["expand"],
-        margin=config["detector"]["margin"],
+        geometry=crop_options,
     message:
         "Cropping the {wildcards.split} faces of {wildcards.benchmark}"
     shell:
-        "tsal crop {input.faces} --split {wildcards.split} --input-px {params.input_px}"
-        " --expand {params.expand} --margin {params.margin} --threads {threads} -o {output.images}"
-        " 2>&1 | tee -i {log}"
+        "tsal crop {input.faces} --split {wildcards.split} {params.geometry} --threads {threads}"
+        " -o {output.images} 2>&1 | tee -i {log}"
+
+
+# A network that tracks, trained on the training videos without a label.
+rule train_flow:
+    input:
+        images=f"{CROPS}/train.npy",
+        faces=f"{CROPS}/train.npz",
+    output:
+        network=f"{FLOW}/network.safetensors",
+        log=f"{FLOW}/log.csv",
+    log:
+        "logs/{benchmark}/train_flow/{tracker}/{geometry}.log",
+    benchmark:
+        "results/timings/{benchmark}/train_flow/{tracker}/{geometry}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: config["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=config["gpu"],
+    params:
+        steps=config["flow"]["steps"],
+        seed=config["flow"]["seed"],
+        device=untracked(config["device"]),
+    message:
+        "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
+    shell:
+        "tsal train-flow {input.images} --steps {params.steps} --seed {params.seed} --threads {threads}"
+        " --device {params.device} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
 
 
 rule flow:
     input:
-        images=rules.crop.output.images,
-        faces=rules.crop.output.faces,
+        images=f"{CROPS}/{{split}}.npy",
+        faces=f"{CROPS}/{{split}}.npz",
+        network=network_of_tracker,
     output:
-        "data/{benchmark}/flow/{tracker}/{split}.npy",
+        f"{FLOW}/{{split}}.npy",
     log:
-        "logs/{benchmark}/flow/{tracker}/{split}.log",
+        "logs/{benchmark}/flow/{tracker}/{geometry}/{split}.log",
     benchmark:
-        "results/timings/{benchmark}/flow/{tracker}/{split}.tsv"
+        "results/timings/{benchmark}/flow/{tracker}/{geometry}/{split}.tsv"
     conda:
         "../../environment.yml"
     threads: 4
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        network=network_option,
+        device=untracked(config["device"]),
     message:
         "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"
     shell:
-        "tsal flow {input.images} --tracker {wildcards.tracker} --threads {threads} -o {output}"
-        " 2>&1 | tee -i {log}"
+        "tsal flow {input.images} --tracker {wildcards.tracker} {params.network} --threads {threads}"
+        " --device {params.device} -o {output} 2>&1 | tee -i {log}"

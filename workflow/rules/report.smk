@@ -15,6 +15,7 @@ rule table:
             labels={"table": "NME"},
         ),
         markdown="results/tables/{benchmark}_nme.md",
+        latex="results/tables/{benchmark}_nme.tex",
         significance=report(
             "results/tables/{benchmark}_significance.csv",
             caption="../report/significance.rst",
@@ -46,6 +47,7 @@ rule table_transfer:
     output:
         nme="results/transfer/{points}/{benchmark}_nme.csv",
         markdown="results/transfer/{points}/tables/{benchmark}_nme.md",
+        latex="results/transfer/{points}/tables/{benchmark}_nme.tex",
         significance="results/transfer/{points}/tables/{benchmark}_significance.csv",
     log:
         "logs/{benchmark}/table_transfer_{points}.log",
@@ -112,10 +114,12 @@ rule figure_ced:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        thresholds=config["thresholds"],
     message:
         "Drawing the cumulative error curves of {wildcards.benchmark}"
     shell:
-        "tsal figure ced -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure ced --thresholds {params.thresholds} -o {output.png} {input} 2>&1 | tee -i {log}"
 
 
 rule figure_training:

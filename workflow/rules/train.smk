@@ -29,9 +29,7 @@ rule settings:
 rule warmup:
     input:
         settings=f"{WARMUP}/settings.yaml",
-        crops=expand(
-            "data/{{benchmark}}/crops/{split}.{kind}", split=["train", "validation"], kind=["npy", "npz"]
-        ),
+        crops=crops_of,
         pretrained=pretrained_of,
     output:
         checkpoint=f"{WARMUP}/checkpoint.safetensors",
@@ -63,8 +61,10 @@ rule train:
     input:
         settings=f"{RUN}/settings.yaml",
         warmup=warmup_of,
-        crops=rules.warmup.input.crops,
+        crops=crops_of,
+        pool=pool_of,
         flow=flow_of,
+        flow_network=flow_network_of,
     output:
         checkpoint=f"{RUN}/checkpoint.safetensors",
         log=f"{RUN}/log.csv",
@@ -81,11 +81,14 @@ rule train:
         gpu=config["gpu"],
     params:
         crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
+        pool=lambda wildcards, input: f"--pool {os.path.dirname(input.pool[0])}" if input.pool else "",
         flow=lambda wildcards, input: f"--flow {input.flow}" if input.flow else "",
+        adapted=lambda wildcards, input: f"--flow-network {input.flow_network}" if input.flow_network else "",
         device=untracked(config["device"]),
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal train --settings {input.settings} --warmup {input.warmup} --crops {params.crops} {params.flow}"
+        "tsal train --settings {input.settings} --warmup {input.warmup} --crops {params.crops} {params.pool} {params.flow}"
+        " {params.adapted}"
         " --seed {wildcards.seed} --threads {threads} --device {params.device}"
         " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
