@@ -1,23 +1,23 @@
 # make all      set up, then build every table, figure and the report of config.yaml
+# make paper    set up, then build every table and figure of the paper, see docs/paper.md
 # make test     set up, then run the tests
 # make lint     set up, then check code and workflow; `make format` mends what can be mended
 #
 #   RAW_DIR=PATH    where raw archives lie, instead of raw_dir of config.yaml; none is needed for synth
 #   CONFIG=FILE     a configuration that overrides parts of config.yaml, e.g. config/quick.yaml
-#   ARGS="..."      more options, for snakemake (make all) or pytest (make test)
+#   ARGS="..."      more options, for snakemake (make all, make paper) or pytest (make test)
 #   CORES=N         CPU cores to use; default: all
 #   PYTHON=PROGRAM  the Python (3.11 or newer) that .venv is made with
 
 PYTHON ?= python3
 CORES ?= all
 VENV := .venv
-SNAKEMAKE = snakemake --cores $(CORES) all
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint format
+.PHONY: all paper test lint format
 
-all: $(VENV)/.installed
-	$(SNAKEMAKE) $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS) $(if $(RAW_DIR),--config raw_dir='$(RAW_DIR)')
+all paper: $(VENV)/.installed
+	snakemake --cores $(CORES) $@ $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS) $(if $(RAW_DIR),--config raw_dir='$(RAW_DIR)')
 
 test: $(VENV)/.installed
 	python -m pytest $(ARGS)

@@ -90,6 +90,12 @@ def test_weights_that_cannot_be_had_leave_random_ones_and_a_clear_warning(hub, p
     assert not list(hub.glob("*.pth"))  # nothing is left that a later run would take for the weights
 
 
+def test_weights_that_are_asked_for_by_name_are_never_replaced_by_random_ones(hub, published):
+    published.unlink()
+    with pytest.raises(InputError, match=rf"could not be had from .*{published.name}.*Put that file into .*weights to"):
+        vgg16_cpm(5, weights="imagenet")
+
+
 def test_trunk_weights_come_from_a_safetensors_file(tmp_path):
     vgg = vgg16_features()
     save_file(vgg.state_dict(), tmp_path / "vgg.safetensors")

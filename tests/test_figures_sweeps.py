@@ -49,7 +49,7 @@ def test_a_sweep_shows_mean_and_range_over_seeds_and_the_reference(tmp_path, dra
     values = {"tsal_mu_0": 0.0, "tsal_mu_1": 1.0, "tsal": 0.5}
     paths = write_sweep(tmp_path, values)
     paths += [write_run_scores(tmp_path, "supervised", "0.1", s, scores_table([6.0 + s])) for s in (0, 1)]
-    assert draw_sweep("mu", values, paths, tmp_path / "a.png") == [tmp_path / "a.png", tmp_path / "a.pdf"]
+    assert draw_sweep("fusion", values, paths, tmp_path / "a.png") == [tmp_path / "a.png", tmp_path / "a.pdf"]
     (axes,) = drawn[0].axes
     ((x, mean, low, high),) = points_of(axes)
     assert list(x) == [0, 0.5, 1]
@@ -58,12 +58,12 @@ def test_a_sweep_shows_mean_and_range_over_seeds_and_the_reference(tmp_path, dra
     (level,) = [line for line in axes.lines if len(set(line.get_ydata())) == 1 and len(line.get_ydata()) == 2]
     assert level.get_ydata()[0] == 6.5
     assert [text.get_text() for text in axes.texts] == ["Supervised"]
-    assert axes.get_xlabel() == "μ" and axes.get_xscale() == "linear"
+    assert axes.get_xlabel() == "μ of the fusion" and axes.get_xscale() == "linear"
     assert axes.get_ylim()[0] < 3.3 and axes.get_ylim()[1] > 7
 
 
 def test_values_close_to_one_can_be_told_apart_and_are_labelled_by_themselves(tmp_path, drawn):
-    draw_sweep("lambda", LAMBDAS, write_sweep(tmp_path, LAMBDAS), tmp_path / "a.png")
+    draw_sweep("filter", LAMBDAS, write_sweep(tmp_path, LAMBDAS), tmp_path / "a.png")
     (axes,) = drawn[0].axes
     places = screen(axes, LAMBDAS.values())
     # Over 1 - lambda on a logarithmic axis: a decade each from 0.9 to 0.99 and from 0.99 to 0.999.
@@ -79,15 +79,15 @@ def test_values_close_to_one_can_be_told_apart_and_are_labelled_by_themselves(tm
 def test_a_sweep_has_a_panel_for_each_subset_and_budget(tmp_path, drawn):
     cells = [scores_table([3.0], subset=subset) for subset in ("A", "B")]
     paths = [write_run_scores(tmp_path, m, b, 0, *cells) for m in ("tsal", "tsal_mu_1") for b in ("1", "0.1")]
-    draw_sweep("mu", {"tsal": 0.5, "tsal_mu_1": 1.0}, paths, tmp_path / "a.png")
+    draw_sweep("fusion", {"tsal": 0.5, "tsal_mu_1": 1.0}, paths, tmp_path / "a.png")
     titles = [axes.get_title(loc="left") for axes in drawn[0].axes]
     assert titles == [f"toy, {s}, {b}" for s in "AB" for b in ("10 % of the labels", "all labels")]
 
 
 def test_a_value_without_runs_is_refused(tmp_path):
     paths = write_sweep(tmp_path, {"tsal": 0.5})
-    with pytest.raises(InputError, match="no scores of 'tsal_mu_1'; expected a run of every value of mu"):
-        draw_sweep("mu", {"tsal": 0.5, "tsal_mu_1": 1.0}, paths, tmp_path / "a.png")
+    with pytest.raises(InputError, match="no scores of 'tsal_mu_1'; expected a run of every value of fusion"):
+        draw_sweep("fusion", {"tsal": 0.5, "tsal_mu_1": 1.0}, paths, tmp_path / "a.png")
 
 
 def test_budgets_stand_at_their_number_of_labelled_faces(tmp_path, faces, drawn):
@@ -134,7 +134,7 @@ def test_a_test_on_other_faces_is_named_in_the_title(tmp_path, faces, drawn):
 
 def test_the_same_runs_give_the_same_bytes(tmp_path, faces):
     paths = write_sweep(tmp_path, LAMBDAS)
-    for draw in (lambda out: draw_sweep("lambda", LAMBDAS, paths, out), lambda out: draw_budgets(paths, faces, out)):
+    for draw in (lambda out: draw_sweep("filter", LAMBDAS, paths, out), lambda out: draw_budgets(paths, faces, out)):
         first = [path.read_bytes() for path in draw(tmp_path / "a.png")]
         assert first == [path.read_bytes() for path in draw(tmp_path / "b.png")]
 
@@ -143,4 +143,4 @@ def test_nothing_to_draw_is_an_error(tmp_path, faces):
     with pytest.raises(InputError, match="no runs to draw"):
         draw_budgets([], faces, tmp_path / "a.png")
     with pytest.raises(InputError, match="no runs to draw"):
-        draw_sweep("mu", {"tsal": 1.0}, [], tmp_path / "a.png")
+        draw_sweep("fusion", {"tsal": 1.0}, [], tmp_path / "a.png")

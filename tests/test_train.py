@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import pytest
 import torch
 import yaml
 
-from tsal import train, training_run
+from tsal import learning, train, training_run
+from tsal.crops import write_crops
 from tsal.errors import InputError
+from tsal.faces import read_faces
+from tsal.flow.pwc import FlowNetwork, load_network, save_network
 from tsal.predict import load_detector
 from tsal.settings import read_settings
 from tsal.train import train_method, train_warm_up
@@ -22,7 +26,7 @@ CPU = torch.device("cpu")
 FAST = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}
 
 
-def write_settings(folder, method="tsal", **training):
+def write_settings(folder, method="tsal", tsal=None, **training):
     values = {
         "benchmark": "ytf",
         "method": method,
@@ -30,7 +34,7 @@ def write_settings(folder, method="tsal", **training):
         "labels": 0.5,
         "detector": {"input_px": 48, "decode": "gaussian"},
         "training": FAST | training,
-        "tsal": {"unlabelled_clips": 2},
+        "tsal": {"unlabelled_clips": 2, **(tsal or {})},
     }
     path = folder / f"{method}.yaml"
     path.write_text(yaml.safe_dump(values))
@@ -54,7 +58,7 @@ def run(tmp_path, paths, name, method="tsal", **training):
     crops, flow, warmup = paths
     settings = read_settings(write_settings(tmp_path, method, **training))
     out = tmp_path / name / "checkpoint.safetensors"
-    train_method(settings, warmup, crops, None, flow, out, tmp_path / name / "log.csv", 0, None, CPU)
+    train_method(settings, warmup, crops, None, flow, None, out, tmp_path / name / "log.csv", 0, None, CPU)
     return out
 
 
@@ -67,6 +71,81 @@ def test_a_run_leaves_a_checkpoint_and_a_log_and_no_partial_state(tmp_path, path
     for column in ("val_nme_student", "val_nme_teacher", "noise_detection", "noise_tracking", "noise_offsets"):
         assert measured[column] > 0
     assert {"noise_fused", "noise_teacher", "learning_rate", "seconds", "weight"} <= set(log.columns)
+
+
+@pytest.fixture
+def flow_network(tmp_path):
+    """A network of tracker pwc, untrained."""
+    torch.manual_seed(0)
+    save_network(FlowNetwork("float32"), tmp_path / "network.safetensors", {})
+    return tmp_path / "network.safetensors"
+
+
+def test_the_papers_loop_adapts_a_flow_network_of_the_student_and_one_of_the_teacher(
+    tmp_path, paths, flow_network, monkeypatch
+):
+    """The teacher's takes in the student's, and each network's frames come with the flow of its own."""
+    crops, flow, warmup = paths
+    settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True, "filter": 0.25}))
+    runs, filtered = [], []
+    real = learning.filter_recursively
+
+    def spy(teacher, student, keep):
+        before = {name: value.clone() for name, value in teacher.state_dict().items()}
+        real(teacher, student, keep)
+        filtered.append((teacher, student, keep, before))
+
+    monkeypatch.setattr(learning, "filter_recursively", spy)
+    monkeypatch.setattr(train, "_new_run", lambda *rest, new=train._new_run: runs.append(new(*rest)) or runs[-1])
+    out = tmp_path / "adapted" / "checkpoint.safetensors"
+    train_method(settings, warmup, crops, None, flow, flow_network, out, tmp_path / "log.csv", 0, None, CPU)
+    networks = runs[0].networks
+    start, flows = load_network(flow_network).state_dict(), (networks["student_flow"], networks["teacher_flow"])
+    for network in flows:
+        assert any(not torch.equal(value, start[name]) for name, value in network.state_dict().items())
+    of_flow = [call for call in filtered if call[0] is networks["teacher_flow"]]
+    assert len(of_flow) == FAST["steps"] and {call[2] for call in of_flow} == {0.25}
+    teacher, student, keep, before = of_flow[-1]
+    name = next(iter(before))
+    expected = keep * before[name] + (1 - keep) * student.state_dict()[name]
+    torch.testing.assert_close(teacher.state_dict()[name], expected)
+    assert load_detector(out, CPU).network.trunk  # what is shipped is the detector alone
+
+
+def test_to_adapt_flow_without_its_network_is_explained(tmp_path, paths):
+    crops, flow, warmup = paths
+    settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True}))
+    with pytest.raises(InputError, match=r"tsal: adapt_flow needs the tracker's network; expected --flow-network FILE"):
+        train_method(settings, warmup, crops, None, flow, None, tmp_path / "c", tmp_path / "log.csv", 0, None, CPU)
+    with pytest.raises(InputError, match="adapt_flow: found tracker dis; expected pwc"):
+        read_settings(write_settings(tmp_path, tsal={"tracker": "dis", "adapt_flow": True}))
+
+
+def test_without_faces_to_validate_nothing_is_measured_and_the_averaged_weights_are_shipped(tmp_path, paths):
+    """As with `validation: 0` on benchmarks whose owners give no validation set."""
+    crops, _, warmup = paths
+    bare = tmp_path / "bare"
+    shutil.copytree(crops, bare)
+    table = read_faces(crops.parent / "faces.parquet")
+    write_crops(table[table["split"] == "none"], bare / "validation.npy", input_px=48, expand=0.2, margin=4 / 3)
+    settings = read_settings(write_settings(tmp_path, "supervised"))
+    out = tmp_path / "blind" / "checkpoint.safetensors"
+    train_method(settings, warmup, bare, None, None, None, out, tmp_path / "blind.csv", 0, None, CPU)
+    log = pd.read_csv(tmp_path / "blind.csv")
+    assert not [column for column in log.columns if column.startswith("val_")]
+    seen = run(tmp_path, paths, "seen", "supervised")
+    assert out.exists() and seen.exists()
+
+
+def test_a_run_learns_from_the_frames_of_its_pool(tmp_path, paths):
+    crops, flow, warmup = paths
+    settings = read_settings(write_settings(tmp_path))
+    ends = []
+    for pool in (None, crops):
+        out = tmp_path / f"pool-{pool is None}" / "checkpoint.safetensors"
+        train_method(settings, warmup, crops, pool, flow, None, out, tmp_path / "log.csv", 0, None, CPU)
+        ends.append(load_detector(out, CPU).network.state_dict())
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())  # the same frames, given as a pool
 
 
 def test_the_supervised_baseline_ships_the_better_of_raw_and_averaged_weights(tmp_path, paths):
@@ -251,7 +330,7 @@ def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(
     settings = dataclasses.replace(read_settings(write_settings(tmp_path, "supervised", **still)), labels=0)
     warmup, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
     train_warm_up(settings, crops, warmup, tmp_path / "w.csv", 0, None, CPU, first)
-    train_method(settings, warmup, crops, None, None, out, tmp_path / "log.csv", 0, None, CPU)
+    train_method(settings, warmup, crops, None, None, None, out, tmp_path / "log.csv", 0, None, CPU)
     start, end = (load_detector(path, CPU).network.state_dict() for path in (first, out))
     assert all(torch.equal(start[name], end[name]) for name in start)
 

@@ -193,11 +193,10 @@ def table(arguments: argparse.Namespace) -> None:
     elif arguments.kind == "categories":
         inner = [path.with_name("scores_49.csv") for path in scores]
         tables.write_categories(benchmark, scores, inner, arguments.output, thresholds=arguments.thresholds)
+    elif arguments.kind == "budgets":
+        tables.write_budgets(benchmark, scores, arguments.output, names=_read_json("--names", arguments.names))
     else:
         names = _read_json("--names", arguments.names)
-        if arguments.kind == "budgets":
-            tables.write_budgets(benchmark, scores, arguments.output, names=names)
-            return
         about = arguments.title, benchmark, scores, faces, names, next(iter(names))
         tables.write_study(*about, arguments.output, thresholds=arguments.thresholds)
 
@@ -216,27 +215,25 @@ def figure(arguments: argparse.Namespace) -> None:
     draw = {
         "faces": lambda: draw_faces(inputs[0], output),
         "ced": lambda: figures.draw_ced(inputs, output, thresholds=arguments.thresholds),
-        "training": lambda: figures.draw_training(inputs, output),
-        "signals": lambda: figures.draw_signals(inputs, output),
         "overlay": lambda: draw_overlay(inputs, faces, output),
         "sweep": lambda: figures.draw_sweep(
             arguments.parameter, _read_json("--values", arguments.values), inputs, output
         ),
         "budgets": lambda: figures.draw_budgets(inputs, faces, output),
         "trajectory": lambda: figures.draw_trajectory(inputs, faces, output),
-        "jitter": lambda: figures.draw_jitter(inputs, output),
     }
-    draw[arguments.kind]()
+    plain = {"training": figures.draw_training, "signals": figures.draw_signals, "jitter": figures.draw_jitter}
+    draw[arguments.kind]() if arguments.kind in draw else plain[arguments.kind](inputs, output)
 
 
-def _read_json(option: str, text: str) -> dict:
+def _read_json(option: str, text: str | None) -> dict:
     try:
-        values = json.loads(text)
+        values = json.loads(text or "")
     except json.JSONDecodeError as error:
         raise InputError(f"{option}: found no JSON ({error}); expected one JSON object") from error
-    if not isinstance(values, dict) or not values:
-        raise InputError(f"{option}: found {text}; expected a JSON object with one entry at least")
-    return values
+    if isinstance(values, dict) and values:
+        return values
+    raise InputError(f"{option}: found {text}; expected a JSON object with one entry at least")
 
 
 def report(arguments: argparse.Namespace) -> None:

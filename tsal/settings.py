@@ -18,7 +18,7 @@ class DetectorSettings:
     """See `detectors.build`; expand and margin are the geometry of the crops, see `crops`.
 
     weights: what the trunk starts from: "imagenet" (vgg16_cpm), a .safetensors file, "none" for random weights, or
-    "auto": imagenet where the detector has such weights.
+    "auto": imagenet where the detector has such weights and they can be had, else random ones with a warning.
     """
 
     name: str = "compact"

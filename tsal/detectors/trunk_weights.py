@@ -15,17 +15,18 @@ from tsal.files import sha256
 logger = logging.getLogger(__name__)
 
 
-def load_imagenet(vgg: nn.Module) -> None:
-    """Load torchvision's ImageNet weights of VGG-16 into its first layers; keep random ones where there are none.
+def load_imagenet(vgg: nn.Module, or_random: bool) -> None:
+    """Load torchvision's ImageNet weights of VGG-16 into its first layers.
 
     The file is downloaded once into PyTorch's hub folder (TORCH_HOME), or put there by hand. Its name ends in the first
     eight digits of its SHA-256, and its bytes have to agree with them before they are read.
 
     Args:
         vgg: layers with the names and shapes of vgg16().features, from the first on.
+        or_random: whether to keep the random weights, with a warning, where the file cannot be had.
 
     Raises:
-        InputError: the file in the hub folder is not the one that its name says.
+        InputError: the file in the hub folder is not the one that its name says; or it cannot be had.
     """
     weights = VGG16_Weights.IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
@@ -34,13 +35,11 @@ def load_imagenet(vgg: nn.Module) -> None:
     try:
         state = weights.get_state_dict(map_location="cpu", check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:  # urllib's errors are OSErrors; RuntimeError: the download's hash
-        logger.warning(
-            "vgg16_cpm: the ImageNet weights could not be had from %s (%s): the trunk starts from RANDOM weights and "
-            "will be less accurate. Put that file into %s, or set detector.weights to a .safetensors file.",
-            weights.url,
-            error,
-            file.parent,
-        )
+        problem = f"vgg16_cpm: the ImageNet weights could not be had from {weights.url} ({error})"
+        remedy = f"Put that file into {file.parent}, or set detector.weights to a .safetensors file"
+        if not or_random:
+            raise InputError(f"{problem}. {remedy}") from error
+        logger.warning("%s: the trunk starts from RANDOM weights and will be less accurate. %s", problem, remedy)
         return
     vgg.load_state_dict({name: state[f"features.{name}"] for name in vgg.state_dict()})
 

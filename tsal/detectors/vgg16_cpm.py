@@ -103,21 +103,19 @@ class CentreNetHead(nn.Module):
         return self.centre(x), self.offsets(x)
 
 
-def vgg16_cpm(
-    n_points: int, decode: str = "centroid", sigma: float = 6.0, weights: str | None = "imagenet"
-) -> Detector:
+def vgg16_cpm(n_points: int, decode: str = "centroid", sigma: float = 6.0, weights: str | None = "auto") -> Detector:
     """The detector of the paper: 256 px input, stride 8, regressed heatmaps with background.
 
     Args:
         n_points: K.
         decode: "centroid" (the paper's), or "gaussian" (exact at borders too).
         sigma: of the target heatmaps, in input pixels.
-        weights: "imagenet" for torchvision's VGG-16 (downloaded once; if it cannot be had, random weights with a
-            warning), a .safetensors file of VGG-16's `features`, or None for random weights.
+        weights: "imagenet" for torchvision's VGG-16, downloaded once; "auto" for the same, or random weights with a
+            warning if they cannot be had; a .safetensors file of VGG-16's `features`; or None for random weights.
     """
     trunk = VggTrunk()
-    if weights == "imagenet":
-        load_imagenet(trunk.vgg)
+    if weights in ("auto", "imagenet"):
+        load_imagenet(trunk.vgg, or_random=weights == "auto")
     elif weights is not None:
         load_trunk(trunk.vgg, weights)
     return Detector(

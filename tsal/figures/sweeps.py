@@ -27,7 +27,7 @@ from tsal.labels import budget_order
 from tsal.runs import Run, method_name
 from tsal.tables.loading import count_labelled
 
-_SYMBOLS = {"lambda": "λ", "mu": "μ"}
+_SYMBOLS = {"filter": "λ of the averaging (filter)", "fusion": "μ of the fusion"}
 _CROWDED = 0.02  # of the axis: values nearer than this cannot be told apart
 _LETTER = 0.028  # of the axis: the width of a letter, with some space
 _HEIGHT = 2.4
@@ -48,7 +48,7 @@ def draw_sweep(
     logarithmic axis, and labelled by themselves.
 
     Args:
-        parameter: its name, such as "lambda".
+        parameter: its key in config.yaml, such as "filter".
         values: of the parameter, by method.
         scores: scores.csv of the runs of these methods and, where there is one, of the reference.
         output: the .png path; the .pdf is written beside it.

@@ -75,7 +75,9 @@ WARMUP = "results/runs/{benchmark}/{warmup}/{labels}/seed{seed}"
 CROPS = "data/{benchmark}/crops/{geometry}"
 FLOW = "data/{benchmark}/flow/{tracker}/{geometry}"
 # `snakemake -n paper` lists all that could be built, whether the raw data is there or not.
-LISTING = "paper" in sys.argv and any(re.fullmatch("--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", word) for word in sys.argv)
+LISTING = "paper" in sys.argv and any(
+    re.fullmatch("--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", word) for word in sys.argv
+)
 REPORTED = set()  # what has been said
 
 
@@ -250,8 +252,10 @@ def scores_of_transfer(wildcards):
 
 
 def figures_of(benchmark):
-    """The figures of a benchmark; that of the signals only where a method measures some."""
+    """The figures of a benchmark: of the signals where a method measures some, of training where somebody validates."""
     names = ["faces", "ced", "training", "signals", "overlay"]
+    if settings.index_options(config, benchmark).get("validation") == 0:
+        names.remove("training")
     if not any(
         settings.measures_signals(config, benchmark, method)
         for method in settings.methods_to_run(config, benchmark)
