@@ -1,10 +1,11 @@
 """How noisy the tracking source is: optical flow of a tracker against the exact flow of rendered clips.
 
-    python benchmarks/tracking.py [DATA_DIR] [--tracker dis] [--split validation]
+    python benchmarks/tracking.py [DATA_DIR] [--tracker dis] [--network FILE] [--split validation]
 
-DATA_DIR is the folder that the workflow leaves, data/synth: shards/*.zip, crops/ and, where it is there,
-flow/TRACKER/SPLIT.npy; otherwise the tracker is run on the crops. All is in px of the stored crops, over all pairs of
-neighbouring frames. Zero flow, and landmarks that are left, stay at their place in the crop, which follows the face.
+DATA_DIR is the folder that the workflow leaves, data/synth: shards/*.zip, crops/GEOMETRY/ and, where it is there,
+flow/TRACKER/GEOMETRY/SPLIT.npy; otherwise, and where a network is named, the tracker is run on the crops. All is in px of the
+stored crops, over all pairs of neighbouring frames. Zero flow, and landmarks that are left, stay at their place in the
+crop, which follows the face.
 
 Landmarks of frame t are brought to frame t + 1 in four ways. Left: not at all. Carried: by the flow from t to t + 1.
 Warped: to where a flawless detector would see them in frame t warped onto frame t + 1 by the flow back, as the tracking
@@ -25,11 +26,13 @@ import torch
 from torch import Tensor
 
 from tsal.augment import sample
-from tsal.crops import CropStore, apply_affine, invert_affine, open_crops
+from tsal.cropping import apply_affine, invert_affine
+from tsal.crops import CropStore, open_crops
 from tsal.faces import SPLITS
 from tsal.flow import TRACKERS, flow_at, follow, open_flow, pairs, to_tensor, write_flow
 from tsal.landmarks import SCHEMES
 from tsal.synth.shards import read_flow
+from tsal.training_run import choose_device
 
 NEAR = 2.0  # px from a landmark
 STEPS = 20  # of the search for what the flow back brings to a landmark
@@ -154,20 +157,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, nargs="?", default=Path("data/synth"), help="default data/synth")
     parser.add_argument("--tracker", default="dis", choices=TRACKERS)
+    parser.add_argument("--network", type=Path, help="weights of the tracker, where it has a network")
+    parser.add_argument("--device", default="cpu", help="of the network: cpu (default), cuda or auto")
+    parser.add_argument("--geometry", default="96px_0.2_1.3333333", help="of the crops (default: those of config.yaml)")
     parser.add_argument("--split", default="validation", choices=SPLITS)
     parser.add_argument("--threads", type=int, default=1, help="that the tracker may use (default 1)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    store = open_crops(arguments.data_dir / "crops", arguments.split)
+    store = open_crops(arguments.data_dir / "crops" / arguments.geometry, arguments.split)
     shards = sorted((arguments.data_dir / "shards").glob("*of*.zip"))
     rows = pairs(store)
     if not shards or not len(rows):
         parser.error(f"{arguments.data_dir}: no shards, or no clip in split {arguments.split}")
     with tempfile.TemporaryDirectory() as folder:
-        stored = arguments.data_dir / "flow" / arguments.tracker / f"{arguments.split}.npy"
-        if not stored.is_file():
+        stored = arguments.data_dir / "flow" / arguments.tracker / arguments.geometry / f"{arguments.split}.npy"
+        if arguments.network or not stored.is_file():
             stored = Path(folder) / "flow.npy"
-            write_flow(store, stored, arguments.tracker, arguments.threads)
+            ran_on = {"network": arguments.network, "device": choose_device(arguments.device)}
+            write_flow(store, stored, arguments.tracker, arguments.threads, **ran_on)
         flow = open_flow(stored, store)
         pixels, landmarks = [], []
         for index, (exact, occluded) in enumerate(exact_flows(shards, store, rows)):

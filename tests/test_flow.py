@@ -1,6 +1,7 @@
 """Flow between frames: conventions, occlusion, warping, files."""
 
-import dataclasses
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from tsal.crops import open_crops
 from tsal.errors import InputError
-from tsal.flow import dis, flow_at, follow, open_flow, pairs, warp, write_flow
+from tsal.flow import dis, flow_at, follow, needs_network, open_flow, pairs, warp, write_flow
 
 SIZE = 64
 
@@ -103,5 +104,16 @@ def test_flow_of_other_crops_or_a_broken_file_is_refused(ytf_data, tmp_path):
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(InputError, match=r"broken\.npy"):
         open_flow(tmp_path / "broken.npy", store)
-    with pytest.raises(InputError, match="dis"):
-        write_flow(dataclasses.replace(store), tmp_path / "x.npy", "raft", 1)
+
+
+def test_an_unknown_tracker_is_refused_by_all_who_are_asked_for_it(ytf_data, tmp_path):
+    store = open_crops(ytf_data / "crops", "train")
+    known = "'flownet' is not known; known: dis, pwc, raft, raft_small"
+    for ask in (needs_network, lambda name: write_flow(store, tmp_path / "x.npy", name, 1)):
+        with pytest.raises(InputError, match=known):
+            ask("flownet")
+
+
+def test_trackers_can_be_named_without_pytorch():
+    code = "import sys, tsal.trackers; sys.exit('torch' in sys.modules or not tsal.trackers.needs_network('pwc'))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

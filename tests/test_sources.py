@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tsal.augment import NONE, Augmentation, draw_view, mirror, to_view
-from tsal.detector import build
+from tsal.detectors import build
 from tsal.heatmaps import decode_peaks, encode_distribution
 from tsal.landmarks import SCHEMES
 from tsal.sources import (

@@ -29,7 +29,7 @@ from tsal.augment import (
     sampling_grid,
     turn,
 )
-from tsal.detector import Detector, Output
+from tsal.detectors import Detector, Output
 from tsal.flow import follow, warp
 from tsal.heatmaps import cell_centres, spread
 from tsal.landmarks import Scheme

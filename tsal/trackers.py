@@ -7,7 +7,7 @@ TRAINED = ("pwc",)
 
 
 def needs_network(tracker: str) -> bool:
-    """Whether a tracker's network is trained here, by `flow.train_flow`, before it can track.
+    """Whether a tracker's network is trained here, by `flow.training.train_flow`, before it can track.
 
     RAFT comes with weights of its own, and DIS has none.
 

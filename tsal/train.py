@@ -15,7 +15,7 @@ from tsal.crops import CropStore, open_crops
 from tsal.detectors import Detector
 from tsal.errors import InputError
 from tsal.files import sha256
-from tsal.flow import open_flow
+from tsal.flow import adaptation, open_flow
 from tsal.flow.pwc import load_network
 from tsal.landmarks import SCHEMES
 from tsal.learning import learn_asynchronously, warm_up
@@ -129,9 +129,12 @@ def _add_flow_networks(run: Run, path: Path | None, settings: Settings) -> None:
     """Give student and teacher a flow network each, with an optimiser."""
     if path is None:
         raise InputError(f"{settings.method}: adapt_flow needs the tracker's network; expected --flow-network FILE")
+    schedule = settings.training.optimizer
     for name in ("student_flow", "teacher_flow"):
         run.networks[name] = load_network(path).to(run.device)
-        run.optimizers[name] = make_optimizer(run.networks[name], settings.training.optimizer)
+        run.optimizers[name] = make_optimizer(run.networks[name], replace(schedule, name="adamw"))
+        for group in run.optimizers[name].param_groups:
+            group["rate"] = adaptation.RATE / schedule.learning_rate
 
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
