@@ -2,8 +2,8 @@
 
     python benchmarks/compact.py CROPS [--labels 0.05] [--steps 600] [--threads 2]
 
-CROPS is the folder of packed crops that the workflow leaves, data/ytf/crops/GEOMETRY. Each candidate is trained by labelled
-faces alone, with the same batches, and scored on the validation people. Times are of one run: read the ratios.
+CROPS is the folder of packed crops that the workflow leaves, data/ytf/crops/GEOMETRY. Each candidate is trained by
+labelled faces alone, with the same batches, and scored on the validation people. Times are of one run: read the ratios.
 """
 
 import argparse

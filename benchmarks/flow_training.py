@@ -2,8 +2,8 @@
 
     python benchmarks/flow_training.py [DATA_DIR] [--steps 3000] [--seed 0] [--threads 1] [--out pwc.safetensors]
 
-DATA_DIR is the folder that the workflow leaves, data/synth: shards/*.zip and crops/GEOMETRY/. The network is trained on the
-pairs of the training split and measured ten times on some pairs of the validation split, as in tracking.py; DIS and
+DATA_DIR is the folder that the workflow leaves, data/synth: shards/*.zip and crops/GEOMETRY/. The network is trained on
+the pairs of the training split and measured ten times on some pairs of the validation split, as in tracking.py; DIS and
 zero flow are measured on the same. The time of measuring counts in the seconds.
 """
 

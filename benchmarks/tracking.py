@@ -3,9 +3,9 @@
     python benchmarks/tracking.py [DATA_DIR] [--tracker dis] [--network FILE] [--split validation]
 
 DATA_DIR is the folder that the workflow leaves, data/synth: shards/*.zip, crops/GEOMETRY/ and, where it is there,
-flow/TRACKER/GEOMETRY/SPLIT.npy; otherwise, and where a network is named, the tracker is run on the crops. All is in px of the
-stored crops, over all pairs of neighbouring frames. Zero flow, and landmarks that are left, stay at their place in the
-crop, which follows the face.
+flow/TRACKER/GEOMETRY/SPLIT.npy; otherwise, and where a network is named, the tracker is run on the crops. All is in px
+of the stored crops, over all pairs of neighbouring frames. Zero flow, and landmarks that are left, stay at their place
+in the crop, which follows the face.
 
 Landmarks of frame t are brought to frame t + 1 in four ways. Left: not at all. Carried: by the flow from t to t + 1.
 Warped: to where a flawless detector would see them in frame t warped onto frame t + 1 by the flow back, as the tracking

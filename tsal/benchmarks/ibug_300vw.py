@@ -27,7 +27,6 @@ from tsal.files import atomic_path, extract_zip, open_zip
 from tsal.landmarks import SCHEMES
 from tsal.progress import Progress
 from tsal.splits import held_out
-from tsal.video import count_frames
 
 _NUMBERS = {
     "train": "001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 "
@@ -65,6 +64,8 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
     Raises:
         InputError: see Benchmark.index; names the video, and in an annotation the point.
     """
+    from tsal.video import count_frames  # OpenCV is not needed to know the benchmark
+
     raw = sources[_ARCHIVE]
     if options["box"] != "GTL":
         raise InputError(f"300vw: box {options['box']!r} is unknown; expected GTL, the only boxes that 300VW has")
