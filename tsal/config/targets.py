@@ -61,15 +61,11 @@ def study(config: Config, benchmark: str, name: str) -> Study:
 
 
 def _study(config: Config, benchmark: str, name: str, entry: Config) -> Study:
-    parameter = entry.get("parameter")
+    parameter, labels = entry.get("parameter"), entry.get("labels") or labels_of(config, benchmark)
     titles = {method: config["methods"][method].get("title") or method_name(method) for method in entry["methods"]}
     found = {method: option_of(config, benchmark, method, parameter) for method in titles} if parameter else {}
-    values = {
-        method: float(value) for method, value in found.items() if isinstance(value, (int, float)) and value is not None
-    }
-    return Study(
-        name, entry["title"], titles, tuple(entry.get("labels") or labels_of(config, benchmark)), parameter, values
-    )
+    values = {method: float(value) for method, value in found.items() if isinstance(value, (int, float))}
+    return Study(name, entry["title"], titles, tuple(labels), parameter, values)
 
 
 def score_on(config: Config, benchmark: str) -> list[str]:
