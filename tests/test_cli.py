@@ -52,7 +52,7 @@ def test_an_interruption_is_one_line_and_exit_code_130(monkeypatch, capsys, tmp_
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "atomic_path", interrupted)
-    assert cli.main(["settings", "--json", "{}", "-o", str(tmp_path / "s.yaml")]) == 130
+    assert cli.main(["settings", "--json", '{"a": 1}', "-o", str(tmp_path / "s.yaml")]) == 130
     assert "run the same command again" in capsys.readouterr().err
 
 
@@ -69,7 +69,7 @@ def test_errors_of_the_file_system_name_the_file(monkeypatch, capsys, tmp_path, 
         raise error
 
     monkeypatch.setattr(cli, "atomic_path", failing)
-    assert cli.main(["settings", "--json", "{}", "-o", str(tmp_path / "s.yaml")]) == 2
+    assert cli.main(["settings", "--json", '{"a": 1}', "-o", str(tmp_path / "s.yaml")]) == 2
     said = capsys.readouterr().err
     assert expected in said and "Traceback" not in said
 
@@ -121,6 +121,11 @@ def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_p
         crop = ("--input-px", 48, "--expand", 0.2, "--margin", 1.34, "-o", f"data/crops/{split}.npy")
         tsal("crop", "data/faces.parquet", "--split", split, *crop)
     tsal("flow", "data/crops/train.npy", "-o", "data/flow.npy")
+    learned = ("--seed", 0, "--steps", 2, "--log", "data/pwc.csv", "-o", "data/pwc.safetensors")
+    tsal("train-flow", "data/crops/train.npy", *learned)
+    pwc = ("--tracker", "pwc", "--network", "data/pwc.safetensors", "-o", "data/pwc.npy")
+    tsal("flow", "data/crops/train.npy", *pwc)
+    assert (tmp_path / "data/pwc.npy").stat().st_size == (tmp_path / "data/flow.npy").stat().st_size
     for method in ("warmup", "supervised", "tsal"):
         folder = tmp_path / run.format(method)
         folder.mkdir(parents=True)
@@ -133,15 +138,8 @@ def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_p
         tsal(*(["warmup"] if method == "warmup" else verb), *options, *files)
     methods = [run.format(method) for method in ("supervised", "tsal")]
     for folder in methods:
-        tsal(
-            "predict",
-            f"{folder}/checkpoint.safetensors",
-            "data/faces.parquet",
-            "--split",
-            "test",
-            "-o",
-            f"{folder}/predictions.csv",
-        )
+        predicted = "data/crops/test.npy" if folder == methods[0] else "data/faces.parquet"
+        tsal("predict", f"{folder}/checkpoint.safetensors", predicted, "-o", f"{folder}/predictions.csv")
         tsal(
             "score",
             f"{folder}/predictions.csv",

@@ -404,3 +404,10 @@ def test_tables_from_which_no_score_follows_are_refused_by_name(rng, defect):
     predictions, faces, normalisers, message = broken(defect, rng)
     with pytest.raises(InputError, match=message):
         score_predictions(predictions, faces, SCHEME, normalisers, True)
+
+
+def test_a_few_groups_that_all_agree_prove_no_more_than_the_sign_test():
+    errors = np.linspace(4, 6, 30)
+    for groups, expected in ((1, 1.0), (3, 0.25), (5, 0.0625), (30, 2 / 1001)):
+        members = np.arange(30) % groups
+        assert paired_bootstrap(errors + 1, errors, members, draws=1000).p_value == pytest.approx(expected)

@@ -574,6 +574,7 @@ def test_the_slurm_profile_knows_every_rule_that_is_submitted(folder):
     assert set(profile["set-resources"]) == {rule for rule in rules if rule.isidentifier()} - local
     assert all({"mem_mb", "runtime"} <= set(needs) for needs in profile["set-resources"].values())
     assert {rule for rule, needs in profile["set-resources"].items() if needs.get("gpu")} == {
+        "train_flow",
         "warmup",
         "train",
     }

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from tsal.metrics import Comparison
+from tsal.metrics import Comparison, bootstrap_p_value
 from tsal.runs import Run
 from tsal.tables.aggregate import faces_over_seeds, in_order
 
@@ -102,7 +102,7 @@ def compare_pairs(
         difference[np.abs(difference) < _ZERO] = 0
         tail = min(np.sum(difference <= 0), np.sum(difference >= 0))
         low, high = np.percentile(difference, [2.5, 97.5])
-        p_value = min(1.0, 2 * (tail + 1) / (draws + 1))
+        p_value = bootstrap_p_value(tail, draws, int(member.max()) + 1)
         compared.append(Comparison(float(np.mean(values[:, a] - values[:, b])), float(low), float(high), p_value))
     return compared
 
