@@ -36,7 +36,7 @@ def copy_of(written):
 
 
 def index(raw, tmp_path, **options):
-    options = {"counts": COUNTS, "validation": 0.2} | options
+    options = {"box": "GTB", "counts": COUNTS, "validation": 0.2} | options
     IBUG.index(raw, tmp_path / "images", tmp_path / "faces.parquet", options)
     return read_faces(tmp_path / "faces.parquet").set_index("face", drop=False)
 

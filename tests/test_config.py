@@ -558,6 +558,6 @@ def test_a_method_takes_its_unlabelled_frames_from_its_pool():
 def test_options_of_faces_are_the_benchmarks_own_where_the_configuration_says_nothing():
     config = changed("benchmarks.300w.counts", {"train": 7})
     del config["benchmarks"]["300w"]["box"]
-    assert configuration.index_options(config, "300w") == {"box": "GTB", "validation": 0.05, "counts": {"train": 7}}
+    assert configuration.index_options(config, "300w") == {"box": "DET", "validation": 0.05, "counts": {"train": 7}}
     default = configuration.index_options(DEFAULT, "300w")["counts"]
     assert (default["train"], default["common"], default["challenging"]) == (3148, 554, 135)

@@ -59,7 +59,7 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
 
     Args:
         options: counts: list -> number of its videos, or None; validation: share of the training videos that
-            validates instead; box: "GTL", the bounds of the landmarks.
+            validates instead.
 
     Raises:
         InputError: see Benchmark.index; names the video, and in an annotation the point.
@@ -67,8 +67,6 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
     from tsal.video import count_frames  # OpenCV is not needed to know the benchmark
 
     raw = sources[_ARCHIVE]
-    if options["box"] != "GTL":
-        raise InputError(f"300vw: box {options['box']!r} is unknown; expected GTL, the only boxes that 300VW has")
     videos = _list_videos(raw)
     _check_videos(raw, videos)
     _check_counts(raw, videos, options["counts"])
@@ -245,7 +243,7 @@ BENCHMARK = Benchmark(
     archives={_ARCHIVE: ("001/annot",)},
     how_to_get="ask for it as https://ibug.doc.ic.ac.uk/resources/300-VW/ says",
     indexer=index,
-    options={"counts": {name: len(videos) for name, videos in LISTS.items()}, "validation": 0.1, "box": "GTL"},
+    options={"counts": {name: len(videos) for name, videos in LISTS.items()}, "validation": 0.1},
     scheme="68",
     normalisers=("inter-ocular",),
     subsets=("A", "B", "C"),

@@ -351,7 +351,7 @@ BENCHMARK = Benchmark(
         _BOXES: f"https://ibug.doc.ic.ac.uk/media/uploads/competitions/{_BOXES}",
     },
     indexer=index,
-    options={"box": "GTB", "counts": _COUNTS, "validation": 0.05},
+    options={"box": "DET", "counts": _COUNTS, "validation": 0.05},
     scheme="68",
     normalisers=("inter-ocular", "inter-pupil"),
     subsets=("common", "challenging", "full"),
