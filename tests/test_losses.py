@@ -122,3 +122,15 @@ def test_mean_squared_distance_counts_cells_of_maps_that_count():
     maps[0, 0, 0, 0], maps[0, 1] = 2.0, 3.0
     counted = torch.tensor([[1.0, 0.0, 1.0]])
     assert losses.mean_squared_distance(maps, target, counted).item() == pytest.approx((4 / 4 + 0) / 2)
+
+
+def test_landmarks_out_of_view_are_no_target_of_regressed_maps():
+    """As in the release; else a network would learn to see nothing at the border of its view."""
+    detector = build("vgg16_cpm", 2, weights=None)
+    inside, outside = torch.tensor([[[20.0, 30.0], [40.0, 50.0]]]), torch.tensor([[[20.0, 30.0], [64.5, 50.0]]])
+    maps = encode_gaussian(inside, (8, 8), 8, 6.0)
+    maps[0, 1], maps[0, 2] = 0.7, 0.3  # of the second landmark and the background: both far from any target
+    output = Output([maps], torch.zeros(1, 1, 8, 8), torch.zeros(1, 4, 8, 8))
+    annotated = torch.ones(1, 2, dtype=torch.bool)
+    assert losses.heatmap_loss(detector, output, inside, annotated).item() > 1
+    assert losses.heatmap_loss(detector, output, outside, annotated).item() == pytest.approx(0)

@@ -22,15 +22,18 @@ def heatmap_loss(detector: Detector, output: Output, points: Tensor, visible: Te
     """Distance of every stage's heatmaps from the encoded landmarks, summed over the stages.
 
     Regressed Gaussians: squared error summed over maps and cells, divided by 2 x annotated faces (the release's
-    scale), maps of unannotated landmarks and the background of incomplete faces left out. Distributions: cross
-    entropy in nats, a mean over landmarks, from which the target's own entropy is left out so that 0 is perfect.
+    scale), maps of landmarks that are not annotated or out of view, and the background of incomplete faces, left
+    out. Distributions: cross entropy in nats, a mean over landmarks, from which the target's own entropy is left
+    out so that 0 is perfect.
     """
     size = output.stages[-1].shape[-2:]
     if detector.distribution:
         target = encode_distribution(points, size, detector.heatmap_stride, detector.sigma)
         return sum(distribution_distance(stage, target, visible) for stage in output.stages)
     target = encode_gaussian(points, size, detector.heatmap_stride, detector.sigma)
-    counted = torch.cat([visible, visible.amin(1, keepdim=True)], 1)
+    limit = points.new_tensor([size[1], size[0]]) * detector.heatmap_stride - 1
+    seen = visible * ((points >= 0) & (points <= limit)).all(-1)
+    counted = torch.cat([seen, seen.amin(1, keepdim=True)], 1)
     return sum(squared_distance(stage, target, counted) for stage in output.stages)
 
 
