@@ -341,9 +341,7 @@ def _table_arguments(verb: argparse.ArgumentParser) -> None:
 def _figure_arguments(verb: argparse.ArgumentParser) -> None:
     kinds = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets", "trajectory", "jitter")
     verb.add_argument("kind", choices=kinds)
-    verb.add_argument(
-        "inputs", type=Path, nargs="+", help="scores.csv, log.csv or predictions.csv of the runs; face table (faces)"
-    )
+    verb.add_argument("inputs", type=Path, nargs="+", help="scores, logs or predictions of runs; face table (faces)")
     verb.add_argument("--faces", type=Path, help="face table (overlay, trajectory, budgets)")
     verb.add_argument("--parameter", help="what is swept (sweep)")
     verb.add_argument("--values", help="JSON: its value of each method (sweep)")
