@@ -1,8 +1,8 @@
 """What a flow network learns from without labels: terms of the loss on pairs of frames, and known motions.
 
 Photometric term by the census transform with a mask of what is occluded (Meister et al. 2018, UnFlow, arXiv
-1711.07837); smoothness where the picture has no edge; and pairs made from one frame by a random motion, whose flow is known exactly
-(self-supervision by transformation, as in Liu et al. 2020, ARFlow, arXiv 2003.13045).
+1711.07837); smoothness where the picture has no edge; and pairs made from one frame by a random motion, whose flow
+is known exactly (self-supervision by transformation, as in Liu et al. 2020, ARFlow, arXiv 2003.13045).
 """
 
 from dataclasses import dataclass
