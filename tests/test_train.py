@@ -54,11 +54,11 @@ def paths(ytf_data, tmp_path):
     return crops, flow, warmup
 
 
-def run(tmp_path, paths, name, method="tsal", **training):
+def run(tmp_path, paths, name, method="tsal", tsal=None, network=None, **training):
     crops, flow, warmup = paths
-    settings = read_settings(write_settings(tmp_path, method, **training))
+    settings = read_settings(write_settings(tmp_path, method, tsal, **training))
     out = tmp_path / name / "checkpoint.safetensors"
-    train_method(settings, warmup, crops, None, flow, None, out, tmp_path / name / "log.csv", 0, None, CPU)
+    train_method(settings, warmup, crops, None, flow, network, out, tmp_path / name / "log.csv", 0, None, CPU)
     return out
 
 
@@ -180,10 +180,13 @@ def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths):
     assert any(matches)
 
 
-@pytest.mark.parametrize("method", ["tsal", "supervised"])
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, paths, monkeypatch, method):
+@pytest.mark.parametrize("method", ["tsal", "supervised", "adapting flow"])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, paths, flow_network, monkeypatch, method):
     monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
-    whole = run(tmp_path, paths, "whole", method)
+    options = {"method": method}
+    if method == "adapting flow":
+        options = {"tsal": {"tracker": "pwc", "adapt_flow": True}, "network": flow_network}
+    whole = run(tmp_path, paths, "whole", **options)
     original = training_run.Run.finish_step
 
     def interrupt(self, step, **figures):
@@ -193,10 +196,10 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, pat
 
     monkeypatch.setattr(training_run.Run, "finish_step", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, paths, "killed", method)
+        run(tmp_path, paths, "killed", **options)
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.safetensors.partial"]
     monkeypatch.setattr(training_run.Run, "finish_step", original)
-    resumed = run(tmp_path, paths, "killed", method)
+    resumed = run(tmp_path, paths, "killed", **options)
     assert resumed.read_bytes() == whole.read_bytes()
     logs = [pd.read_csv(p.with_name("log.csv")).drop(columns="seconds") for p in (whole, resumed)]
     pd.testing.assert_frame_equal(*logs)
