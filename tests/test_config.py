@@ -555,6 +555,15 @@ def test_a_method_takes_its_unlabelled_frames_from_its_pool():
     assert configuration.score_on(DEFAULT, "ytf") == []
 
 
+def test_other_test_faces_are_shown_to_the_table_of_a_benchmark_and_to_those_who_learned_from_their_kind():
+    runs = configuration.runs_on(DEFAULT, "300w", "300vw")
+    assert runs[:2] == [("supervised", "n50"), ("supervised", 0.05)]
+    assert [run for run in runs if run[0] not in ("supervised", "tsal")] == [
+        ("tsal_pool_300vw", 0.1),
+        ("tsal_pool_300vw", 1),
+    ]
+
+
 def test_options_of_faces_are_the_benchmarks_own_where_the_configuration_says_nothing():
     config = changed("benchmarks.300w.counts", {"train": 7})
     del config["benchmarks"]["300w"]["box"]

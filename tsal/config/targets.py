@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsal import benchmarks
-from tsal.config.resolve import Config, labels_of, option_of
+from tsal.config.resolve import Config, labels_of, option_of, pool_of
 from tsal.errors import InputError
 from tsal.labels import Budget
 from tsal.runs import method_name
@@ -71,6 +71,18 @@ def _study(config: Config, benchmark: str, name: str, entry: Config) -> Study:
 def score_on(config: Config, benchmark: str) -> list[str]:
     """The other benchmarks on whose test faces a benchmark's detectors are scored too."""
     return config["benchmarks"].get(benchmark, {}).get("score_on", [])
+
+
+def runs_on(config: Config, benchmark: str, target: str) -> list[tuple[str, Budget]]:
+    """(method, label budget) of the runs that are scored on another benchmark's test faces.
+
+    Those of the benchmark's table, and those of its studies that learn from unlabelled frames of the target.
+    """
+    runs = [(method, labels) for method in methods_to_run(config, benchmark) for labels in labels_of(config, benchmark)]
+    for study in studies_of(config, benchmark):
+        pooled = [method for method in study.methods if pool_of(config, benchmark, method) == target]
+        runs += [(method, labels) for method in pooled for labels in study.labels]
+    return list(dict.fromkeys(runs))
 
 
 def index_options(config: Config, benchmark: str) -> dict[str, Any]:

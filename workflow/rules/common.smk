@@ -196,6 +196,16 @@ def runs_of_study(benchmark, name, file):
     )
 
 
+def runs_on(benchmark, target, file):
+    """`file` of every run of a benchmark that is scored on another one's test faces."""
+    require(benchmark)
+    return [
+        f"results/runs/{benchmark}/{method}/{labels}/seed{seed}/on_{target}/{file}"
+        for method, labels in settings.runs_on(config, benchmark, target)
+        for seed in config["seeds"]
+    ]
+
+
 def names_in_study(wildcards, name=None):
     """JSON: how each method of a study is called."""
     return as_json_in_order(settings.study(config, wildcards.benchmark, name or wildcards.study).methods)

@@ -133,7 +133,7 @@ rule table_study:
 
 rule table_on:
     input:
-        scores=lambda wildcards: runs_of(wildcards.benchmark, f"on_{wildcards.target}/scores.csv"),
+        scores=lambda wildcards: runs_on(wildcards.benchmark, wildcards.target, "scores.csv"),
         faces=rules.index.output.faces,
     output:
         csv=report(
