@@ -153,5 +153,5 @@ def test_a_scored_face_that_the_face_table_lacks_is_named(benchmark, tmp_path):
 
 
 def test_nothing_to_draw_is_an_error(benchmark, tmp_path):
-    with pytest.raises(InputError, match="no predictions to draw"):
+    with pytest.raises(InputError, match="no runs to draw"):
         draw_overlay([], benchmark[1], tmp_path / "a.png")

@@ -14,9 +14,10 @@ from tsal.cropping import apply_affine, crop_image, invert_affine, read_face_ima
 from tsal.errors import InputError
 from tsal.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.figure_style import DOUBLE, method_colours, new_figure, written
-from tsal.labels import budget_name, budget_order
+from tsal.figures.loading import first_runs
+from tsal.labels import budget_name
 from tsal.landmarks import SCHEMES
-from tsal.runs import Run, method_name, parse_run, read_predictions, read_scores
+from tsal.runs import Run, method_name, read_predictions, read_scores
 
 _CROP_PX = 240
 _EXPAND = 0.12  # of the box's longer side, on each side: the faces fill the panels
@@ -89,22 +90,14 @@ def draw_overlay(
 
 def _load(predictions: Sequence[str | Path], normaliser: str | None) -> list[_Method]:
     """The runs to show, one a method, in the order of the paths."""
-    paths = {parse_run(path): Path(path) for path in predictions}
-    if not paths:
-        raise InputError("no predictions to draw; expected the predictions.csv of at least one run")
-    labels = min((run.labels for run in paths), key=budget_order)
-    chosen: dict[str, Run] = {}
-    for run in paths:
-        if run.labels == labels and run.seed <= chosen.get(run.method, run).seed:
-            chosen[run.method] = run
     methods = []
-    for run in chosen.values():
+    for run, path in first_runs(predictions).items():
         scores = read_scores(run.folder / "scores.csv")
         normaliser = normaliser or scores["normaliser"].iloc[0]
         scores = scores[scores["normaliser"] == normaliser].drop_duplicates("face")
         if scores.empty:
             raise InputError(f"{run.folder / 'scores.csv'}: no scores with normaliser '{normaliser}'")
-        methods.append(_Method(run, scores.set_index("face")["nme"], _points_by_face(paths[run], scores["face"])))
+        methods.append(_Method(run, scores.set_index("face")["nme"], _points_by_face(path, scores["face"])))
         if set(methods[-1].errors.index) != set(methods[0].errors.index):
             raise InputError(f"{run} and {methods[0].run} were scored on different faces; score both anew")
     return methods

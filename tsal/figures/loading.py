@@ -6,14 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from tsal.errors import InputError
-from tsal.labels import budget_name
+from tsal.labels import budget_name, budget_order
 from tsal.runs import Run, parse_run
 from tsal.tables.aggregate import with_normaliser
 from tsal.tables.loading import load_runs
 
 FEW_METHODS = 5  # with more, a panel of a column's width gets crowded
-
-
 _NOTHING = "no runs to draw; expected the files of at least one run"
 
 
@@ -39,6 +37,23 @@ def load_scores(scores: Sequence[str | Path], normaliser: str | None) -> dict[Ru
         raise InputError(_NOTHING)
     first = parse_run(scores[0])
     return with_normaliser(load_runs(first.benchmark, scores, first.target), normaliser)
+
+
+def first_runs(paths: Sequence[str | Path]) -> dict[Run, Path]:
+    """Of each method the first seed at the smallest label budget, in the order of the paths.
+
+    Raises:
+        InputError: no paths, or one that is not the file of a run.
+    """
+    of_run = {parse_run(path): Path(path) for path in paths}
+    if not of_run:
+        raise InputError(_NOTHING)
+    labels = min((run.labels for run in of_run), key=budget_order)
+    chosen: dict[str, Run] = {}
+    for run in of_run:
+        if run.labels == labels and run.seed <= chosen.get(run.method, run).seed:
+            chosen[run.method] = run
+    return {run: of_run[run] for run in chosen.values()}
 
 
 def methods_of(runs: Iterable[Run]) -> list[str]:

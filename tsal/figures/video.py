@@ -14,9 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from tsal.errors import InputError
 from tsal.faces import points_of, read_faces, visibility_of
 from tsal.figure_style import BLACK, COLUMN, DOUBLE, GREY, make_panels, method_colours, new_figure, written
-from tsal.figures.loading import load_scores, methods_of, tested_on
+from tsal.figures.loading import first_runs, load_scores, methods_of, tested_on
 from tsal.labels import budget_order, budget_share
-from tsal.runs import Run, method_name, parse_run, read_predictions, read_scores
+from tsal.runs import Run, method_name, read_predictions, read_scores
 
 _ROWS = ("x (px)", "y (px)", "Second\ndifference (px)")
 _POINT = dict(markersize=4, markeredgewidth=0.8)
@@ -63,7 +63,7 @@ def draw_trajectory(
         InputError: no predictions, or no scores beside them; scores without jitter, or an unknown video; a landmark
             that the scheme lacks; a frame without prediction; or no frame in the range.
     """
-    chosen = _choose(predictions)
+    chosen = first_runs(predictions)
     scores = {run: read_scores(run.folder / "scores.csv") for run in chosen}
     clip = video or _median_clip(scores, faces)
     table = read_faces(faces)
@@ -87,19 +87,6 @@ def draw_trajectory(
         title = f"{tested_on([run])}, {clip}, {budget_share(run.labels)}: jitter of the video (%)"
         _place_legend_below(grid[0, 0].figure, *grid[0, 0].get_legend_handles_labels(), title)
     return written(output)
-
-
-def _choose(predictions: Sequence[str | Path]) -> dict[Run, Path]:
-    """Of each method the first seed at the smallest label budget."""
-    paths = {parse_run(path): Path(path) for path in predictions}
-    if not paths:
-        raise InputError("no runs to draw; expected the predictions.csv of at least one run")
-    labels = min((run.labels for run in paths), key=budget_order)
-    chosen: dict[str, Run] = {}
-    for run in paths:
-        if run.labels == labels and run.seed <= chosen.get(run.method, run).seed:
-            chosen[run.method] = run
-    return {run: paths[run] for run in chosen.values()}
 
 
 def _median_clip(scores: Mapping[Run, pd.DataFrame], faces: str | Path) -> str:
