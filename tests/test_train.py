@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -71,6 +72,21 @@ def test_a_run_leaves_a_checkpoint_and_a_log_and_no_partial_state(tmp_path, path
     for column in ("val_nme_student", "val_nme_teacher", "noise_detection", "noise_tracking", "noise_offsets"):
         assert measured[column] > 0
     assert {"noise_fused", "noise_teacher", "learning_rate", "seconds", "weight"} <= set(log.columns)
+
+
+def test_among_still_images_the_noise_of_tracking_is_not_measured(tmp_path, paths):
+    crops, _, warmup = paths
+    stills = tmp_path / "stills"
+    shutil.copytree(crops, stills)
+    with np.load(stills / "train.npz") as file:
+        arrays = dict(file)
+    np.savez(stills / "train.npz", **arrays | {"next": np.full_like(arrays["next"], -1)})
+    log = tmp_path / "log.csv"
+    settings = read_settings(write_settings(tmp_path))
+    train_method(settings, warmup, stills, None, None, None, tmp_path / "stills.safetensors", log, 0, None, CPU)
+    measured = set(pd.read_csv(log).columns)
+    assert "noise_detection" in measured and "noise_teacher" in measured
+    assert not {"noise_tracking", "noise_offsets"} & measured
 
 
 @pytest.fixture

@@ -200,7 +200,10 @@ class Measurements:
         return float(self._error(self.validation, self.rows, found))
 
     def _noise(self, run: Run) -> dict[str, float]:
-        """Error of each signal, of their fusion and of the teacher on the probe, all landmarks counted."""
+        """Error of each signal, of their fusion and of the teacher on the probe, all landmarks counted.
+
+        Left out: a signal that knows of no landmark, as tracking among still images.
+        """
         method, store, rows = self.data.settings.tsal, self.data.unlabelled, self.data.probe
         observer, scheme = run.networks[method.observer], self.data.scheme
         wanted = tuple(dict.fromkeys(("detection", *method.sources)))
@@ -212,7 +215,8 @@ class Measurements:
             )
         fused = fuse({name: signals[name] for name in method.sources}, method.fusion)
         signals = signals | {"fused": fused, "teacher": teacher["detection"]}
-        return {f"noise_{name}": self._signal_error(signal, store, rows) for name, signal in signals.items()}
+        known = {name: signal for name, signal in signals.items() if signal.variance.isfinite().any()}
+        return {f"noise_{name}": self._signal_error(signal, store, rows) for name, signal in known.items()}
 
     def _signal_error(self, signal: Signal, store: CropStore, rows: np.ndarray) -> float:
         points = apply_affine(store.to_image[rows], signal.points.double().cpu().numpy())
