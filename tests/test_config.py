@@ -474,7 +474,8 @@ def test_a_pretrained_method_starts_from_the_other_benchmarks_supervised_detecto
     config = changed("labels", [0.05, 1])
     warmup = configuration.warmup_name(config, "ytf", "supervised_from_synth")
     assert configuration.pretraining(config, "ytf", warmup) == ("synth", "1")
-    assert configuration.pretraining(changed("labels", [0.05]), "ytf", warmup) == ("synth", "1.0")
+    assert configuration.pretraining(changed("labels", [0.05]), "ytf", warmup) == ("synth", "1")
+    assert configuration.pretraining(changed("labels", [0.05, 1.0]), "ytf", warmup) == ("synth", "1.0")
     assert configuration.pretraining(config, "ytf", "warmup") is None
 
 

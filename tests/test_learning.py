@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -239,6 +240,23 @@ def test_without_a_gradient_of_its_own_the_teacher_is_the_filtered_student(ytf_d
     for student in students:
         expected = 0.6 * expected + 0.4 * student
     assert torch.allclose(weights(run.networks["teacher"]), expected, atol=1e-6)
+
+
+def test_the_teacher_takes_a_gradient_step_at_every_so_many_of_the_students(ytf_data, tmp_path):
+    """With lambda = 1 the teacher changes by its own gradient alone: with a step in three, at step 2 and at step 5."""
+    run, data, first = start(ytf_data, tmp_path, dataclasses.replace(PAPER, filter=1.0, teacher_every=3))
+    teachers, logged = [weights(first)], []
+    original = run.finish_step
+
+    def finish(step, **figures):
+        teachers.append(weights(run.networks["teacher"]))
+        logged.append("loss_teacher" in figures)
+        original(step, **figures)
+
+    run.finish_step = finish
+    learn_asynchronously(run, data, 2, 7)
+    changed = [not torch.equal(before, after) for before, after in itertools.pairwise(teachers)]
+    assert changed == logged == [True, False, False, True, False]
 
 
 def test_with_lambda_zero_the_teacher_becomes_the_student(ytf_data, tmp_path):

@@ -58,8 +58,8 @@ def warm_up(run: Run, data: TrainingData, start: int, stop: int) -> None:
 
 
 def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) -> None:
-    """TSAL: both networks learn with gradient, the student from fused signals and the teacher from one of them;
-    then the teacher's weights take in the student's.
+    """TSAL: both networks learn with gradient, the student from fused signals and the teacher, less often, from one of
+    them; at every step the teacher's weights take in the student's.
     """
     settings, method = data.settings, data.settings.tsal
     student, teacher = run.networks["student"], run.networks["teacher"]
@@ -77,10 +77,12 @@ def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) ->
         run.optimizer_step("student", sup + method.weight * weight * from_sources, n)
 
         # 2. Teacher step: L_sup + w(n) * distance of its heatmaps from those of its single source.
-        sup_teacher, seen = see(data, teacher, labelled, unlabelled)
-        from_source = teacher_loss(data, teacher, seen, source, unlabelled)
-        loss = sup_teacher + method.teacher_weight * weight * from_source
-        run.optimizer_step("teacher", loss, n, method.teacher_rate)
+        of_teacher = {}
+        if (n + 1) % method.teacher_every == 0:
+            sup_teacher, seen = see(data, teacher, labelled, unlabelled)
+            of_teacher["loss_teacher"] = teacher_loss(data, teacher, seen, source, unlabelled)
+            loss = sup_teacher + method.teacher_weight * weight * of_teacher["loss_teacher"]
+            run.optimizer_step("teacher", loss, n, method.teacher_rate)
 
         # The networks that track, where they are adapted, learn to agree with the detector that looks through them.
         adapt_flow(run, data, unlabelled, n)
@@ -97,8 +99,8 @@ def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) ->
             loss=sup,
             loss_supervised=sup,
             loss_student=from_sources,
-            loss_teacher=from_source,
             weight=weight,
+            **of_teacher,
         )
 
 

@@ -95,6 +95,7 @@ class TsalSettings(UnlabelledSettings):
     weight, teacher_weight: the largest weights of the unlabelled terms of student and teacher.
     ramp_up, ramp_down: shares of the method's steps at which the weight is fully up, and starts to fall.
     teacher_rate: the teacher's learning rate as a multiple of the student's (the paper: 1).
+    teacher_every: the teacher takes a gradient step at every so many of the student's (the paper: 1).
     filter: lambda of recursive average filtering; 1 keeps the teacher to itself.
     filter_back: the student keeps this share of itself and takes the rest from the teacher; null leaves it alone.
     tracker: optical flow by name, see `flow.TRACKERS`.
@@ -116,6 +117,7 @@ class TsalSettings(UnlabelledSettings):
     ramp_up: float = 0.4
     ramp_down: float = 0.73
     teacher_rate: float = 1.0
+    teacher_every: int = 1
     filter: float = 0.6
     filter_back: float | None = None
     tracker: str = "dis"

@@ -87,7 +87,7 @@ def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] 
     source = resolve_warmup(config, benchmark, warmup, 1.0)["training"]["pretrained"]
     if source is None:
         return None
-    everything = next((labels for labels in config["labels"] if labels == 1), 1.0)
+    everything = next((labels for labels in config["labels"] if labels == 1), 1)
     return benchmarks.get(source).name, str(everything)
 
 
