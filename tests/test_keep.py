@@ -75,6 +75,14 @@ def test_a_run_that_is_not_finished_is_passed_over(results, tmp_path, missing):
     assert [path.name for path in keep_runs(results, tmp_path / "kept")] == ["seed1"]
 
 
+def test_a_run_from_before_its_settings_were_changed_is_passed_over(results, tmp_path, caplog):
+    write_run(results / "runs", "tsal", seed=1)
+    for name in ("log.csv", "scores.csv"):
+        os.utime(results / "runs" / RUN / name, (1, 1))
+    assert [path.name for path in keep_runs(results, tmp_path / "kept")] == ["seed1"]
+    assert f"{RUN}: not kept, its settings were changed after it was trained" in caplog.text
+
+
 def test_scores_from_before_the_last_training_are_passed_over(results, tmp_path, caplog):
     write_run(results / "runs", "tsal", seed=1)
     os.utime(results / "runs" / RUN / "scores.csv", (1, 1))

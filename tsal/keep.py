@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 INDEX = "index.yaml"
 KEPT_AS = {"scores.csv": "scores.csv.gz", "log.csv": "log.csv"}  # file of a run -> its name where it is kept
 _MEASURED = ("val_nme_", "noise_")
-_LATER = 60.0  # seconds by which a log is younger than scores only if the run was trained again after them
+_LATER = 60.0  # seconds by which a file is younger than what is made from it only if that is out of date
 
 
 def keep_runs(results: str | Path, folder: str | Path) -> list[Path]:
@@ -58,6 +58,9 @@ def _is_finished(run: Run) -> bool:
     """Whether all is there, and the scores are those of the last training."""
     settings, log, scores = (run.folder / name for name in ("settings.yaml", "log.csv", "scores.csv"))
     if not (settings.exists() and log.exists() and scores.exists()):
+        return False
+    if settings.stat().st_mtime > log.stat().st_mtime + _LATER:
+        logger.warning("%s: not kept, its settings were changed after it was trained; build it first", run.folder)
         return False
     if log.stat().st_mtime > scores.stat().st_mtime + _LATER:
         logger.warning("%s: not kept, trained again after it was scored; build its scores.csv first", run.folder)
