@@ -25,7 +25,6 @@ from tsal.settings import Settings
 from tsal.training_data import TrainingData
 from tsal.training_run import Run, be_deterministic, choose_device, make_optimizer
 
-
 TEACHER_EVERY = 2  # as config.yaml has it
 
 
