@@ -131,6 +131,14 @@ def test_significance_is_the_bootstrap_of_faces_averaged_over_seeds(tmp_path):
     assert found["p_value_people"] == pytest.approx(expected.p_value)
 
 
+def test_methods_are_compared_over_the_seeds_that_both_have(tmp_path):
+    errors = {("supervised", 0): 6.0, ("supervised", 1): 8.0, ("tsal", 1): 5.0, ("tsal", 2): 1.0, ("sbr", 0): 3.0}
+    paths = [write_run_scores(tmp_path, m, "0.05", seed, scores_table([e, e + 1])) for (m, seed), e in errors.items()]
+    table = significance_table("toy", load_runs("toy", paths), dict.fromkeys(["f0", "f1"], "a"))
+    found = table[["method", "reference", "seeds", "difference"]].to_numpy().tolist()
+    assert found == [["tsal", "supervised", 1, -3.0], ["sbr", "supervised", 1, -3.0]]  # sbr and tsal share none
+
+
 def test_only_methods_of_one_budget_are_compared(tmp_path):
     keys = [("supervised", "0.05"), ("tsal", "0.05"), ("sbr", "0.05"), ("supervised", "1"), ("tsal", "0.2")]
     paths = [write_run_scores(tmp_path, *key, 0, scores_table([3.0, 4, 5])) for key in keys]

@@ -201,8 +201,8 @@ def _significance_html(cell: pd.DataFrame, source: str) -> str:
     caption = (
         f"{escape(what)} in percentage points (negative: the first method is better), with the 95 % interval "
         f"and p-value of the paired bootstrap: 10,000 draws of the {first['n_faces']} faces, or of the "
-        f"{first['n_people']} people with all their faces. Faces are averaged over seeds; the p-values are "
-        f"not corrected for the number of comparisons. {source}"
+        f"{first['n_people']} people with all their faces. Faces are averaged over the seeds that both have; "
+        f"the p-values are not corrected for the number of comparisons. {source}"
     )
     return _html_table(heads, rows, caption, n_text=2, starts=_starts(cell["labels"]))
 

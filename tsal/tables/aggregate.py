@@ -1,8 +1,7 @@
 """From the scores of faces to the figures of runs, and from these to means over seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from tsal.errors import InputError
@@ -77,23 +76,25 @@ def with_normaliser(runs: Mapping[Run, pd.DataFrame], normaliser: str | None) ->
     return kept
 
 
-def faces_over_seeds(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], pd.DataFrame]:
-    """NME of each face, averaged over seeds, of each (subset, normaliser).
+def errors_of_runs(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], pd.DataFrame]:
+    """NME of each face in each run, of each (subset, normaliser).
 
     Args:
         runs: scores by run, of the same faces in the same order, as load_runs returns them.
 
     Returns:
-        By (subset, normaliser): errors (N, M) in percent; rows are faces, columns (labels, method), as given.
+        By (subset, normaliser): errors (N, M) in percent; rows are faces, columns (labels, method, seed), as given.
     """
-    of_method: dict[tuple[str, str], list[np.ndarray]] = {}
-    for run, scores in runs.items():
-        of_method.setdefault((run.labels, run.method), []).append(scores["nme"].to_numpy())
-    means = {key: np.mean(seeds, axis=0) for key, seeds in of_method.items()}
     first = next(iter(runs.values())).reset_index(drop=True)
+    whole = pd.DataFrame({(run.labels, run.method, run.seed): table["nme"].to_numpy() for run, table in runs.items()})
+    whole.index = pd.Index(first["face"])
     cells = first.groupby(CELL, sort=False).indices
-    cells = {key: cells[key] for key in first[CELL].drop_duplicates().itertuples(index=False, name=None)}
-    return {
-        cell: pd.DataFrame({key: mean[rows] for key, mean in means.items()}, index=first["face"].to_numpy()[rows])
-        for cell, rows in cells.items()
-    }
+    return {cell: whole.iloc[cells[cell]] for cell in first[CELL].drop_duplicates().itertuples(index=False, name=None)}
+
+
+def seeds_of_runs(runs: Iterable[Run]) -> dict[tuple[str, str], set[int]]:
+    """The seeds by (labels, method), in the order of the runs."""
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for run in runs:
+        seeds.setdefault((run.labels, run.method), set()).add(run.seed)
+    return seeds

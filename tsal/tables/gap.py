@@ -11,7 +11,7 @@ from tsal.errors import InputError
 from tsal.faces import read_faces
 from tsal.labels import budget_share, parse_budget
 from tsal.runs import Run, method_name
-from tsal.tables.aggregate import in_order
+from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
 from tsal.tables.loading import CELL, load_runs, people_of
 from tsal.tables.significance import bootstrap_means, resampled
@@ -52,14 +52,12 @@ def gap_table(
     Raises:
         InputError: no run of `supervised` with all labels.
     """
-    seeds: dict[tuple[str, str], set[int]] = {}
-    for run in runs:
-        seeds.setdefault((run.labels, run.method), set()).add(run.seed)
+    seeds = seeds_of_runs(runs)
     full = next((labels for labels, method in seeds if method == SUPERVISED and parse_budget(labels) == 1), None)
     if full is None:
         raise InputError(f"{benchmark}: no run of '{SUPERVISED}' with all labels, from which the gap is measured")
     rows = []
-    for (subset, normaliser), errors in _errors_of_runs(runs).items():
+    for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
         member = np.unique(persons, return_inverse=True)[1]
         means = pd.DataFrame(bootstrap_means(errors.to_numpy(), member, draws, seed), columns=errors.columns)
@@ -72,15 +70,6 @@ def gap_table(
             about = [benchmark, subset, normaliser, labels, method, len(errors), int(member.max()) + 1, len(common)]
             rows.append([*about, *figures])
     return in_order(pd.DataFrame(rows, columns=GAP_COLUMNS), ["subset", "normaliser", "labels"])
-
-
-def _errors_of_runs(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], pd.DataFrame]:
-    """NME of each face (rows) in each run (columns: labels, method, seed), of each (subset, normaliser)."""
-    first = next(iter(runs.values())).reset_index(drop=True)
-    whole = pd.DataFrame({(run.labels, run.method, run.seed): table["nme"].to_numpy() for run, table in runs.items()})
-    whole.index = pd.Index(first["face"])
-    cells = first.groupby(CELL, sort=False).indices
-    return {cell: whole.iloc[cells[cell]] for cell in first[CELL].drop_duplicates().itertuples(index=False, name=None)}
 
 
 def _gap(

@@ -1,6 +1,6 @@
 """Whether two methods differ: the paired bootstrap, of all pairs on the same draws."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from tsal.faces import read_faces
 from tsal.labels import budget_share
 from tsal.metrics import Comparison, bootstrap_p_value
 from tsal.runs import Run, method_name
-from tsal.tables.aggregate import faces_over_seeds, in_order
+from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
 from tsal.tables.loading import CELL, load_runs, people_of
 
 SIGNIFICANCE_COLUMNS = [
-    *["benchmark", "subset", "normaliser", "labels", "method", "reference", "n_faces", "n_people"],
+    *["benchmark", "subset", "normaliser", "labels", "method", "reference", "seeds", "n_faces", "n_people"],
     *["difference", "low", "high", "p_value", "low_people", "high_people", "p_value_people"],
 ]
 LEVEL = 0.05  # p-values below this are called significant
@@ -35,8 +35,8 @@ def significance_table(
 ) -> pd.DataFrame:
     """Compare methods of one label budget, face by face, with the paired bootstrap of tsal.metrics.
 
-    A face's NME is first averaged over the seeds of a method. The p-values are not corrected for the number
-    of comparisons.
+    A face's NME is first averaged over the seeds that both methods have, since a seed chooses the labelled faces. The
+    p-values are not corrected for the number of comparisons.
 
     Args:
         benchmark: its name.
@@ -47,42 +47,51 @@ def significance_table(
         seed: of the bootstrap.
 
     Returns:
-        One row per (subset, normaliser, labels, pair) with SIGNIFICANCE_COLUMNS: difference = NME of method
-        minus NME of reference in percentage points (negative: method is better), its 95 % interval and
-        two-sided p-value, when single faces are resampled, and, as *_people, when people are.
+        One row per (subset, normaliser, labels, pair) with SIGNIFICANCE_COLUMNS, for pairs that share a seed: seeds =
+        how many they share; difference = NME of method minus NME of reference in percentage points (negative: method
+        is better), its 95 % interval and two-sided p-value, when single faces are resampled, and, as *_people, when
+        people are.
     """
+    pairs = _pairs(seeds_of_runs(runs), reference)
+    wanted = dict.fromkeys(key for pair in pairs for key in pair)
     rows = []
-    for (subset, normaliser), errors in faces_over_seeds(runs).items():
+    for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
-        pairs = _pairs(errors.columns, reference)
-        by_face = compare_pairs(errors, pairs, draws=draws, seed=seed)
-        by_person = compare_pairs(errors, pairs, persons, draws=draws, seed=seed)
-        for (labels, method, other), face, person in zip(pairs, by_face, by_person, strict=True):
-            row = [benchmark, subset, normaliser, labels, method, other, len(errors), len(set(persons))]
+        means = {key: errors[[(*key[:2], number) for number in key[2]]].mean(axis=1) for key in wanted}
+        by_face = compare_pairs(means, pairs, draws=draws, seed=seed)
+        by_person = compare_pairs(means, pairs, persons, draws=draws, seed=seed)
+        for ((labels, method, shared), (_, other, _)), face, person in zip(pairs, by_face, by_person, strict=True):
+            row = [benchmark, subset, normaliser, labels, method, other, len(shared), len(errors), len(set(persons))]
             row += [face.difference, face.low, face.high, face.p_value]
             rows.append([*row, person.low, person.high, person.p_value])
     table = pd.DataFrame(rows, columns=SIGNIFICANCE_COLUMNS)
     return in_order(table, ["subset", "normaliser", "labels"])
 
 
-def _pairs(keys: Sequence[tuple[str, str]], reference: str | None) -> list[tuple[str, str, str]]:
-    """(labels, method, reference) of what is compared: methods of one label budget."""
+_Mean = tuple[str, str, tuple[int, ...]]  # labels, method, and the seeds that are averaged
+
+
+def _pairs(seeds: Mapping[tuple[str, str], set[int]], reference: str | None) -> list[tuple[_Mean, _Mean]]:
+    """What is compared: methods of one label budget, each over the seeds that both have."""
     methods: dict[str, list[str]] = {}
-    for labels, method in keys:
+    for labels, method in seeds:
         methods.setdefault(labels, []).append(method)
-    if reference is None:
-        return [(labels, b, a) for labels, known in methods.items() for a, b in combinations(known, 2)]
-    return [
-        (labels, method, reference)
-        for labels, known in methods.items()
-        for method in known
-        if reference in known and method != reference
-    ]
+    pairs = []
+    for labels, known in methods.items():
+        if reference is None:
+            named = [(b, a) for a, b in combinations(known, 2)]
+        else:
+            named = [(method, reference) for method in known if reference in known and method != reference]
+        for pair in named:
+            shared = tuple(sorted(set.intersection(*(seeds[labels, method] for method in pair))))
+            if shared:
+                pairs.append(tuple((labels, method, shared) for method in pair))
+    return pairs
 
 
 def compare_pairs(
-    errors: pd.DataFrame,
-    pairs: Sequence[tuple[str, str, str]],
+    errors: Mapping[Hashable, Sequence[float]],
+    pairs: Sequence[tuple[Hashable, Hashable]],
     groups: Sequence[str] | None = None,
     *,
     draws: int = 10_000,
@@ -91,19 +100,19 @@ def compare_pairs(
     """paired_bootstrap of tsal.metrics for several pairs, which share its draws: the same results in far less time.
 
     Args:
-        errors: (N, M) NME in percent; rows are faces, columns (labels, method).
-        pairs: (labels, method, reference); negative differences if method is better.
+        errors: NME of N faces in percent, by what is compared.
+        pairs: keys of errors, of a method and its reference; negative differences if the method is better.
         groups: N labels, resampled as wholes; None resamples single faces.
         draws: number of bootstrap samples.
         seed: of the random generator.
     """
-    values = errors.to_numpy()
+    values = np.column_stack(list(errors.values()))
     member = np.arange(len(values)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     means = bootstrap_means(values, member, draws, seed)
-    place = {key: column for column, key in enumerate(errors.columns)}
+    place = {key: column for column, key in enumerate(errors)}
     compared = []
-    for labels, method, reference in pairs:
-        a, b = place[labels, method], place[labels, reference]
+    for method, reference in pairs:
+        a, b = place[method], place[reference]
         difference = means[:, a] - means[:, b]
         difference[np.abs(difference) < _ZERO] = 0
         tail = min(np.sum(difference <= 0), np.sum(difference >= 0))
@@ -188,7 +197,7 @@ def _block(benchmark: str, cell: pd.DataFrame) -> Block:
     first = cell.iloc[0]
     note = (
         f"Difference of the NME (by {first['normaliser']} distance) in percentage points, negative: the method is "
-        f"better than what it is compared with; paired bootstrap over {resampled(first)}, faces averaged over seeds; "
-        f"better: where p < {LEVEL:g}, not corrected for the number of comparisons."
+        f"better than what it is compared with; paired bootstrap over {resampled(first)}, faces averaged over the "
+        f"seeds that both have; better: where p < {LEVEL:g}, not corrected for the number of comparisons."
     )
     return Block(f"{benchmark}, {first['subset']}: every two methods", columns, rows, cell["labels"].tolist(), [note])

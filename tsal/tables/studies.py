@@ -133,7 +133,8 @@ def _difference_block(title: str, table: pd.DataFrame, reference: str) -> Block:
     note = (
         f"Difference of the NME (by {table['normaliser'].iloc[0]} distance) to that of {reference} in percentage "
         "points, negative: better; 95 % interval and two-sided p-value of the paired bootstrap over "
-        f"{'people' if by_people else 'faces'}, not corrected for the number of comparisons; faces averaged over seeds."
+        f"{'people' if by_people else 'faces'}, not corrected for the number of comparisons; faces averaged over the "
+        "seeds that both have."
     )
     return Block(f"{title}: difference to {reference}", columns, rows, [labels for labels, _ in keys], [note])
 
