@@ -16,7 +16,15 @@ from tsal.detectors import Output, build
 from tsal.flow import write_flow
 from tsal.heatmaps import encode_distribution
 from tsal.landmarks import SCHEMES
-from tsal.learning import filter_recursively, learn_asynchronously, ramp, student_loss, teacher_loss, trust
+from tsal.learning import (
+    filter_recursively,
+    highest_weight,
+    learn_asynchronously,
+    ramp,
+    student_loss,
+    teacher_loss,
+    trust,
+)
 from tsal.settings import LossSettings, Settings, TrainingSettings, TsalSettings
 from tsal.sources import Frames, Look, Signal
 from tsal.training_data import TrainingData, UnlabelledBatch
@@ -290,6 +298,23 @@ def test_the_unlabelled_terms_weigh_what_the_ramp_says(ytf_data, tmp_path):
     run, data, _ = start(ytf_data, tmp_path, dataclasses.replace(PAPER, ramp_up=1.0, ramp_down=1.0), steps=10)
     learn_asynchronously(run, data, 2, 12)
     assert run.log[-1]["weight"] == pytest.approx(math.exp(-5 * (1 - 9 / 10) ** 2))
+
+
+def test_the_weight_of_the_unlabelled_terms_falls_with_the_root_of_the_labelled_faces():
+    rooted = dataclasses.replace(PAPER, weight=3.0, weight_faces=25)
+    assert [highest_weight(rooted, n) for n in (25, 100, 2500)] == pytest.approx([3.0, 1.5, 0.3])
+    assert highest_weight(dataclasses.replace(rooted, weight_faces=None), 2500) == 3.0
+
+
+def test_the_students_loss_takes_the_unlabelled_terms_by_the_number_of_labelled_faces(ytf_data, tmp_path):
+    run, data, _ = start(ytf_data, tmp_path, dataclasses.replace(OURS, weight=3.0, weight_faces=10, ramp_up=0.0))
+    taken, logged = {}, {}
+    run.optimizer_step = lambda name, loss, *_: taken.setdefault(name, loss.item())
+    run.finish_step = lambda _, **figures: logged.update({k: float(v) for k, v in figures.items()})
+    learn_asynchronously(run, data, 2, 3)
+    expected = logged["loss"] + 3 * math.sqrt(10 / len(data.labelled)) * logged["weight"] * logged["loss_student"]
+    assert logged["loss_student"] > 0
+    assert taken["student"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_weights(ytf_data, tmp_path):

@@ -16,7 +16,7 @@ from tsal.augment import rename_mirrored, to_view
 from tsal.detectors import Detector, Output
 from tsal.flow.adaptation import adaptation_loss, flow_between
 from tsal.memory import correct
-from tsal.settings import Settings
+from tsal.settings import Settings, TsalSettings
 from tsal.sources import Frames, Look, Signal, fuse, maps_in_view, observe
 from tsal.training_data import LabelledBatch, TrainingData, UnlabelledBatch
 from tsal.training_run import Run
@@ -64,6 +64,7 @@ def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) ->
     settings, method = data.settings, data.settings.tsal
     student, teacher = run.networks["student"], run.networks["teacher"]
     first, last = settings.training.warmup_steps, settings.training.warmup_steps + settings.training.steps
+    highest = highest_weight(method, len(data.labelled))
     for n in run.steps(start, stop):
         labelled, unlabelled = data.labelled_batch(n), data.unlabelled_batch(n)
         weight = ramp((n - first) / (last - first), method.ramp_up, method.ramp_down)
@@ -74,7 +75,7 @@ def learn_asynchronously(run: Run, data: TrainingData, start: int, stop: int) ->
         # 1. Student step: L_sup + w(n) * distance of its landmarks from the fused target.
         sup, seen = see(data, student, labelled, unlabelled)
         from_sources = student_loss(data, student, seen, target, unlabelled)
-        run.optimizer_step("student", sup + method.weight * weight * from_sources, n)
+        run.optimizer_step("student", sup + highest * weight * from_sources, n)
 
         # 2. Teacher step: L_sup + w(n) * distance of its heatmaps from those of its single source.
         of_teacher = {}
@@ -232,6 +233,16 @@ def teacher_loss(
             counted = torch.cat([belief, belief.amin(1, keepdim=True)], 1)
         loss = loss + share * distance(stage, wanted, counted)
     return loss
+
+
+def highest_weight(method: TsalSettings, labelled: int) -> float:
+    """The weight of the student's unlabelled loss when it is fully ramped up, given the number of labelled faces.
+
+    The more labels there are, the more the labelled faces still have to teach and the less the others should get in
+    their way; the error of what n labels teach falls with the root of n, and so does this.
+    """
+    scale = 1.0 if method.weight_faces is None else math.sqrt(method.weight_faces / max(labelled, 1))
+    return method.weight * scale
 
 
 def ramp(progress: float, up: float, down: float) -> float:

@@ -93,6 +93,8 @@ class TsalSettings(UnlabelledSettings):
     loss: "mse" of coordinates in px^2 (the paper) or "robust": the terms of L_sup, weighted by confidence.
     trust_px: with "robust", the disagreement (network px) of the signals at which a landmark counts half.
     weight, teacher_weight: the largest weights of the unlabelled terms of student and teacher.
+    weight_faces: labelled faces at which the student's is `weight`; it falls with the root of their number. null: it is
+        the same for any number (the paper).
     ramp_up, ramp_down: shares of the method's steps at which the weight is fully up, and starts to fall.
     teacher_rate: the teacher's learning rate as a multiple of the student's (the paper: 1).
     teacher_every: the teacher takes a gradient step at every so many of the student's (the paper: 1).
@@ -113,6 +115,7 @@ class TsalSettings(UnlabelledSettings):
     loss: str = "mse"
     trust_px: float = 2.0
     weight: float = 1.0
+    weight_faces: float | None = None
     teacher_weight: float = 1.0
     ramp_up: float = 0.4
     ramp_down: float = 0.73
