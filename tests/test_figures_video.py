@@ -115,12 +115,12 @@ def test_trajectories_that_cannot_be_drawn_are_refused(tmp_path, faces):
     assert not out.exists()
 
 
-def write_jitter(root, method, labels, values):
+def write_jitter(root, method, labels, values, subsets="AB"):
     """Runs with (NME, jitter) of each seed in subset A, and one more in B."""
     paths = []
     for seed, (nme, jitter) in enumerate(values):
         path = run_folder(root, method, labels, seed) / "scores.csv"
-        cells = [scores_table([nme + i], subset=subset, jitter=jitter) for i, subset in enumerate("AB")]
+        cells = [scores_table([nme + i], subset=subset, jitter=jitter) for i, subset in enumerate(subsets)]
         pd.concat(cells).to_csv(path, index=False)
         paths.append(path)
     return paths
@@ -149,6 +149,19 @@ def test_no_two_methods_look_alike(tmp_path, drawn):
     draw_jitter(paths, tmp_path / "a.png")
     points = [container.lines[0] for container in drawn[0].axes[0].containers]
     assert len({(point.get_color(), point.get_markerfacecolor()) for point in points}) == 10
+
+
+def test_the_names_of_many_methods_and_budgets_stay_in_a_narrow_figure(tmp_path, drawn):
+    methods = ["tsal", "supervised", "self_training", "mean_teacher", "sbr", "stld"]
+    paths = [p for m in methods for b in ("0.01", "0.05", "1") for p in write_jitter(tmp_path, m, b, [(4, 1.0)], "A")]
+    draw_jitter(paths, tmp_path / "a.png")
+    (figure, *_) = drawn
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert len(legend.get_texts()) == 9
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
 
 
 def test_scores_of_still_images_have_no_jitter_to_draw(tmp_path):

@@ -140,8 +140,12 @@ def _draw_landmark(
 
 
 def _place_legend_below(figure: Figure, handles: Sequence, names: Sequence[str], title: str) -> None:
-    columns = 4 if len(names) > 3 else len(names)
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, title=title)
+    """In as many columns, up to four, as the figure is wide enough for."""
+    for columns in range(min(len(names), 4), 0, -1):
+        legend = figure.legend(handles, names, loc="outside lower center", ncols=columns, title=title)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def draw_jitter(scores: Sequence[str | Path], output: str | Path, *, normaliser: str | None = None) -> list[Path]:
