@@ -310,7 +310,9 @@ def test_the_students_loss_takes_the_unlabelled_terms_by_the_number_of_labelled_
     run, data, _ = start(ytf_data, tmp_path, dataclasses.replace(OURS, weight=3.0, weight_faces=10, ramp_up=0.0))
     taken, logged = {}, {}
     run.optimizer_step = lambda name, loss, *_: taken.setdefault(name, loss.item())
-    run.finish_step = lambda _, **figures: logged.update({k: float(v) for k, v in figures.items()})
+    run.finish_step = lambda _, **figures: logged.update(
+        {k: float(torch.as_tensor(v).detach()) for k, v in figures.items()}
+    )
     learn_asynchronously(run, data, 2, 3)
     expected = logged["loss"] + 3 * math.sqrt(10 / len(data.labelled)) * logged["weight"] * logged["loss_student"]
     assert logged["loss_student"] > 0
