@@ -10,7 +10,7 @@ from tsal.faces import make_faces, write_faces
 from tsal.labels import labelled_faces
 from tsal.metrics import paired_bootstrap
 from tsal.runs import parse_run, read_scores
-from tsal.tables import load_runs, markdown, nme_table, significance_table, write_table
+from tsal.tables import SIGNIFICANCE_COLUMNS, load_runs, markdown, nme_table, significance_table, write_table
 
 # The header that design.md promises to users.
 HEADER = "benchmark,subset,normaliser,method,labels,n_labelled,n_faces,seeds,nme,nme_std,fr08,auc08,jitter"
@@ -137,6 +137,13 @@ def test_methods_are_compared_over_the_seeds_that_both_have(tmp_path):
     table = significance_table("toy", load_runs("toy", paths), dict.fromkeys(["f0", "f1"], "a"))
     found = table[["method", "reference", "seeds", "difference"]].to_numpy().tolist()
     assert found == [["tsal", "supervised", 1, -3.0], ["sbr", "supervised", 1, -3.0]]  # sbr and tsal share none
+
+
+def test_one_method_alone_is_compared_with_nothing(tmp_path):
+    paths = [write_run_scores(tmp_path, "tsal", "0.05", seed, scores_table([3.0, 4])) for seed in (0, 1)]
+    table = significance_table("toy", load_runs("toy", paths), dict.fromkeys(["f0", "f1"], "a"))
+    assert table.empty
+    assert table.columns.tolist() == SIGNIFICANCE_COLUMNS
 
 
 def test_only_methods_of_one_budget_are_compared(tmp_path):
