@@ -116,7 +116,7 @@ def test_trajectories_that_cannot_be_drawn_are_refused(tmp_path, faces):
 
 
 def write_jitter(root, method, labels, values, subsets="AB"):
-    """Runs with (NME, jitter) of each seed in subset A, and one more in B."""
+    """Runs with (NME, jitter) of each seed in the first of the subsets, and an NME of one more in each after it."""
     paths = []
     for seed, (nme, jitter) in enumerate(values):
         path = run_folder(root, method, labels, seed) / "scores.csv"

@@ -55,7 +55,7 @@ def significance_table(
     pairs = _pairs(seeds_of_runs(runs), reference)
     wanted = dict.fromkeys(key for pair in pairs for key in pair)
     rows = []
-    for (subset, normaliser), errors in errors_of_runs(runs).items() if pairs else ():
+    for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
         means = {key: errors[[(*key[:2], number) for number in key[2]]].mean(axis=1) for key in wanted}
         by_face = compare_pairs(means, pairs, draws=draws, seed=seed)
@@ -106,6 +106,8 @@ def compare_pairs(
         draws: number of bootstrap samples.
         seed: of the random generator.
     """
+    if not pairs:
+        return []
     values = np.column_stack(list(errors.values()))
     member = np.arange(len(values)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     means = bootstrap_means(values, member, draws, seed)
