@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from run_files import scores_table, write_run_log, write_run_scores
 
+from tsal import cli
 from tsal.errors import InputError
 from tsal.faces import make_faces, write_faces
 from tsal.metrics import paired_bootstrap
@@ -105,6 +106,17 @@ def test_a_gap_needs_supervised_runs_with_all_labels(tmp_path, faces):
     paths = [write_scores(tmp_path, method, "0.1", 0, 5) for method in ("supervised", "tsal")]
     with pytest.raises(InputError, match="toy: no run of 'supervised' with all labels, from which the gap is measured"):
         write_gap("toy", paths, faces, tmp_path / "toy_gap.csv")
+
+
+def test_a_gap_can_be_measured_from_another_supervised_method(tmp_path, faces):
+    means = {("supervised", "0.1"): 9, ("supervised", "1"): 3, ("tsal_long", "0.1"): 5}
+    means |= {("supervised_long", "0.1"): 8, ("supervised_long", "1"): 4}
+    paths = [write_scores(tmp_path, *key, 0, error) for key, error in means.items()]
+    arguments = ["claim", "gap", "--benchmark", "toy", "--faces", faces, "--supervised", "supervised_long", *paths]
+    assert cli.main([*map(str, arguments), "-o", str(tmp_path / "toy_gap.csv")]) == 0
+    table = pd.read_csv(tmp_path / "toy_gap.csv").set_index("method")
+    assert table.loc["tsal_long", ["nme_supervised", "nme_full"]].tolist() == [8, 4]
+    assert table["gap"].to_dict() == pytest.approx({"supervised": -25, "tsal_long": 75})
 
 
 def test_a_gap_is_shown_by_subset_and_budget(tmp_path, faces):

@@ -66,8 +66,10 @@ def claim(arguments: argparse.Namespace) -> None:
         write_cost(benchmark, inputs, output)
     elif arguments.faces is None:
         raise InputError(f"claim {arguments.kind}: --faces is missing; expected the face table of the runs")
+    elif arguments.kind == "gap":
+        write_gap(benchmark, inputs, arguments.faces, output, arguments.supervised)
     else:
-        write = {"nme": write_all_nme, "significance": write_significance, "gap": write_gap}[arguments.kind]
+        write = {"nme": write_all_nme, "significance": write_significance}[arguments.kind]
         write(benchmark, inputs, arguments.faces, output)
 
 
@@ -100,6 +102,7 @@ def add_study_verbs(verb: Verb) -> None:
     added.add_argument("inputs", type=Path, nargs="+", help="scores.csv of the runs, or their log.csv (cost)")
     added.add_argument("--benchmark", required=True)
     added.add_argument("--faces", type=Path, help="face table of the benchmark (all but cost)")
+    added.add_argument("--supervised", default="supervised", help="method that the gap is measured from (gap)")
     added = verb(bars)
     for name in ("nme", "significance", "gap", "cost"):
         added.add_argument(f"--{name}", type=Path, required=True, help="table of `tsal claim`")

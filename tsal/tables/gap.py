@@ -29,6 +29,7 @@ def gap_table(
     runs: Mapping[Run, pd.DataFrame],
     people: Mapping[str, str],
     *,
+    supervised: str = SUPERVISED,
     draws: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -41,6 +42,7 @@ def gap_table(
         benchmark: its name.
         runs: scores by run, as load_runs returns them, of `supervised` with all labels among others.
         people: person of each face.
+        supervised: method that learns from labels alone, such as `supervised_long` for methods with as many steps.
         draws: bootstrap samples.
         seed: of the bootstrap.
 
@@ -53,19 +55,19 @@ def gap_table(
         InputError: no run of `supervised` with all labels.
     """
     seeds = seeds_of_runs(runs)
-    full = next((labels for labels, method in seeds if method == SUPERVISED and parse_budget(labels) == 1), None)
+    full = next((labels for labels, method in seeds if method == supervised and parse_budget(labels) == 1), None)
     if full is None:
-        raise InputError(f"{benchmark}: no run of '{SUPERVISED}' with all labels, from which the gap is measured")
+        raise InputError(f"{benchmark}: no run of '{supervised}' with all labels, from which the gap is measured")
     rows = []
     for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
         member = np.unique(persons, return_inverse=True)[1]
         means = pd.DataFrame(bootstrap_means(errors.to_numpy(), member, draws, seed), columns=errors.columns)
         for (labels, method), own in seeds.items():
-            common = own & seeds.get((labels, SUPERVISED), set()) & seeds[full, SUPERVISED]
-            if method == SUPERVISED or labels == full or not common:
+            common = own & seeds.get((labels, supervised), set()) & seeds[full, supervised]
+            if method == supervised or labels == full or not common:
                 continue
-            keys = [(labels, method), (labels, SUPERVISED), (full, SUPERVISED)]
+            keys = [(labels, method), (labels, supervised), (full, supervised)]
             figures = _gap(errors, means, keys, sorted(common), seed)
             about = [benchmark, subset, normaliser, labels, method, len(errors), int(member.max()) + 1, len(common)]
             rows.append([*about, *figures])
@@ -90,7 +92,13 @@ def _gap(
     return [nme, few, full, 100 * (few - nme) / (few - full), float(low), float(high)]
 
 
-def write_gap(benchmark: str, scores: Sequence[str | Path], faces: str | Path, output: str | Path) -> list[Path]:
+def write_gap(
+    benchmark: str,
+    scores: Sequence[str | Path],
+    faces: str | Path,
+    output: str | Path,
+    supervised: str = SUPERVISED,
+) -> list[Path]:
     """Write the gap that each method closes: a block for each subset, methods in rows, label budgets in columns.
 
     Args:
@@ -98,6 +106,7 @@ def write_gap(benchmark: str, scores: Sequence[str | Path], faces: str | Path, o
         scores: the runs' scores.csv.
         faces: the face table, for the people.
         output: results/claims/{benchmark}_gap.csv, with GAP_COLUMNS; .md and .tex are written beside it.
+        supervised: see gap_table.
 
     Returns:
         The three paths.
@@ -106,7 +115,7 @@ def write_gap(benchmark: str, scores: Sequence[str | Path], faces: str | Path, o
         InputError: see load_runs and gap_table.
     """
     runs = load_runs(benchmark, scores)
-    table = gap_table(benchmark, runs, people_of(runs, read_faces(faces), faces))
+    table = gap_table(benchmark, runs, people_of(runs, read_faces(faces), faces), supervised=supervised)
     blocks = [_block(benchmark, cell) for _, cell in table.groupby(CELL, sort=False)]
     return [write_csv(table, output), *write_blocks(blocks, *beside(output), Path(output).stem)]
 
