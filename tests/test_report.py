@@ -12,7 +12,7 @@ from run_files import scores_table, write_run_scores
 
 from tsal.errors import InputError
 from tsal.report import write_report
-from tsal.tables import load_runs, nme_table, significance_table
+from tsal.tables import load_runs, nme_table, significance_table, write_floor
 
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -126,6 +126,15 @@ def test_tables_show_the_numbers_of_the_csv_files(inputs, tmp_path):
     assert significance[1][2].replace("−", "-") == f"{first['difference']:+.2f}"
     assert significance[1][3].replace("−", "-") == f"{first['low']:+.2f} to {first['high']:+.2f}"
     assert "30 faces" in page.text and "6 people" in page.text
+
+
+def test_errors_are_shown_with_the_noise_of_the_labels_where_it_is_known(inputs, tmp_path):
+    noise = dict(landmarks="all", n_pairs=40, n_people=9, difference=4.6, floor=2.74, low=2.59, high=2.87)
+    made = write_floor("toy", "inter-ocular", pd.DataFrame([noise]), tmp_path / "tables/toy_floor.csv")
+    page = report([made[0], *inputs], tmp_path)
+    assert page.text.count("Their own noise is 2.74 % (95 % interval over people 2.59 to 2.87)") == 1
+    assert page.tables == report(inputs, tmp_path).tables
+    assert "Their own noise" not in page.text[page.text.index("other_set, full: NME") :]
 
 
 def test_the_best_method_of_each_budget_is_bold(inputs, tmp_path):

@@ -4,6 +4,7 @@ import base64
 import os
 import platform
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,7 @@ from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.labels import budget_share
 from tsal.runs import method_name
-from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, cell_title, readable
+from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, cell_title, floor_notes, readable
 
 _PACKAGES = (
     "torch",
@@ -102,19 +103,23 @@ def write_report(
 
     Args:
         output: the .html path; links are relative to its folder.
-        inputs: in any order: tables {benchmark}_nme.csv and {benchmark}_significance.csv, figures
-            {benchmark}_{kind}.png (with a .pdf beside each to link to), and .yaml files of the configuration.
+        inputs: in any order: tables {benchmark}_nme.csv and {benchmark}_significance.csv, {benchmark}_floor.csv for
+            a note below errors, figures {benchmark}_{kind}.png (with a .pdf beside each to link to), and .yaml files
+            of the configuration.
         title: of the page.
 
     Raises:
         InputError: an input that is missing or none of these, or a table with other columns.
     """
     output = Path(output)
-    tables, figures, settings = _sort_inputs(inputs)
+    known, figures, settings = _sort_inputs(inputs)
+    floors = {_benchmark(path): path for path in known if _kind(path) == "floor"}
+    tables = [path for path in known if path not in floors.values()]
     benchmarks = list(dict.fromkeys(_benchmark(path) for path in (*tables, *figures)))
     sections, links = [], []
     for benchmark in benchmarks:
-        parts = [_table(path, output) for path in tables if _benchmark(path) == benchmark]
+        floor = floors.get(benchmark)
+        parts = [_table(path, output, floor) for path in tables if _benchmark(path) == benchmark]
         parts += [_figure(path, output) for path in figures if _benchmark(path) == benchmark]
         sections.append(_section(benchmark, benchmark, parts))
         links.append((benchmark, benchmark))
@@ -166,24 +171,26 @@ def _section(anchor: str, name: str, parts: Sequence[str]) -> str:
     return f'<section id="{escape(anchor)}">\n<h2>{escape(name)}</h2>\n{body}\n</section>'
 
 
-def _table(path: Path, output: Path) -> str:
+def _table(path: Path, output: Path, floor: Path | None) -> str:
     table = pd.read_csv(path, dtype={"labels": str, "benchmark": str, "subset": str})
     source = _link(path, output, path.name)
-    rendering = {tuple(NME_COLUMNS): _nme_html, tuple(SIGNIFICANCE_COLUMNS): _significance_html}
+    rendering = {tuple(NME_COLUMNS): partial(_nme_html, floor=floor), tuple(SIGNIFICANCE_COLUMNS): _significance_html}
     if render := rendering.get(tuple(table.columns)):
         return "\n".join(render(cell, source) for _, cell in table.groupby(["subset", "normaliser"], sort=False))
     raise InputError(f"{path}: columns {', '.join(table.columns[:5])}, ...; expected an NME or a significance table")
 
 
-def _nme_html(cell: pd.DataFrame, source: str) -> str:
+def _nme_html(cell: pd.DataFrame, source: str, floor: Path | None) -> str:
     heads, rows, best = readable(cell)
     place = heads.index("NME (%)")
     for row, bold in zip(rows, best, strict=True):
         row[:] = [
             f"<strong>{escape(value)}</strong>" if bold and i == place else escape(value) for i, value in enumerate(row)
         ]
-    title = escape(cell_title(cell))
-    caption = f"{title}. Means ± standard deviation over seeds; bold: lowest NME of a label budget. {source}"
+    first = cell.iloc[0]
+    notes = ["Means ± standard deviation over seeds; bold: lowest NME of a label budget."]
+    notes += floor_notes(first["benchmark"], first["normaliser"], floor)
+    caption = f"{escape(cell_title(cell))}. {escape(' '.join(notes))} {source}"
     return _html_table(heads, rows, caption, n_text=2, starts=_starts(cell["labels"]))
 
 

@@ -1,7 +1,7 @@
 """The tables, from the scores of runs: each as CSV for programs, as Markdown and as LaTeX for people."""
 
 from tsal.tables.categories import write_categories
-from tsal.tables.floor import write_floor
+from tsal.tables.floor import floor_notes, write_floor
 from tsal.tables.loading import load_runs
 from tsal.tables.nme import (
     NME_COLUMNS,
@@ -22,6 +22,7 @@ __all__ = [
     "PUBLISHED",
     "SIGNIFICANCE_COLUMNS",
     "cell_title",
+    "floor_notes",
     "load_runs",
     "markdown",
     "mean_and_std",

@@ -24,5 +24,11 @@ def floor_of(wildcards):
     )
 
 
+def all_floors(wildcards):
+    """The floors of `all`, for the notes of the report."""
+    known = [benchmark for benchmark in available_benchmarks() if benchmarks.get(benchmark).labels_by_machine]
+    return [f"results/tables/{benchmark}_floor.csv" for benchmark in known]
+
+
 def floor_option(wildcards, input):
     return f"--floor {input.floor}" if input.floor else ""

@@ -213,6 +213,7 @@ rule report:
     input:
         tables=all_tables,
         significance=all_significance_tables,
+        floors=all_floors,
         figures=all_figures,
         settings=settings_of_methods,
     output:
