@@ -6,6 +6,7 @@ Like those of `cli`, they import what is heavy only where it is used.
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tsal.errors import InputError
@@ -66,10 +67,9 @@ def claim(arguments: argparse.Namespace) -> None:
         write_cost(benchmark, inputs, output)
     elif arguments.faces is None:
         raise InputError(f"claim {arguments.kind}: --faces is missing; expected the face table of the runs")
-    elif arguments.kind == "gap":
-        write_gap(benchmark, inputs, arguments.faces, output, arguments.supervised)
     else:
-        write = {"nme": write_all_nme, "significance": write_significance}[arguments.kind]
+        gap = partial(write_gap, supervised=arguments.supervised)
+        write = {"nme": write_all_nme, "significance": write_significance, "gap": gap}[arguments.kind]
         write(benchmark, inputs, arguments.faces, output)
 
 

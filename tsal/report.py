@@ -112,9 +112,7 @@ def write_report(
         InputError: an input that is missing or none of these, or a table with other columns.
     """
     output = Path(output)
-    known, figures, settings = _sort_inputs(inputs)
-    floors = {_benchmark(path): path for path in known if _kind(path) == "floor"}
-    tables = [path for path in known if path not in floors.values()]
+    tables, floors, figures, settings = _sort_inputs(inputs)
     benchmarks = list(dict.fromkeys(_benchmark(path) for path in (*tables, *figures)))
     sections, links = [], []
     for benchmark in benchmarks:
@@ -144,8 +142,8 @@ def write_report(
         temporary.write_text(page, encoding="utf-8")
 
 
-def _sort_inputs(inputs: Sequence[str | Path]) -> tuple[list[Path], list[Path], list[Path]]:
-    """Tables, figures (in the order of _CAPTIONS) and settings; refuses what is missing or something else."""
+def _sort_inputs(inputs: Sequence[str | Path]) -> tuple[list[Path], dict[str, Path], list[Path], list[Path]]:
+    """Tables, floors by benchmark, figures (in the order of _CAPTIONS), settings; refuses what is missing or else."""
     kinds: dict[str, list[Path]] = {".csv": [], ".png": [], ".yaml": []}
     for path in map(Path, inputs):
         if not path.is_file():
@@ -155,7 +153,9 @@ def _sort_inputs(inputs: Sequence[str | Path]) -> tuple[list[Path], list[Path], 
         kinds[path.suffix].append(path)
     order = list(_CAPTIONS)
     figures = sorted(kinds[".png"], key=lambda path: order.index(_kind(path)) if _kind(path) in order else len(order))
-    return sorted(kinds[".csv"], key=lambda path: _kind(path) != "nme"), figures, kinds[".yaml"]
+    floors = {_benchmark(path): path for path in kinds[".csv"] if _kind(path) == "floor"}
+    tables = [path for path in kinds[".csv"] if _kind(path) != "floor"]
+    return sorted(tables, key=lambda path: _kind(path) != "nme"), floors, figures, kinds[".yaml"]
 
 
 def _benchmark(path: Path) -> str:

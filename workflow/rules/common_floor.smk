@@ -15,19 +15,18 @@ def labelled_clips_of(wildcards):
     return {"images": f"{crops}.npy", "faces": f"{crops}.npz", "flow": flow}
 
 
+def floors_of(known):
+    """The noise of the labels of benchmarks, where a machine made them: what their errors are shown with."""
+    machine = [benchmark for benchmark in known if benchmarks.get(benchmark).labels_by_machine]
+    return [f"results/tables/{benchmark}_floor.csv" for benchmark in machine]
+
+
 def floor_of(wildcards):
-    """The noise of a benchmark's labels, where a machine made them: what its errors are shown with."""
-    return (
-        "results/tables/{benchmark}_floor.csv"
-        if benchmarks.get(wildcards.benchmark).labels_by_machine
-        else []
-    )
+    return floors_of([wildcards.benchmark])
 
 
 def all_floors(wildcards):
-    """The floors of `all`, for the notes of the report."""
-    known = [benchmark for benchmark in available_benchmarks() if benchmarks.get(benchmark).labels_by_machine]
-    return [f"results/tables/{benchmark}_floor.csv" for benchmark in known]
+    return floors_of(available_benchmarks())
 
 
 def floor_option(wildcards, input):
