@@ -15,7 +15,7 @@ from tsal.tables.bars import write_bars
 from tsal.tables.claims import write_all_nme
 from tsal.tables.cost import cost_table, write_cost
 from tsal.tables.gap import gap_table, write_gap
-from tsal.tables.significance import write_significance
+from tsal.tables.significance import holm, write_significance
 
 SUBSETS = ("full", "video")
 PEOPLE = {f"f{i}": f"person{i // 3}" for i in range(12)}
@@ -161,8 +161,31 @@ def test_the_better_method_is_named_where_enough_people_agree(tmp_path):
     out = write_significance("toy", paths, faces, tmp_path / "toy_significance.csv")
     row = pd.read_csv(out[0]).iloc[0]
     assert (row["method"], row["reference"], row["better"]) == ("tsal", "sbr", "tsal")
-    assert "| 10 % | TSAL | SBR | −1.00 | [−1.00, −1.00] | <0.001 | TSAL |" in out[1].read_text()
+    assert "| 10 % | TSAL | SBR | −1.00 | [−1.00, −1.00] | <0.001 | <0.001 | TSAL |" in out[1].read_text()
     assert "over 40 faces" in out[1].read_text()
+
+
+def test_the_better_method_is_named_after_a_correction_for_the_pairs_of_a_budget(tmp_path):
+    rng = np.random.default_rng(4)
+    base, more = rng.normal(6, 1, 40), rng.normal(0.34, 1, 40)
+    errors = {"tsal": base, "sbr": base + more / 2, "stld": base + more}  # the pairs differ in scale alone
+    paths = [write_run_scores(tmp_path, method, "0.1", 0, scores_table(e)) for method, e in errors.items()]
+    paths += [write_run_scores(tmp_path, method, "0.2", 0, scores_table(errors[method])) for method in ("tsal", "sbr")]
+    out = write_significance("toy", paths, face_table(tmp_path), tmp_path / "toy_significance.csv")
+    table = pd.read_csv(out[0], keep_default_na=False).set_index("labels")
+    p_value = table.loc[0.2, "p_value_people"]
+    assert 0.05 / 3 < p_value < 0.05 and table.loc[0.2, "better"] == "tsal"
+    assert table.loc[0.1, "p_value_people"].tolist() == [p_value] * 3
+    assert table.loc[0.1, "p_value_holm"].tolist() == pytest.approx([3 * p_value] * 3)
+    assert table.loc[0.1, "better"].tolist() == [""] * 3
+    assert table.loc[0.2, "p_value_holm"] == p_value
+
+
+def test_holms_correction_is_that_of_the_step_down_by_hand():
+    # 4 x 0.005, 3 x 0.01, 2 x 0.03, and 0.04, which may not fall below the one before it.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+    assert holm([]).tolist() == []
 
 
 def test_the_nme_of_all_runs_is_that_of_the_table_of_the_benchmark(tmp_path, faces):

@@ -111,7 +111,10 @@ def _lowest(tables: StudyTables, subset: str) -> Iterator[Bar]:
 
 
 def _significant(tables: StudyTables, subset: str) -> Iterator[Bar]:
-    """The largest p-value of all baselines; 1 for one that is not worse than TSAL."""
+    """The largest p-value of all baselines; 1 for one that is not worse than TSAL.
+
+    Not corrected for their number: the bar takes all of them to be below the level, not any.
+    """
     for budget in LEAST_BUDGETS:
         table = tables.significance
         table = table[(table["subset"] == subset) & _is_budget(table, budget)]

@@ -151,6 +151,25 @@ def bootstrap_means(values: np.ndarray, member: np.ndarray, draws: int, seed: in
     return means
 
 
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Correct p-values for their number: rejecting those below alpha, one or more wrongly with at most alpha.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure": the i-th smallest of m times m - i + 1, at
+    least as large as the ones before it, at most 1. Needs no assumption on how the comparisons hang together.
+
+    Args:
+        p_values: M of them, in [0, 1].
+
+    Returns:
+        (M,) in [0, 1], in the same order.
+    """
+    values = np.asarray(p_values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    corrected = np.empty(len(values))
+    corrected[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    return np.minimum(corrected, 1.0)
+
+
 def write_significance(
     benchmark: str, scores: Sequence[str | Path], faces: str | Path, output: str | Path
 ) -> list[Path]:
@@ -163,16 +182,19 @@ def write_significance(
         output: results/claims/{benchmark}_significance.csv; .md and .tex are written beside it.
 
     Returns:
-        The three paths. Columns of the CSV: SIGNIFICANCE_COLUMNS and better, the method that is better with a p-value
-        over people below LEVEL, empty where neither is.
+        The three paths. Columns of the CSV: SIGNIFICANCE_COLUMNS; p_value_holm, the p-value over people corrected for
+        the number of pairs with the same subset, normaliser and labels (holm); and better, the method
+        that is better with that below LEVEL, empty where neither is.
 
     Raises:
         InputError: see load_runs; or a scored face that is not in the face table.
     """
     runs = load_runs(benchmark, scores)
     table = significance_table(benchmark, runs, people_of(runs, read_faces(faces), faces))
+    families = table.groupby([*CELL, "labels"], sort=False)["p_value_people"]
+    table["p_value_holm"] = families.transform(holm)
     better = table["method"].where(table["difference"] < 0, table["reference"])
-    table["better"] = better.where(table["p_value_people"] < LEVEL, "")
+    table["better"] = better.where(table["p_value_holm"] < LEVEL, "")
     blocks = [_block(benchmark, cell) for _, cell in table.groupby(CELL, sort=False)]
     return [write_csv(table, output), *write_blocks(blocks, *beside(output), Path(output).stem)]
 
@@ -184,14 +206,14 @@ def resampled(row: pd.Series) -> str:
 
 def _block(benchmark: str, cell: pd.DataFrame) -> Block:
     heads = ("Labels", "Method", "Compared with")
-    columns = [*(Column(head, is_text=True) for head in heads), *map(Column, ("Difference", "95 %", "p"))]
+    columns = [*(Column(head, is_text=True) for head in heads), *map(Column, ("Difference", "95 %", "p", "p (Holm)"))]
     columns.append(Column("Better", is_text=True))
     rows = [
         [
             *[budget_share(row.labels), method_name(row.method), method_name(row.reference)],
             Number(row.difference, signed=True),
             f"[{row.low_people:+.2f}, {row.high_people:+.2f}]".replace("-", MINUS),
-            "<0.001" if row.p_value_people < 0.001 else f"{row.p_value_people:.3f}",
+            *map(_p_value, (row.p_value_people, row.p_value_holm)),
             method_name(row.better) if row.better else "",
         ]
         for row in cell.itertuples()
@@ -200,6 +222,10 @@ def _block(benchmark: str, cell: pd.DataFrame) -> Block:
     note = (
         f"Difference of the NME (by {first['normaliser']} distance) in percentage points, negative: the method is "
         f"better than what it is compared with; paired bootstrap over {resampled(first)}, faces averaged over the "
-        f"seeds that both have; better: where p < {LEVEL:g}, not corrected for the number of comparisons."
+        f"seeds that both have; better: where p < {LEVEL:g} after Holm's correction for the number of pairs."
     )
     return Block(f"{benchmark}, {first['subset']}: every two methods", columns, rows, cell["labels"].tolist(), [note])
+
+
+def _p_value(p_value: float) -> str:
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
