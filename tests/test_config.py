@@ -548,8 +548,9 @@ def test_a_benchmark_chooses_methods_and_labels_for_its_table():
 
 def test_a_study_knows_its_methods_their_names_and_what_is_swept():
     study = configuration.study(DEFAULT, "300vw", "filter")
-    assert list(study.methods)[:2] == ["supervised", "tsal_filter_05"]
+    assert list(study.methods)[:2] == ["supervised", "tsal_filter_0"]
     assert study.values == {
+        "tsal_filter_0": 0.0,
         "tsal_filter_05": 0.5,
         "tsal_filter_06": 0.6,
         "tsal_filter_07": 0.7,
