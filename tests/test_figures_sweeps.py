@@ -115,6 +115,16 @@ def test_budgets_stand_at_their_number_of_labelled_faces(tmp_path, faces, drawn)
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["5", "20", "200"]
 
 
+def test_a_line_that_ends_before_the_right_edge_is_led_to_its_name(tmp_path, faces, drawn):
+    errors = {("supervised", "0.1"): 6, ("supervised", "1"): 3, ("tsal", "0.1"): 5}
+    paths = [write_run_scores(tmp_path, *key, 0, scores_table([error])) for key, error in errors.items()]
+    draw_budgets(paths, faces, tmp_path / "a.png")
+    (axes,) = drawn[0].axes
+    segments = [segment.tolist() for lines in axes.collections for segment in lines.get_segments()]
+    for faces_labelled, error in ((200, 3), (20, 5)):
+        assert [[faces_labelled, error], [axes.get_xlim()[1], error]] in segments
+
+
 def test_no_label_at_all_stands_left_of_the_smallest_number(tmp_path, faces, drawn):
     paths = [write_run_scores(tmp_path, "tsal", b, 0, scores_table([5.0])) for b in ("0", "0.1")]
     draw_budgets(paths, faces, tmp_path / "a.png")

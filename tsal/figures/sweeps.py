@@ -234,9 +234,12 @@ def _finish(axes: Axes, errors: Sequence[float], runs: Mapping[Run, pd.DataFrame
 
 
 def _name_lines(axes: Axes) -> None:
-    """Name each line where it ends."""
-    ends = [
-        (container.lines[0].get_ydata()[-1], container.get_label(), container.lines[0].get_color(), False)
-        for container in axes.containers
-    ]
+    """Name each line at the right edge; a thin level one leads there from a line that ends sooner."""
+    right = axes.get_xlim()[1]
+    ends = []
+    for container in axes.containers:
+        line = container.lines[0]
+        x, y = line.get_xydata()[-1]
+        axes.hlines(y, x, right, colors=line.get_color(), linewidth=0.4, zorder=1)
+        ends.append((y, container.get_label(), line.get_color(), False))
     label_ends(axes, ends)
