@@ -1,6 +1,6 @@
 """Errors over parameters and label budgets: read back from what is drawn."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tsal.errors import InputError
 from tsal.faces import make_faces, write_faces
 from tsal.figures import draw_budgets, draw_sweep
 
-LAMBDAS = {f"tsal_lambda_{value:g}": value for value in (0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999)}
+LAMBDAS = {f"tsal_lambda_{value:g}": value for value in (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999)}
 
 
 def write_sweep(root, values, labels="0.1"):
@@ -73,7 +73,7 @@ def test_values_close_to_one_can_be_told_apart_and_are_labelled_by_themselves(tm
     ticks = {tick.get_text().strip() for tick in axes.get_xticklabels()}
     assert ticks == {f"{value:g}" for value in LAMBDAS.values()}
     boxes = [tick.get_window_extent() for tick in axes.get_xticklabels()]
-    assert not any(a.overlaps(b) and a.y0 == b.y0 for a, b in pairwise(boxes))
+    assert not any(a.overlaps(b) and a.y0 == b.y0 for a, b in combinations(boxes, 2))
 
 
 def test_a_sweep_has_a_panel_for_each_subset_and_budget(tmp_path, drawn):

@@ -183,13 +183,13 @@ def _set_value_axis(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _set_ticks(axes: Axes, places: Sequence[float], at: np.ndarray, labels: Sequence[str]) -> None:
-    """A tick a place; a label that would overlap its left neighbour goes a line below."""
-    texts, end = {}, -np.inf
+    """A tick a place; a label that would overlap another goes into the first line below that has room."""
+    texts, ends = {}, []  # ends of the lines
     for place, x, label in zip(places, at, labels, strict=True):
         half = _LETTER * len(label) * (at[-1] - at[0]) / 2
-        below = x - half < end
-        texts[place] = f"\n{label}" if below else label
-        end = -np.inf if below else x + half
+        line = next((i for i, end in enumerate(ends) if x - half >= end), len(ends))
+        ends[line : line + 1] = [x + half]
+        texts[place] = "\n" * line + label
     axes.xaxis.set_major_locator(FixedLocator(list(places)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: texts[min(texts, key=lambda place: abs(place - x))]))
