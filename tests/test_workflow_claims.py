@@ -112,8 +112,9 @@ def test_each_command_of_the_study_is_understood(plan):
     full = {f"supervised/1/seed{seed}" for seed in STUDIES["comparison"]["seeds"]}  # which the gap is measured from
     assert runs["gap"] == runs["cost"] == runs_of("comparison") | full
     assert runs["nme"] == runs_of(*studies_of("ytf"))
-    pools = {p.pool for p in parsed if p.verb == "bars"}
-    assert [sorted(json.loads(pool).values()) for pool in pools] == [[0.25, 0.5, 0.75, 1.0]]
+    bars = {p.benchmark: p for p in parsed if p.verb == "bars"}
+    assert {str(bars[b].pool) for b in bars} == {f"results/tables/{b}_pool_share.csv" for b in ("ytf", "synth")}
+    assert [sorted(json.loads(p.shares).values()) for p in bars.values()] == [[0.25, 0.5, 0.75, 1.0]] * 2
 
 
 def test_kept_runs_are_not_trained_and_their_scores_and_logs_are_read_where_they_lie(built):

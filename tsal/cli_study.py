@@ -78,8 +78,8 @@ def bars(arguments: argparse.Namespace) -> None:
     from tsal.tables.bars import write_bars
 
     tables = arguments.nme, arguments.significance, arguments.gap, arguments.cost
-    pool = read_json("--pool", arguments.pool) if arguments.pool else {}
-    write_bars(arguments.benchmark, *tables, pool, arguments.output)
+    shares = read_json("--shares", arguments.shares) if arguments.shares else None
+    write_bars(arguments.benchmark, *tables, arguments.output, pool=arguments.pool, shares=shares)
 
 
 def keep(arguments: argparse.Namespace) -> None:
@@ -107,7 +107,8 @@ def add_study_verbs(verb: Verb) -> None:
     for name in ("nme", "significance", "gap", "cost"):
         added.add_argument(f"--{name}", type=Path, required=True, help="table of `tsal claim`")
     added.add_argument("--benchmark", required=True)
-    added.add_argument("--pool", help="JSON: share of the unlabelled frames of each method that sweeps it")
+    added.add_argument("--pool", type=Path, help="table of the study that sweeps the share of the unlabelled frames")
+    added.add_argument("--shares", help="JSON: that share, of each of its methods")
     added = verb(keep, output=False)
     added.add_argument("results", type=Path, help="folder that holds runs/; beside it lies data/")
     added.add_argument("folder", type=Path, help="where to keep them, such as docs/results/runs")

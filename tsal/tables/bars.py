@@ -63,14 +63,17 @@ class StudyTables:
         significance: with SIGNIFICANCE_COLUMNS, of every two methods that are compared.
         gap: with GAP_COLUMNS.
         cost: with COST_COLUMNS.
-        pool: share of the unlabelled frames, by method; empty where it was not swept.
+        pool: NME of the methods of the study that sweeps the share of the unlabelled frames, of the same seeds each;
+            empty where it was not swept.
+        shares: these shares, by method.
     """
 
     nme: pd.DataFrame
     significance: pd.DataFrame
     gap: pd.DataFrame
     cost: pd.DataFrame
-    pool: Mapping[str, float]
+    pool: pd.DataFrame
+    shares: Mapping[str, float]
 
     def baselines(self) -> list[str]:
         """The methods that TSAL is compared with."""
@@ -158,9 +161,9 @@ def _jitter(tables: StudyTables, subset: str) -> Iterator[Bar]:
 
 def _pool(tables: StudyTables, subset: str) -> Iterator[Bar]:
     """Over shares of the unlabelled frames: the spread of the NME, and whether all are as good as the fewest."""
-    shares = sorted(tables.pool, key=lambda method: tables.pool[method])
+    shares = sorted(tables.shares, key=lambda method: tables.shares[method])
     names = "spread of the NME over the pool (%)", "NME with the whole pool minus that with the least (points)"
-    rows = tables.nme[(tables.nme["subset"] == subset) & tables.nme["method"].isin(shares)]
+    rows = tables.pool[(tables.pool["subset"] == subset) & tables.pool["method"].isin(shares)]
     swept = rows.groupby("labels", sort=False) if len(shares) > 1 else ()
     complete = [(labels, cell) for labels, cell in swept if len(cell) == len(shares)]
     if not complete:
@@ -168,7 +171,7 @@ def _pool(tables: StudyTables, subset: str) -> Iterator[Bar]:
         yield Bar(names[1], subset, "", nan, "<=", 0.0)
     for labels, cell in complete:
         nme = cell.set_index("method")["nme"].reindex(shares)
-        note = ", ".join(f"{100 * tables.pool[method]:g} %: {nme[method]:.2f}" for method in shares)
+        note = ", ".join(f"{100 * tables.shares[method]:g} %: {nme[method]:.2f}" for method in shares)
         spread = 100 * (nme.max() - nme.min()) / nme.iloc[-1]
         yield Bar(names[0], subset, str(labels), spread, "<", POOL, note)
         yield Bar(names[1], subset, str(labels), nme.iloc[-1] - nme.iloc[0], "<=", 0.0)
@@ -185,16 +188,20 @@ def write_bars(
     significance: str | Path,
     gap: str | Path,
     cost: str | Path,
-    pool: Mapping[str, float],
     output: str | Path,
+    *,
+    pool: str | Path | None = None,
+    shares: Mapping[str, float] | None = None,
 ) -> list[Path]:
     """Write every bar with what was measured.
 
     Args:
         benchmark: its name.
         nme, significance, gap, cost: the CSV tables of the study; of several normalisers the first counts.
-        pool: share of the unlabelled frames, by method.
         output: results/claims/{benchmark}_bars.csv, with BAR_COLUMNS; .md and .tex are written beside it.
+        pool: the CSV table of the study that sweeps the share of the unlabelled frames. `nme` has all runs of a method,
+            which may be of more seeds for one share than for another; a study has the same for all.
+        shares: these shares, by method.
 
     Returns:
         The three paths.
@@ -204,8 +211,9 @@ def write_bars(
     """
     known = [_read_table(path) for path in (nme, significance, gap, cost)]
     unit = known[0]["normaliser"].iloc[0]
-    of_unit = [table[table["normaliser"] == unit] for table in known[:3]]
-    found = bars(StudyTables(*of_unit, known[3], pool))
+    swept = _read_table(pool) if pool else known[0].iloc[:0]
+    nmes, pairs, gaps, pools = (table[table["normaliser"] == unit] for table in (*known[:3], swept))
+    found = bars(StudyTables(nmes, pairs, gaps, known[3], pools, shares or {}))
     table = pd.DataFrame([asdict(bar) | dict(benchmark=benchmark, state=bar.state) for bar in found])
     heads = ("Bar", "Subset", "Labels")
     columns = [*(Column(head, is_text=True) for head in heads), Column("Measured"), Column("To reach")]
@@ -230,7 +238,9 @@ def _read_table(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype={"labels": str}, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a table ({error}); expected the CSV of `tsal claim`") from error
+        raise InputError(
+            f"{path}: cannot be read as a table ({error}); expected the CSV of `tsal claim` or `tsal table`"
+        ) from error
     if table.empty:
-        raise InputError(f"{path}: a header without rows; expected the CSV of `tsal claim`")
+        raise InputError(f"{path}: a header without rows; expected the CSV of `tsal claim` or `tsal table`")
     return table

@@ -123,6 +123,7 @@ rule claim_bars:
         significance=rules.claim_significance.output.csv,
         gap=rules.claim_gap.output.csv,
         cost=rules.claim_cost.output.csv,
+        pool=pool_table,
     output:
         csv=report(
             "results/claims/{benchmark}_bars.csv",
@@ -143,7 +144,7 @@ rule claim_bars:
         mem_mb=1000,
         runtime=15,
     params:
-        pool=pool_of_claims,
+        pool=pool_options,
     message:
         "Holding what was measured on {wildcards.benchmark} against what is to be reached"
     shell:

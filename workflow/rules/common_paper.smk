@@ -79,11 +79,22 @@ def runs_of_claims(benchmark, file):
     return list(dict.fromkeys([*paths, *runs_of_comparison(benchmark, file)]))
 
 
-def pool_of_claims(wildcards):
-    """JSON: the share of the unlabelled frames of each method, where `claims` sweeps it; as an option."""
-    known = settings.claim_studies(config, wildcards.benchmark)
-    values = next((study.values for study in known if study.parameter == "pool_share"), None)
-    return f"--pool {shlex.quote(as_json_in_order(values))}" if values else ""
+def pool_study(benchmark):
+    """The study of `claims` that sweeps the share of the unlabelled frames; None where there is none."""
+    known = settings.claim_studies(config, benchmark)
+    return next((study for study in known if study.parameter == "pool_share"), None)
+
+
+def pool_table(wildcards):
+    """The table of that study, for the bars on the pool."""
+    study = pool_study(wildcards.benchmark)
+    return [f"results/tables/{wildcards.benchmark}_{study.name}.csv"] if study else []
+
+
+def pool_options(wildcards, input):
+    """That table and, in JSON, the share of each of its methods; as options."""
+    study = pool_study(wildcards.benchmark)
+    return f"--pool {input.pool} --shares {shlex.quote(as_json_in_order(study.values))}" if study else ""
 
 
 def claim_files(wildcards):
