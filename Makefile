@@ -15,10 +15,14 @@ CORES ?= all
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+# Snakemake heeds its last --config only: where ARGS has one, RAW_DIR joins it.
+RAW := $(if $(RAW_DIR),raw_dir='$(RAW_DIR)')
+OPTIONS := $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config $(RAW) ,$(ARGS)),$(ARGS) $(if $(RAW),--config $(RAW)))
+
 .PHONY: all paper claims test lint format
 
 all paper claims: $(VENV)/.installed
-	snakemake --cores $(CORES) $@ $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS) $(if $(RAW_DIR),--config raw_dir='$(RAW_DIR)')
+	snakemake --cores $(CORES) $@ $(if $(CONFIG),--configfile $(CONFIG)) $(OPTIONS)
 
 test: $(VENV)/.installed
 	python -m pytest $(ARGS)
