@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[1]
 
 def planned(*settings: str) -> str:
     """The last command that `make claims` would run, its words apart by one space."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("ARGS", "CONFIG", "RAW_DIR")}
+    # MAKEFLAGS has the settings of the `make test` that these tests may run in.
+    known = ("ARGS", "CONFIG", "RAW_DIR", "MAKEFLAGS")
+    environment = {name: value for name, value in os.environ.items() if name not in known}
     command = ["make", "--dry-run", "--no-print-directory", "claims", "CORES=2", *settings]
     process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return " ".join(process.stdout.splitlines()[-1].split())
