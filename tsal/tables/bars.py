@@ -235,12 +235,11 @@ def _shown(measured: float) -> str:
 
 
 def _read_table(path: str | Path) -> pd.DataFrame:
+    expected = "expected the CSV of `tsal claim` or `tsal table`"
     try:
         table = pd.read_csv(path, dtype={"labels": str}, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read as a table ({error}); expected the CSV of `tsal claim` or `tsal table`"
-        ) from error
+        raise InputError(f"{path}: cannot be read as a table ({error}); {expected}") from error
     if table.empty:
-        raise InputError(f"{path}: a header without rows; expected the CSV of `tsal claim` or `tsal table`")
+        raise InputError(f"{path}: a header without rows; {expected}")
     return table
