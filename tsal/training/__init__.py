@@ -1,0 +1,1 @@
+"""Training as a function of its inputs and a seed."""
