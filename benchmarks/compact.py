@@ -12,14 +12,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tsal.augment import Augmentation
-from tsal.crops import open_crops
+from tsal.data.augment import Augmentation
+from tsal.data.crops import open_crops
 from tsal.detectors import build
-from tsal.learning import warm_up
-from tsal.settings import Settings
-from tsal.train import Measurements
-from tsal.training_data import TrainingData
-from tsal.training_run import Run, be_deterministic, choose_device, make_optimizer
+from tsal.methods.tsal import warm_up
+from tsal.settings.models import Settings
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
+from tsal.training.train import Measurements
 
 CANDIDATES = {
     "width 24, 1 block": {"widths": (24, 48, 96, 192), "blocks": 1, "features": 48},

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from tsal import benchmarks
-from tsal.cropping import read_image
-from tsal.crops import write_crops
-from tsal.faces import SPLITS, read_faces
+from tsal import datasets
+from tsal.data.cropping import read_image
+from tsal.data.crops import write_crops
+from tsal.data.faces import SPLITS, read_faces
 
 REQUIRED = 150  # faces a second and core
 
@@ -68,7 +68,7 @@ def unpack(archive: Path, folder: Path, names: list[str]) -> None:
 
 def measure(raw_dir: Path, work: Path, label: str, max_people: int | None) -> list[Measurement]:
     """Index and crop ytf once each, with their floors."""
-    benchmark = benchmarks.get("ytf")
+    benchmark = datasets.get("ytf")
     table = work / "faces.parquet"
     index = timed(lambda: benchmark.index(raw_dir, work / "images", table, {"max_people": max_people}))
     faces = read_faces(table)
@@ -89,7 +89,7 @@ def crop_all(faces: pd.DataFrame, folder: Path) -> None:
 
 def as_png(raw_dir: Path, out_dir: Path, max_people: int) -> Path:
     """A raw_dir with some people's images re-encoded as PNG with alpha under their .jpg names."""
-    archive = benchmarks.get("ytf").sources(raw_dir)["train-test-data.zip"]
+    archive = datasets.get("ytf").sources(raw_dir)["train-test-data.zip"]
     out = out_dir / "ytf" / archive.name
     out.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:

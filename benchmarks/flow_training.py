@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 from tracking import compare_pixels, exact_flows
 
-from tsal.crops import CropStore, open_crops
-from tsal.flow import open_tracker, pairs
-from tsal.flow.adaptation import flow_between
+from tsal.data.crops import CropStore, open_crops
 from tsal.flow.pwc import FlowNetwork
-from tsal.flow.training import STEPS, train_flow
-from tsal.training_run import choose_device
+from tsal.flow.storage import pairs
+from tsal.flow.tracking import open_tracker
+from tsal.methods.flow_adaptation import flow_between
+from tsal.training.flow import STEPS, train_flow
+from tsal.training.run import choose_device
 
 EVERY = 6  # the validation pairs that are measured
 Exact = list[tuple[int, np.ndarray, np.ndarray]]  # index of a pair, its exact flow, and what that hides

@@ -24,9 +24,9 @@ from archives import draw_face, mean_face
 from archives_300vw import pts_bytes
 from archives_300w import BOXES, box_records, mat_bytes, name_of
 
-from tsal import benchmarks
-from tsal.crops import write_crops
-from tsal.faces import read_faces
+from tsal import datasets
+from tsal.data.crops import write_crops
+from tsal.data.faces import read_faces
 
 PER_FOLDER = {
     "afw": 337,
@@ -112,7 +112,7 @@ def main() -> None:
     write_archives(raw / "300w", per_folder)
     (out / "floor").mkdir(parents=True)
     options = {"counts": per_folder}
-    index = timed(lambda: benchmarks.get("300w").index(raw, out / "images", out / "faces.parquet", options))
+    index = timed(lambda: datasets.get("300w").index(raw, out / "images", out / "faces.parquet", options))
     index_floor = timed(lambda: unpack_alone(raw / "300w", out / "floor"))
     shutil.rmtree(out / "floor")
     faces = read_faces(out / "faces.parquet")

@@ -25,14 +25,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.augment import sample
-from tsal.cropping import apply_affine, invert_affine
-from tsal.crops import CropStore, open_crops
-from tsal.faces import SPLITS
-from tsal.flow import TRACKERS, flow_at, follow, open_flow, pairs, to_tensor, write_flow
-from tsal.landmarks import SCHEMES
+from tsal.data.augment import sample
+from tsal.data.cropping import apply_affine, invert_affine
+from tsal.data.crops import CropStore, open_crops
+from tsal.data.faces import SPLITS
+from tsal.data.landmarks import SCHEMES
+from tsal.flow.fields import flow_at, follow, to_tensor
+from tsal.flow.storage import open_flow, pairs, write_flow
+from tsal.flow.trackers import TRACKERS
 from tsal.synth.shards import read_flow
-from tsal.training_run import choose_device
+from tsal.training.run import choose_device
 
 NEAR = 2.0  # px from a landmark
 STEPS = 20  # of the search for what the flow back brings to a landmark

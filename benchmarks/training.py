@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tsal import learning
-from tsal.cropping import store_size
-from tsal.crops import CropStore
+from tsal.data.cropping import store_size
+from tsal.data.crops import CropStore
 from tsal.detectors import mixed_precision
-from tsal.memory import Memory
-from tsal.predict import create_network
-from tsal.settings import Settings
-from tsal.training_data import TrainingData
-from tsal.training_run import Run, be_deterministic, choose_device, make_optimizer
+from tsal.detectors.predict import create_network
+from tsal.methods import tsal as learning
+from tsal.methods.memory import Memory
+from tsal.settings.models import Settings
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
 
 TEACHER_EVERY = 2  # as config.yaml has it
 

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from tsal import benchmarks
-from tsal.benchmarks.ibug_300vw import LISTS
-from tsal.cropping import read_image
-from tsal.crops import write_crops
-from tsal.faces import make_faces
-from tsal.video import frames
+from tsal import datasets
+from tsal.data.cropping import read_image
+from tsal.data.crops import write_crops
+from tsal.data.faces import make_faces
+from tsal.data.video import frames
+from tsal.datasets.ibug_300vw import LISTS
 
 REQUIRED, REQUIRED_STILLS = 120, 150  # faces a second and core
 FLAT = 1.05  # how much larger the peak of memory may be for five times the frames
@@ -136,7 +136,7 @@ def write_archive(raw_dir: Path, annotations: int) -> int:
 
 def index(raw_dir: Path, out: Path) -> None:
     """Index 300VW."""
-    benchmarks.get("300vw").index(raw_dir, out / "images", out / "faces.parquet")
+    datasets.get("300vw").index(raw_dir, out / "images", out / "faces.parquet")
 
 
 def main() -> None:

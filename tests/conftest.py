@@ -8,9 +8,9 @@ import pytest
 from archives import ytf_raw_dir
 from matplotlib.figure import Figure
 
-from tsal import benchmarks
-from tsal.crops import write_crops
-from tsal.faces import SPLITS, read_faces
+from tsal import datasets
+from tsal.data.crops import write_crops
+from tsal.data.faces import SPLITS, read_faces
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def ytf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Crops are 64 px, of which the network sees 48. The folder is shared: read it only.
     """
     folder = tmp_path_factory.mktemp("ytf")
-    benchmarks.get("ytf").index(ytf_raw_dir(folder / "raw"), folder / "images", folder / "faces.parquet")
+    datasets.get("ytf").index(ytf_raw_dir(folder / "raw"), folder / "images", folder / "faces.parquet")
     faces = read_faces(folder / "faces.parquet")
     for split in SPLITS:
         write_crops(
@@ -55,7 +55,7 @@ def drawn(monkeypatch):
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
     """A training within `with interrupted():` is interrupted at the end of step 10, and has to end by that."""
-    from tsal import training_run
+    from tsal.training import run as training_run
 
     original = training_run.Run.finish_step
 

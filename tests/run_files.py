@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsal.metrics import SCORE_COLUMNS
+from tsal.evaluation.metrics import SCORE_COLUMNS
 
 
 def run_folder(root: Path, method: str, labels: str = "0.05", seed: int = 0, benchmark: str = "toy") -> Path:

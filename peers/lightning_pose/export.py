@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from tsal.crops import CropStore, open_crops
+from tsal.data.crops import CropStore, open_crops
+from tsal.data.labels import labelled_faces, parse_budget
 from tsal.errors import InputError
-from tsal.labels import labelled_faces, parse_budget
 from tsal.progress import Progress
 
 FRAMES_A_SECOND = 25  # a number that mp4 files need and nothing reads
@@ -28,7 +28,7 @@ def export(store: CropStore, labels: str, seed: int, folder: Path) -> None:
 
     Args:
         store: the training crops.
-        labels: a label budget, see tsal.labels.
+        labels: a label budget, see tsal.data.labels.
         seed: chooses the labelled faces, as it does for `tsal`.
         folder: a new one; about.json is written last.
 
@@ -57,7 +57,7 @@ def export(store: CropStore, labels: str, seed: int, folder: Path) -> None:
 
 
 def labelled_rows(store: CropStore, labels: str, seed: int) -> np.ndarray:
-    """Rows of the faces whose landmarks a run may see, ascending: the same as those of tsal.training_data."""
+    """Rows of the faces whose landmarks a run may see, ascending: the same as those of tsal.training.batches."""
     annotated = np.flatnonzero(store.visible.any(1))
     faces, clips, frames = (part[annotated].tolist() for part in (store.face, store.clip, store.frame))
     chosen = labelled_faces(faces, parse_budget(labels), seed, clips, frames)

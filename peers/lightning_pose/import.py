@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsal.cropping import apply_affine
-from tsal.crops import CropStore, open_crops
+from tsal.data.cropping import apply_affine
+from tsal.data.crops import CropStore, open_crops
+from tsal.data.faces import point_columns
 from tsal.errors import InputError
-from tsal.faces import point_columns
 from tsal.files import atomic_path
 
 

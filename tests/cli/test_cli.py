@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tsal import cli
-from tsal.faces import read_faces
+from tsal.data.faces import read_faces
 
 LIGHT = ("settings", "download", "render", "index", "crop", "score", "table", "figure", "report")
 
@@ -90,8 +90,9 @@ def test_a_contact_sheet_is_of_one_face_table(capsys, tmp_path):
 
 
 def test_light_verbs_do_not_load_pytorch():
-    code = "import sys, tsal.cli, tsal.crops, tsal.runs, tsal.tables, tsal.figures, tsal.overlay, tsal.report\n"
-    code += "import tsal.contact_sheet, tsal.synth.shards, tsal.benchmarks.synth, tsal.video\n"
+    code = "import sys, tsal.cli, tsal.data.crops, tsal.evaluation.runs, tsal.tables, tsal.figures\n"
+    code += "import tsal.figures.overlay, tsal.report.page\n"
+    code += "import tsal.figures.contact_sheet, tsal.synth.shards, tsal.datasets.synth, tsal.data.video\n"
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -11,7 +11,7 @@ import yaml
 from tsal import config as configuration
 from tsal.errors import InputError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCHEMA = configuration.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
 BUDGET = "a share from 0 to 1, n50 (faces), every10 (frames of a video) or first (frame of a video)"
 DEFAULT = configuration.normalise(yaml.safe_load((ROOT / "config.yaml").read_text()))
@@ -283,7 +283,7 @@ def test_texts_stay_texts():
 
 
 def test_training_reads_the_settings_of_every_method():
-    from tsal.settings import Settings, from_dict
+    from tsal.settings.models import Settings, from_dict
 
     for method in DEFAULT["methods"]:
         resolved = configuration.resolve_run(DEFAULT, "ytf", method, 0.05)
@@ -296,7 +296,7 @@ def test_training_reads_the_settings_of_every_method():
 
 
 def test_the_configuration_shows_every_setting_that_there_is():
-    from tsal.settings import Settings
+    from tsal.settings.models import Settings
 
     def keys(kind: type) -> dict:
         hints = get_type_hints(kind)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsal.augment import (
+from tsal.data.augment import (
     NONE,
     Augmentation,
     change_colours,
@@ -18,7 +18,7 @@ from tsal.augment import (
     to_view,
     turn,
 )
-from tsal.landmarks import SCHEMES
+from tsal.data.landmarks import SCHEMES
 
 SCHEME = SCHEMES["68"]
 STRONG = Augmentation(scale=0.2, rotation=30, shift=0.1, flip=0.5, colour=0.5, erase=0.5)

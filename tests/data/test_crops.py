@@ -12,11 +12,19 @@ from archives import draw_face, encode, mean_face
 from archives_300vw import drawn_scene, video_bytes
 from PIL import Image
 
-from tsal import cropping, crops
-from tsal.cropping import apply_affine, box_affine, crop_image, invert_affine, read_face_image, read_image, store_size
-from tsal.crops import open_crops, write_crops
+from tsal.data import cropping, crops
+from tsal.data.cropping import (
+    apply_affine,
+    box_affine,
+    crop_image,
+    invert_affine,
+    read_face_image,
+    read_image,
+    store_size,
+)
+from tsal.data.crops import open_crops, write_crops
+from tsal.data.faces import make_faces, points_of
 from tsal.errors import InputError
-from tsal.faces import make_faces, points_of
 
 GEOMETRY = {"input_px": 48, "expand": 0.2, "margin": 4 / 3}
 
@@ -208,8 +216,8 @@ _PEAK = """
 import sys
 import numpy as np
 from pathlib import Path
-from tsal.crops import write_crops
-from tsal.faces import make_faces
+from tsal.data.crops import write_crops
+from tsal.data.faces import make_faces
 
 def peak():  # kB; all that is resident, with pages of files
     return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line).split()[1])

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tsal import download as download_module
-from tsal.download import MismatchError, download
+from tsal.data import download as download_module
+from tsal.data.download import MismatchError, download
 from tsal.errors import InputError
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes

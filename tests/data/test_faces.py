@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tsal import faces as faces_module
-from tsal.errors import InputError
-from tsal.faces import (
+from tsal.data import faces as faces_module
+from tsal.data.faces import (
     boxes_of,
     labelled_of,
     make_faces,
@@ -17,6 +16,7 @@ from tsal.faces import (
     visibility_of,
     write_faces,
 )
+from tsal.errors import InputError
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 
-from tsal import benchmarks
-from tsal.fingerprint import fingerprint
+from tsal import datasets
+from tsal.data.fingerprint import fingerprint
 
-YTF = benchmarks.get("ytf")
+YTF = datasets.get("ytf")
 
 
 def write_archive(folder, content=b"x"):

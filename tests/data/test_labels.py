@@ -2,8 +2,8 @@
 
 import pytest
 
+from tsal.data.labels import budget_name, budget_order, budget_share, labelled_faces, parse_budget
 from tsal.errors import InputError
-from tsal.labels import budget_name, budget_order, budget_share, labelled_faces, parse_budget
 
 FACES = [f"face{i}" for i in range(200)]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from archives import mean_face
 
+from tsal.data.landmarks import AFLW_NAMES, SCHEMES, part_of
 from tsal.errors import InputError
-from tsal.landmarks import AFLW_NAMES, SCHEMES, part_of
 
 
 @pytest.fixture(params=sorted(SCHEMES))

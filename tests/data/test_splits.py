@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tsal.splits import held_out, split_people
+from tsal.data.splits import held_out, split_people
 
 
 def test_people_are_split_in_the_order_of_their_digests():

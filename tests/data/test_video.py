@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from archives_300vw import video_bytes
 
-from tsal import video
+from tsal.data import video
+from tsal.data.video import count_frames, frames, is_video, read_frame
 from tsal.errors import InputError
-from tsal.video import count_frames, frames, is_video, read_frame
 
 FORMATS = [("MJPG", ".avi"), ("XVID", ".avi"), ("mp4v", ".mp4")]
 COUNT = 40

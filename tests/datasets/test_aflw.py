@@ -9,13 +9,13 @@ from archives_300vw import drawn_scene
 from archives_300w import mat_bytes
 from archives_aflw import COUNTS, FLICKR, IMAGES, INFO, aflw_files, aflw_raw_dir, points_19, tar_bytes
 
-from tsal import benchmarks
-from tsal.cropping import read_image
+from tsal import datasets
+from tsal.data.cropping import read_image
+from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError
-from tsal.faces import boxes_of, points_of, read_faces, visibility_of
-from tsal.landmarks import SCHEMES
 
-AFLW = benchmarks.get("aflw")
+AFLW = datasets.get("aflw")
 
 
 @pytest.fixture(scope="module")

@@ -19,16 +19,16 @@ from archives_300vw import (
     pts_bytes,
 )
 
-from tsal import benchmarks
-from tsal.benchmarks.ibug_300vw import LISTS
-from tsal.cropping import apply_affine, cut_faces, read_face_image
-from tsal.crops import following_frames, open_crops, write_crops
+from tsal import datasets
+from tsal.data.cropping import apply_affine, cut_faces, read_face_image
+from tsal.data.crops import following_frames, open_crops, write_crops
+from tsal.data.faces import boxes_of, points_of, read_faces
+from tsal.data.splits import held_out
+from tsal.data.video import count_frames, frames
+from tsal.datasets.ibug_300vw import LISTS
 from tsal.errors import InputError
-from tsal.faces import boxes_of, points_of, read_faces
-from tsal.splits import held_out
-from tsal.video import count_frames, frames
 
-VW = benchmarks.get("300vw")
+VW = datasets.get("300vw")
 OPTIONS = {"counts": COUNTS}
 
 

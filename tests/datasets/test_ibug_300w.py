@@ -12,16 +12,16 @@ from archives_300vw import drawn_scene, pts_bytes
 from archives_300w import BOXES, COUNTS, box_records, ibug_300w_files, ibug_300w_raw_dir, mat_bytes
 from scipy.io import loadmat
 
-from tsal import benchmarks
-from tsal.benchmarks.matlab import read_mat
-from tsal.benchmarks.pts import read_pts
-from tsal.cropping import read_image
+from tsal import datasets
+from tsal.data.cropping import read_image
+from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
+from tsal.data.landmarks import SCHEMES
+from tsal.datasets.matlab import read_mat
+from tsal.datasets.pts import read_pts
 from tsal.errors import InputError
-from tsal.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.files import open_zip
-from tsal.landmarks import SCHEMES
 
-IBUG = benchmarks.get("300w")
+IBUG = datasets.get("300w")
 FOLDER_BOXES = "Bounding Boxes/bounding_boxes_{}.mat"
 
 

@@ -13,15 +13,24 @@ import pytest
 import yaml
 from fake_renderer import SMALL
 
-from tsal import benchmarks, cli
+from tsal import cli, datasets
+from tsal.data.faces import (
+    SPLITS,
+    boxes_of,
+    make_faces,
+    point_columns,
+    points_of,
+    read_faces,
+    visibility_of,
+    write_faces,
+)
+from tsal.data.fingerprint import fingerprint
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError
-from tsal.faces import SPLITS, boxes_of, make_faces, point_columns, points_of, read_faces, visibility_of, write_faces
-from tsal.fingerprint import fingerprint
-from tsal.landmarks import SCHEMES
 from tsal.synth.plan import plan
 from tsal.synth.shards import read_flow, read_shard_tables
 
-SYNTH = benchmarks.get("synth")
+SYNTH = datasets.get("synth")
 
 
 @pytest.fixture(autouse=True)
@@ -174,8 +183,8 @@ def test_what_is_rendered_is_neither_downloaded_nor_read_from_raw_data(tmp_path)
 
 def test_what_is_read_from_raw_data_is_not_rendered(tmp_path):
     for call in (
-        lambda: benchmarks.get("ytf").render(tmp_path / "index.yaml", 0, 1, tmp_path / "0of1.zip"),
-        lambda: benchmarks.get("ytf").index_shards([], tmp_path / "images", tmp_path / "faces.parquet"),
+        lambda: datasets.get("ytf").render(tmp_path / "index.yaml", 0, 1, tmp_path / "0of1.zip"),
+        lambda: datasets.get("ytf").index_shards([], tmp_path / "images", tmp_path / "faces.parquet"),
     ):
         with pytest.raises(InputError, match=r"ytf: is not rendered; .* --raw-dir"):
             call()
@@ -189,5 +198,5 @@ def test_a_damaged_shard_is_named_and_leaves_no_table(shards, tmp_path):
 
 
 def test_benchmarks_are_known_without_what_renders():
-    code = "import sys, tsal.benchmarks as b; b.names(); sys.exit(bool({'cv2', 'anny', 'torch'} & set(sys.modules)))"
+    code = "import sys, tsal.datasets as b; b.names(); sys.exit(bool({'cv2', 'anny', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from archives import csv_bytes, csv_rows, write_folder, write_zip, ytf_files, ytf_raw_dir
 
-from tsal import benchmarks
-from tsal.benchmarks.ytf import face_boxes
+from tsal import datasets
+from tsal.data.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
+from tsal.data.landmarks import SCHEMES
+from tsal.datasets.ytf import face_boxes
 from tsal.errors import InputError
-from tsal.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
-from tsal.landmarks import SCHEMES
 
 TRAINING, TEST = "training_frames_keypoints.csv", "test_frames_keypoints.csv"
-YTF = benchmarks.get("ytf")
+YTF = datasets.get("ytf")
 ARCHIVE = "train-test-data.zip"
 
 
@@ -34,14 +34,14 @@ def index_files(files, tmp_path, **options):
 
 
 def test_ytf_is_registered_with_a_known_scheme_and_normalisers():
-    assert "ytf" in benchmarks.names()
+    assert "ytf" in datasets.names()
     assert set(YTF.normalisers) <= set(SCHEMES[YTF.scheme].normalisers)
     assert (YTF.subsets, YTF.is_video) == (("full",), False)
 
 
 def test_an_unknown_benchmark_is_named_with_those_there_are():
     with pytest.raises(InputError, match=r"unknown benchmark 'yft'; expected one of .*ytf"):
-        benchmarks.get("yft")
+        datasets.get("yft")
 
 
 def test_the_status_says_whether_raw_data_is_there_or_can_be_had(tmp_path, raw_dir):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from tsal import checkpoints
+from tsal.detectors import checkpoints
 from tsal.errors import InputError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsal.heatmaps import (
+from tsal.detectors.heatmaps import (
     CUT_OFF,
     cell_centres,
     decode_expectation,

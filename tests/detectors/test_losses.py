@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 
-from tsal import losses
-from tsal.detectors import Output, build
-from tsal.heatmaps import encode_distribution, encode_gaussian
+from tsal.detectors import Output, build, losses
+from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ import pytest
 import torch
 from archives_300vw import drawn_scene, video_bytes
 
-from tsal import cropping
-from tsal.cropping import read_face_image
-from tsal.crops import open_crops, write_crops
-from tsal.errors import InputError
-from tsal.faces import make_faces, read_faces
-from tsal.landmarks import SCHEMES
-from tsal.predict import (
+from tsal.data import cropping
+from tsal.data.cropping import read_face_image
+from tsal.data.crops import open_crops, write_crops
+from tsal.data.faces import make_faces, read_faces
+from tsal.data.landmarks import SCHEMES
+from tsal.detectors.predict import (
     LandmarkDetector,
     create_network,
     load_detector,
@@ -22,7 +21,8 @@ from tsal.predict import (
     predict_store,
     write_predictions,
 )
-from tsal.settings import DetectorSettings
+from tsal.errors import InputError
+from tsal.settings.models import DetectorSettings
 
 CPU = torch.device("cpu")
 SETTINGS = DetectorSettings(input_px=48, decode="gaussian")
@@ -112,7 +112,7 @@ def test_crops_are_held_for_a_few_batches_only(detector, tmp_path, monkeypatch):
         seen.extend(images)
         return np.zeros((len(images), 68, 2))
 
-    monkeypatch.setattr("tsal.predict.cut_faces", endless)
+    monkeypatch.setattr("tsal.detectors.predict.cut_faces", endless)
     monkeypatch.setattr(LandmarkDetector, "landmarks", landmarks)
     faces = make_faces(["v.avi"] * 2000, np.tile([0, 0, 9, 9], (2000, 1)), frame=range(2000), clip=["v"] * 2000)
     predict_faces(detector, faces, CPU)

@@ -9,8 +9,8 @@ import yaml
 from run_files import run_folder, scores_table, write_run_log, write_run_scores
 
 from tsal.errors import InputError
-from tsal.keep import find_kept, keep_runs
-from tsal.runs import parse_run, read_log, read_scores
+from tsal.evaluation.keep import find_kept, keep_runs
+from tsal.evaluation.runs import parse_run, read_log, read_scores
 
 SETTINGS = {"method": "tsal", "training": {"steps": 20, "optimizer": {"learning_rate": 1e-05}}, "tsal": {"pool": None}}
 FACES = {"benchmark": "toy", "settings": {"people": 20}}

@@ -10,12 +10,12 @@ from run_files import scores_table, write_run_scores
 from scipy.optimize import curve_fit
 
 from tsal import cli
-from tsal.crops import CropStore, open_crops
+from tsal.data.crops import CropStore, open_crops
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
-from tsal.flow import write_flow
-from tsal.label_noise import GROUPS, Differences, label_differences, noise_floors
-from tsal.landmarks import SCHEMES
+from tsal.evaluation.label_noise import GROUPS, Differences, label_differences, noise_floors
+from tsal.flow.storage import write_flow
 from tsal.tables import write_budgets, write_floor, write_study, write_table
 
 SCHEME = SCHEMES["68"]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tsal.data.faces import make_faces
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError
-from tsal.faces import make_faces
-from tsal.landmarks import SCHEMES
-from tsal.metrics import (
+from tsal.evaluation.metrics import (
     SCORE_COLUMNS,
     auc,
     ced,
@@ -288,7 +288,7 @@ def test_drawing_people_widens_the_interval_when_their_faces_are_alike(rng):
 def test_the_bootstrap_does_not_depend_on_the_size_of_its_blocks(rng, monkeypatch):
     a = rng.normal(size=100)
     expected = paired_bootstrap(a, 0 * a, draws=250)
-    monkeypatch.setattr("tsal.metrics._BLOCK", 300)
+    monkeypatch.setattr("tsal.evaluation.metrics._BLOCK", 300)
     assert paired_bootstrap(a, 0 * a, draws=250) == expected
 
 

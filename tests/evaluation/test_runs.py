@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.labels import budget_name
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
-from tsal.labels import budget_name
-from tsal.runs import (
+from tsal.evaluation.runs import (
     Run,
     method_name,
     parse_run,

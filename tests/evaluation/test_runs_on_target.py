@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tsal.errors import InputError
-from tsal.runs import Run, parse_run
+from tsal.evaluation.runs import Run, parse_run
 
 FOLDER = Path("results/runs/300w/tsal/0.05/seed3")
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tsal.contact_sheet import choose_clips, choose_singles, draw_faces
+from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
+from tsal.figures.contact_sheet import choose_clips, choose_singles, draw_faces
 
 
 def table_of(stills=0, clips=(), labelled=True):

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from run_files import run_folder, scores_table
 
+from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
-from tsal.overlay import choose_faces, draw_overlay
+from tsal.figures.overlay import choose_faces, draw_overlay
 
 METHODS = {"supervised": [2.0, 9, 4, 5, 8], "tsal": [3.0, 2, 4, 30, 6]}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tsal.errors import InputError
-from tsal.figure_style import (
+from tsal.figures.style import (
     COLUMN,
     DOUBLE,
     covers_curve,

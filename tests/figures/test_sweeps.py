@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from run_files import run_folder, scores_table, write_run_scores
 
+from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
 from tsal.figures import draw_budgets, draw_sweep
 
 LAMBDAS = {f"tsal_lambda_{value:g}": value for value in (0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 0.999)}

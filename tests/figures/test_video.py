@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from run_files import run_folder, scores_table
 
+from tsal.data.faces import make_faces, point_columns, read_faces, write_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, point_columns, read_faces, write_faces
+from tsal.evaluation.metrics import SCORE_COLUMNS
 from tsal.figures import draw_jitter, draw_trajectory
-from tsal.metrics import SCORE_COLUMNS
 
 FRAMES = 12
 CLIPS = ("calm", "middle", "wild")

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tsal.crops import open_crops
+from tsal.data.crops import open_crops
 from tsal.errors import InputError
-from tsal.flow import dis, flow_at, follow, needs_network, open_flow, pairs, warp, write_flow
+from tsal.flow.fields import flow_at, follow, warp
+from tsal.flow.storage import open_flow, pairs, write_flow
+from tsal.flow.trackers import needs_network
+from tsal.flow.tracking import dis
 
 SIZE = 64
 
@@ -115,5 +118,6 @@ def test_an_unknown_tracker_is_refused_by_all_who_are_asked_for_it(ytf_data, tmp
 
 
 def test_trackers_can_be_named_without_pytorch():
-    code = "import sys, tsal.trackers; sys.exit('torch' in sys.modules or not tsal.trackers.needs_network('pwc'))"
+    code = "import sys; from tsal.flow.trackers import needs_network as needs\n"
+    code += "sys.exit('torch' in sys.modules or not needs('pwc'))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

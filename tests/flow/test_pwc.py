@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tsal import checkpoints
-from tsal.augment import as_float
-from tsal.crops import open_crops
+from tsal.data.augment import as_float
+from tsal.data.crops import open_crops
+from tsal.detectors import checkpoints
 from tsal.errors import InputError
-from tsal.flow import needs_network, open_flow, pairs, write_flow
 from tsal.flow.pwc import REACH, STRIDES, FlowNetwork, compare, load_network, save_network
+from tsal.flow.storage import open_flow, pairs, write_flow
+from tsal.flow.trackers import needs_network
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.optical_flow import Raft_Large_Weights, Raft_Small_Weights, raft_small
 
-from tsal.crops import open_crops
+from tsal.data.crops import open_crops
 from tsal.errors import InputError
-from tsal.flow import open_flow, open_tracker, pairs, write_flow
 from tsal.flow import raft as module
 from tsal.flow.raft import RAFTS, load_raft, track_by_raft
+from tsal.flow.storage import open_flow, pairs, write_flow
+from tsal.flow.tracking import open_tracker
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tsal.augment import sample
+from tsal.data.augment import sample
 from tsal.flow.pwc import pixels
 from tsal.flow.unsupervised import (
     CENSUS_NOISE,

@@ -9,20 +9,21 @@ import pytest
 import torch
 from torch import nn
 
-from tsal.augment import View, mirror
-from tsal.baselines.mean_teacher import consistency_loss, decay_at, mean_teacher, other_view
-from tsal.baselines.pseudo_labels import PseudoLabels, label_pool
-from tsal.baselines.sbr import registration_loss
-from tsal.baselines.self_training import added_in, round_at
-from tsal.baselines.stld import add_second_head, see_with_both_heads, stage_at
-from tsal.cropping import apply_affine
-from tsal.crops import open_crops
+from tsal.data.augment import View, mirror
+from tsal.data.cropping import apply_affine
+from tsal.data.crops import open_crops
+from tsal.data.landmarks import SCHEMES
 from tsal.detectors import Output, build
+from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
+from tsal.detectors.predict import LandmarkDetector, predict_store
 from tsal.errors import InputError
-from tsal.heatmaps import encode_distribution, encode_gaussian
-from tsal.landmarks import SCHEMES
-from tsal.predict import LandmarkDetector, predict_store
-from tsal.settings import (
+from tsal.methods.mean_teacher import consistency_loss, decay_at, mean_teacher, other_view
+from tsal.methods.pseudo_labels import PseudoLabels, label_pool
+from tsal.methods.sbr import registration_loss
+from tsal.methods.self_training import added_in, round_at
+from tsal.methods.signals import Frames, Look
+from tsal.methods.stld import add_second_head, see_with_both_heads, stage_at
+from tsal.settings.models import (
     DetectorSettings,
     MeanTeacherSettings,
     SbrSettings,
@@ -31,9 +32,8 @@ from tsal.settings import (
     StldSettings,
     TrainingSettings,
 )
-from tsal.sources import Frames, Look
-from tsal.training_data import LabelledBatch, TrainingData, UnlabelledBatch
-from tsal.training_run import Run, make_optimizer
+from tsal.training.batches import LabelledBatch, TrainingData, UnlabelledBatch
+from tsal.training.run import Run, make_optimizer
 
 CPU = torch.device("cpu")
 SIGMA = 6.0

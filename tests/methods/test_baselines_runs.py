@@ -7,17 +7,18 @@ import torch
 from archives import ytf_files, ytf_raw_dir
 from safetensors.torch import load_file
 
-from tsal import benchmarks, training_run
-from tsal.baselines import pseudo_labels, self_training
-from tsal.cropping import apply_affine
-from tsal.crops import open_crops, write_crops
-from tsal.faces import read_faces
-from tsal.flow import write_flow
-from tsal.landmarks import SCHEMES
-from tsal.metrics import nme
-from tsal.predict import load_detector, predict_store
-from tsal.settings import Settings, from_dict
-from tsal.train import train_method, train_warm_up
+from tsal import datasets
+from tsal.data.cropping import apply_affine
+from tsal.data.crops import open_crops, write_crops
+from tsal.data.faces import read_faces
+from tsal.data.landmarks import SCHEMES
+from tsal.detectors.predict import load_detector, predict_store
+from tsal.evaluation.metrics import nme
+from tsal.flow.storage import write_flow
+from tsal.methods import pseudo_labels, self_training
+from tsal.settings.models import Settings, from_dict
+from tsal.training import run as training_run
+from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 METHODS = ("self_training", "mean_teacher", "sbr", "stld")
@@ -86,7 +87,7 @@ def test_self_training_without_pseudo_labels_is_the_supervised_baseline(tmp_path
 
 @pytest.mark.parametrize("method", ["self_training", "stld"])
 def test_with_all_labels_nothing_is_left_to_be_labelled_and_labels_teach_alone(tmp_path, paths, method, monkeypatch):
-    monkeypatch.setattr("tsal.training_data.TrainingData.hidden_rows", np.empty(0, int))
+    monkeypatch.setattr("tsal.training.batches.TrainingData.hidden_rows", np.empty(0, int))
     all_labels = run(paths, tmp_path / "all.safetensors", settings_of(method))
     supervised = run(paths, tmp_path / "supervised.safetensors", settings_of("supervised"))
     ends = [load_file(path) for path in (all_labels, supervised)]
@@ -137,7 +138,7 @@ def faces(tmp_path_factory):
     """Crops of 26 drawn people, two clips each, their flow, and a short warm-up with 20 labelled faces."""
     folder = tmp_path_factory.mktemp("faces")
     raw = ytf_raw_dir(folder / "raw", ytf_files(people=26, clips=2))
-    benchmarks.get("ytf").index(raw, folder / "images", folder / "faces.parquet")
+    datasets.get("ytf").index(raw, folder / "images", folder / "faces.parquet")
     table = read_faces(folder / "faces.parquet")
     for split in ("train", "validation", "test"):
         of_split = table[table["split"] == split]

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tsal.data.landmarks import SCHEMES
 from tsal.detectors import build
-from tsal.flow.adaptation import adaptation_loss, flow_between
 from tsal.flow.pwc import FlowNetwork
-from tsal.landmarks import SCHEMES
-from tsal.sources import Frames, observe
+from tsal.methods.flow_adaptation import adaptation_loss, flow_between
+from tsal.methods.signals import Frames, observe
 
 SCHEME, SIDE, INPUT = SCHEMES["68"], 64, 48
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from tsal.landmarks import SCHEMES
-from tsal.memory import DOUBT, LABEL_VARIANCE, Memory, correct
-from tsal.settings import Settings, TsalSettings
-from tsal.sources import MOTION_NOISE, Signal
-from tsal.training_data import TrainingData
+from tsal.data.landmarks import SCHEMES
+from tsal.methods.memory import DOUBT, LABEL_VARIANCE, Memory, correct
+from tsal.methods.signals import MOTION_NOISE, Signal
+from tsal.settings.models import Settings, TsalSettings
+from tsal.training.batches import TrainingData
 
 FRAMES, SPEED = (
     6,

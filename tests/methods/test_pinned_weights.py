@@ -9,10 +9,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from tsal.crops import open_crops
-from tsal.flow import write_flow
-from tsal.settings import read_settings
-from tsal.train import train_method, train_warm_up
+from tsal.data.crops import open_crops
+from tsal.flow.storage import write_flow
+from tsal.settings.models import read_settings
+from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 TRAINING = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from tsal.augment import NONE, Augmentation, draw_view, mirror, to_view
+from tsal.data.augment import NONE, Augmentation, draw_view, mirror, to_view
+from tsal.data.landmarks import SCHEMES
 from tsal.detectors import build
-from tsal.heatmaps import decode_peaks, encode_distribution
-from tsal.landmarks import SCHEMES
-from tsal.sources import (
+from tsal.detectors.heatmaps import decode_peaks, encode_distribution
+from tsal.methods.signals import (
     LEAST_VARIANCE,
     MOTION_NOISE,
     ROUND_TRIP_NOISE,

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from tsal import learning, losses
-from tsal.augment import View, mirror
-from tsal.crops import open_crops
-from tsal.detectors import Output, build
-from tsal.flow import write_flow
-from tsal.heatmaps import encode_distribution
-from tsal.landmarks import SCHEMES
-from tsal.learning import (
+from tsal.data.augment import View, mirror
+from tsal.data.crops import open_crops
+from tsal.data.landmarks import SCHEMES
+from tsal.detectors import Output, build, losses
+from tsal.detectors.heatmaps import encode_distribution
+from tsal.flow.storage import write_flow
+from tsal.methods import tsal as learning
+from tsal.methods.signals import Frames, Look, Signal
+from tsal.methods.tsal import (
     filter_recursively,
     highest_weight,
     learn_asynchronously,
@@ -25,10 +26,9 @@ from tsal.learning import (
     teacher_loss,
     trust,
 )
-from tsal.settings import LossSettings, Settings, TrainingSettings, TsalSettings
-from tsal.sources import Frames, Look, Signal
-from tsal.training_data import TrainingData, UnlabelledBatch
-from tsal.training_run import Run, make_optimizer
+from tsal.settings.models import LossSettings, Settings, TrainingSettings, TsalSettings
+from tsal.training.batches import TrainingData, UnlabelledBatch
+from tsal.training.run import Run, make_optimizer
 
 CPU = torch.device("cpu")
 PAPER = TsalSettings(unlabelled_clips=2)

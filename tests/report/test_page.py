@@ -11,7 +11,7 @@ import pytest
 from run_files import scores_table, write_run_scores
 
 from tsal.errors import InputError
-from tsal.report import write_report
+from tsal.report.page import write_report
 from tsal.tables import load_runs, nme_table, significance_table, write_floor
 
 VOID = {"meta", "img", "br", "link", "input"}

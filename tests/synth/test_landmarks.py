@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tsal.landmarks import SCHEMES
+from tsal.data.landmarks import SCHEMES
 from tsal.synth import raster
 from tsal.synth.anatomy import load
 from tsal.synth.attachment import Attachment

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from fake_renderer import SMALL
 
+from tsal.data.splits import split_people
 from tsal.errors import InputError
-from tsal.splits import split_people
 from tsal.synth.plan import plan, read_settings
 
 DEFAULT = replace(SMALL, people=400, stills=2410, clips=367, clip_frames=10)

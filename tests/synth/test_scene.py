@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -101,8 +102,8 @@ def test_another_process_gives_the_same_bytes_whatever_its_threads(tmp_path, thr
     script.write_text(
         f"""
 import sys
-sys.path.insert(0, {str(sys.path[0])!r})
-from test_synth_scene import Shot, digest, render_person
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_scene import Shot, digest, render_person
 for shot in (Shot(3, 1, 3, True), Shot(3, 0, 1, False)):
     print(*(digest(rendered) for rendered in render_person(5, 3, [shot], 64)))
 """,

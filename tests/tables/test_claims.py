@@ -6,10 +6,10 @@ import pytest
 from run_files import scores_table, write_run_log, write_run_scores
 
 from tsal import cli
+from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
-from tsal.metrics import paired_bootstrap
-from tsal.runs import parse_run, read_log
+from tsal.evaluation.metrics import paired_bootstrap
+from tsal.evaluation.runs import parse_run, read_log
 from tsal.tables import NME_COLUMNS, load_runs, write_table
 from tsal.tables.bars import write_bars
 from tsal.tables.claims import write_all_nme

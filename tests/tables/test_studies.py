@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from run_files import run_folder, scores_table, write_run_scores
 
+from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
-from tsal.metrics import auc, failure_rate, paired_bootstrap
-from tsal.runs import parse_run
+from tsal.evaluation.metrics import auc, failure_rate, paired_bootstrap
+from tsal.evaluation.runs import parse_run
 from tsal.tables import load_runs, write_budgets, write_categories, write_study, write_transfer
 from tsal.tables.aggregate import aggregate, threshold_columns
 from tsal.tables.significance import compare_pairs

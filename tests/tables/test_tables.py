@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from run_files import scores_table, write_run_scores
 
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.labels import labelled_faces
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
-from tsal.labels import labelled_faces
-from tsal.metrics import paired_bootstrap
-from tsal.runs import parse_run, read_scores
+from tsal.evaluation.metrics import paired_bootstrap
+from tsal.evaluation.runs import parse_run, read_scores
 from tsal.tables import SIGNIFICANCE_COLUMNS, load_runs, markdown, nme_table, significance_table, write_table
 
 # The header that design.md promises to users.

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tsal.crops import open_crops
+from tsal.data.crops import open_crops
 from tsal.errors import InputError
-from tsal.flow import pairs, write_flow
-from tsal.settings import Settings, TrainingSettings, TsalSettings
-from tsal.training_data import TrainingData, generator
+from tsal.flow.storage import pairs, write_flow
+from tsal.settings.models import Settings, TrainingSettings, TsalSettings
+from tsal.training.batches import TrainingData, generator
 
 CPU = torch.device("cpu")
 

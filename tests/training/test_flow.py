@@ -9,15 +9,16 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from tsal import training_run
-from tsal.augment import as_float, sample
-from tsal.crops import open_crops
+from tsal.data.augment import as_float, sample
+from tsal.data.crops import open_crops
 from tsal.errors import InputError
-from tsal.flow import flow_at, pairs
+from tsal.flow.fields import flow_at
 from tsal.flow.pwc import load_network, pixels
-from tsal.flow.training import FlowSettings, draw_batch, train_flow
+from tsal.flow.storage import pairs
 from tsal.flow.unsupervised import Motions, draw_motion
-from tsal.training_data import generator
+from tsal.training import run as training_run
+from tsal.training.batches import generator
+from tsal.training.flow import FlowSettings, draw_batch, train_flow
 
 CPU = torch.device("cpu")
 SETTINGS = FlowSettings()

@@ -14,14 +14,16 @@ import pytest
 import torch
 import yaml
 
-from tsal import learning, train, training_run
-from tsal.crops import write_crops
+from tsal.data.crops import write_crops
+from tsal.data.faces import read_faces
+from tsal.detectors.predict import load_detector
 from tsal.errors import InputError
-from tsal.faces import read_faces
 from tsal.flow.pwc import FlowNetwork, load_network, save_network
-from tsal.predict import load_detector
-from tsal.settings import read_settings
-from tsal.train import train_method, train_warm_up
+from tsal.methods import tsal as learning
+from tsal.settings.models import read_settings
+from tsal.training import run as training_run
+from tsal.training import train
+from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 FAST = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}
@@ -45,8 +47,8 @@ def write_settings(folder, method="tsal", tsal=None, **training):
 @pytest.fixture
 def paths(ytf_data, tmp_path):
     """Crops, flow and the finished warm-up of seed 0."""
-    from tsal.crops import open_crops
-    from tsal.flow import write_flow
+    from tsal.data.crops import open_crops
+    from tsal.flow.storage import write_flow
 
     crops, flow, warmup = ytf_data / "crops", tmp_path / "flow.npy", tmp_path / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
@@ -286,7 +288,7 @@ def test_a_gpu_that_is_not_there_is_refused_in_words():
 
 def test_rates_of_biases_and_heatmap_head_are_multiples_and_vectors_do_not_decay():
     from tsal.detectors import build
-    from tsal.settings import OptimizerSettings
+    from tsal.settings.models import OptimizerSettings
 
     network = build("compact", 5)
     settings = OptimizerSettings(name="sgd", bias_rate=2, heatmap_rate=4, weight_decay=5e-4)
@@ -303,7 +305,7 @@ def test_rates_of_biases_and_heatmap_head_are_multiples_and_vectors_do_not_decay
 
 
 def test_learning_rates_follow_their_schedules():
-    from tsal.settings import OptimizerSettings
+    from tsal.settings.models import OptimizerSettings
 
     cosine = OptimizerSettings(learning_rate=1.0, linear_steps=10)
     assert training_run.learning_rate(cosine, 0, 100) == pytest.approx(0.1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_workflow import ROOT, errors, new_folder, planned, snakemake
+from planning import ROOT, errors, new_folder, planned, snakemake
 
 from tsal import cli
 

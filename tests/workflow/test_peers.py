@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from test_workflow import new_folder, snakemake
+from planning import new_folder, snakemake
 
-from tsal.crops import CropStore, open_crops, write_crops
+from tsal.data.crops import CropStore, open_crops, write_crops
+from tsal.data.faces import point_columns, read_faces
+from tsal.data.labels import labelled_faces
 from tsal.errors import InputError
-from tsal.faces import point_columns, read_faces
-from tsal.labels import labelled_faces
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PEER = ROOT / "peers/lightning_pose"
 GEOMETRY = {"input_px": 48, "expand": 0.2}
 TARGET = "results/peers/ytf/lightning_pose/0.05/seed0/scores.csv"

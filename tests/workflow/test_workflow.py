@@ -5,60 +5,23 @@ Jobs are planned, or run with a stand-in for `tsal`; what the commands do is tes
 
 import argparse
 import json
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from planning import ARCHIVE, ROOT, errors, new_folder, planned, snakemake, write_archive
 from snakemake.cli import parse_args
 
 from tsal.synth import RENDERER
 
-ROOT = Path(__file__).parents[1]
-ARCHIVE = "ytf/train-test-data.zip"
 BENCHMARKS = ("synth", "ytf")
 FIGURES = ("faces", "ced", "training", "signals", "overlay")
 AFTER_TRAINING = {"figure_ced", "figure_overlay", "figure_signals", "figure_training", "table", "report"}
-
-
-def write_archive(raw_dir: Path, content: str = "a") -> Path:
-    path = raw_dir / ARCHIVE
-    path.parent.mkdir(parents=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("training/a.jpg", content)
-    return path
-
-
-def snakemake(folder: Path, *arguments: str, python_path: Path | None = None, **environment: str):
-    """Run Snakemake in a folder, with the stand-in for tsal; returns the finished process."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    variables = {**os.environ, "PATH": path, "PYTHONPATH": str(python_path or ""), **environment}
-    return subprocess.run(
-        [*map(str, command), *arguments],
-        cwd=folder,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def new_folder(folder: Path) -> Path:
-    """A working directory with a raw archive and the stand-in for tsal; synth needs neither archive nor renderer."""
-    write_archive(folder / "data/raw")
-    (folder / "bin").mkdir()
-    stub = folder / "bin/tsal"
-    stub.write_text(f"#!{sys.executable} -S\n{(ROOT / 'tests/stub_tsal.py').read_text()}")
-    stub.chmod(0o755)
-    return folder
 
 
 def patched(folder: Path, *lines: str) -> Path:
@@ -66,14 +29,6 @@ def patched(folder: Path, *lines: str) -> Path:
     (folder / "site").mkdir()
     (folder / "site/sitecustomize.py").write_text("\n".join([*lines, ""]))
     return folder / "site"
-
-
-def planned(process: subprocess.CompletedProcess) -> dict[str, int]:
-    """Number of jobs by rule of a dry run."""
-    assert process.returncode == 0, process.stdout + process.stderr
-    table = re.search(r"Job stats:\n.*\n-.*\n((?:\w+ +\d+\n)+)", process.stdout + process.stderr)
-    rows = (line.split() for line in table[1].splitlines()) if table else ()
-    return {rule: int(count) for rule, count in rows if rule not in ("total", "all", "paper", "claims")}
 
 
 @pytest.fixture
@@ -414,15 +369,6 @@ def test_a_killed_training_leaves_its_state_for_the_next_run(folder):
 # --- what a user is told ---
 
 
-def errors(process: subprocess.CompletedProcess) -> str:
-    """The output of a run that failed, as it should: without a traceback."""
-    output = process.stdout + process.stderr
-    assert process.returncode != 0, output
-    assert "Traceback" not in output
-    assert ".smk" not in output
-    return output
-
-
 def test_a_benchmark_that_is_not_known_is_named_with_those_that_are(folder):
     output = errors(snakemake(folder, "-n", "results/nosuch_nme.csv"))
     assert "unknown benchmark 'nosuch'; expected one of " in output
@@ -448,7 +394,7 @@ def private_benchmark(tmp_path: Path) -> Path:
     return patched(
         tmp_path,
         "import dataclasses",
-        "from tsal import benchmarks",
+        "from tsal import datasets",
         "changes = {'name': 'private', 'urls': {}, 'how_to_get': 'ask its owners for it'}",
         "benchmarks._registry()['private'] = dataclasses.replace(benchmarks.get('ytf'), **changes)",
     )

@@ -14,13 +14,13 @@ from types import FrameType
 
 import yaml
 
-from tsal import benchmarks
-from tsal.cli_study import add_study_verbs, read_json
+from tsal import datasets
+from tsal.cli.study import add_study_verbs, read_json
+from tsal.data.faces import read_faces
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.faces import read_faces
+from tsal.evaluation.metrics import THRESHOLD
 from tsal.files import atomic_path
-from tsal.landmarks import SCHEMES
-from tsal.metrics import THRESHOLD
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -35,18 +35,18 @@ def settings(arguments: argparse.Namespace) -> None:
 
 def download(arguments: argparse.Namespace) -> None:
     """Download a benchmark's archives into raw_dir, where its owners give plain addresses."""
-    print(*benchmarks.get(arguments.benchmark).download(arguments.raw_dir), sep="\n")
+    print(*datasets.get(arguments.benchmark).download(arguments.raw_dir), sep="\n")
 
 
 def render(arguments: argparse.Namespace) -> None:
     """Render one shard of a benchmark that is rendered."""
-    benchmark = benchmarks.get(arguments.benchmark)
+    benchmark = datasets.get(arguments.benchmark)
     benchmark.render(arguments.settings, arguments.shard, arguments.shards, arguments.output)
 
 
 def index(arguments: argparse.Namespace) -> None:
     """Turn a benchmark's raw data, or the shards that were rendered, into a table of faces."""
-    benchmark = benchmarks.get(arguments.benchmark)
+    benchmark = datasets.get(arguments.benchmark)
     if arguments.shards:
         benchmark.index_shards(arguments.shards, arguments.images, arguments.output)
         return
@@ -66,7 +66,7 @@ def _read_yaml(path: Path) -> dict:
 
 def crop(arguments: argparse.Namespace) -> None:
     """Cut the faces of one split out of their images into a packed store."""
-    from tsal.crops import write_crops
+    from tsal.data.crops import write_crops
 
     faces = read_faces(arguments.faces)
     write_crops(
@@ -81,9 +81,9 @@ def crop(arguments: argparse.Namespace) -> None:
 
 def flow(arguments: argparse.Namespace) -> None:
     """Compute the optical flow between neighbouring frames of the clips of a store."""
-    from tsal.crops import open_crops
-    from tsal.flow import write_flow
-    from tsal.training_run import choose_device
+    from tsal.data.crops import open_crops
+    from tsal.flow.storage import write_flow
+    from tsal.training.run import choose_device
 
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
     threads, device = arguments.threads or os.cpu_count() or 1, choose_device(arguments.device)
@@ -92,9 +92,9 @@ def flow(arguments: argparse.Namespace) -> None:
 
 def train_flow(arguments: argparse.Namespace) -> None:
     """Train the network of tracker pwc, without labels, on the clips of a store."""
-    from tsal.crops import open_crops
-    from tsal.flow import training
-    from tsal.training_run import choose_device
+    from tsal.data.crops import open_crops
+    from tsal.training import flow as training
+    from tsal.training.run import choose_device
 
     training.train_flow(
         open_crops(arguments.crops.parent, arguments.crops.stem),
@@ -109,9 +109,9 @@ def train_flow(arguments: argparse.Namespace) -> None:
 
 def warmup(arguments: argparse.Namespace) -> None:
     """Train the supervised start that all methods share."""
-    from tsal.settings import read_settings
-    from tsal.train import train_warm_up
-    from tsal.training_run import choose_device
+    from tsal.settings.models import read_settings
+    from tsal.training.run import choose_device
+    from tsal.training.train import train_warm_up
 
     train_warm_up(
         read_settings(arguments.settings),
@@ -127,9 +127,9 @@ def warmup(arguments: argparse.Namespace) -> None:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a method from the warm-up; a killed run goes on where it was."""
-    from tsal.settings import read_settings
-    from tsal.train import train_method
-    from tsal.training_run import choose_device
+    from tsal.settings.models import read_settings
+    from tsal.training.run import choose_device
+    from tsal.training.train import train_method
 
     train_method(
         read_settings(arguments.settings),
@@ -148,9 +148,9 @@ def train(arguments: argparse.Namespace) -> None:
 
 def predict(arguments: argparse.Namespace) -> None:
     """Find the landmarks of faces, in image pixels: of a table of faces, or of packed crops."""
-    from tsal.crops import open_crops
-    from tsal.predict import load_detector, predict_crops, predict_faces, write_predictions
-    from tsal.training_run import be_deterministic, choose_device
+    from tsal.data.crops import open_crops
+    from tsal.detectors.predict import load_detector, predict_crops, predict_faces, write_predictions
+    from tsal.training.run import be_deterministic, choose_device
 
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
@@ -164,9 +164,9 @@ def predict(arguments: argparse.Namespace) -> None:
 
 def score(arguments: argparse.Namespace) -> None:
     """Score predictions against the truth of a face table."""
-    from tsal.runs import write_scores
+    from tsal.evaluation.runs import write_scores
 
-    benchmark = benchmarks.get(arguments.benchmark)
+    benchmark = datasets.get(arguments.benchmark)
     write_scores(
         arguments.predictions,
         arguments.faces,
@@ -181,14 +181,14 @@ def score(arguments: argparse.Namespace) -> None:
 
 def floor(arguments: argparse.Namespace) -> None:
     """Measure the noise of a benchmark's labels on neighbouring frames: a floor under the error of any detector."""
-    from tsal.crops import open_crops
-    from tsal.flow import open_flow
-    from tsal.label_noise import label_differences, noise_floors
+    from tsal.data.crops import open_crops
+    from tsal.evaluation.label_noise import label_differences, noise_floors
+    from tsal.flow.storage import open_flow
     from tsal.tables import write_floor
-    from tsal.training_run import be_deterministic
+    from tsal.training.run import be_deterministic
 
     be_deterministic(0, arguments.threads)
-    benchmark = benchmarks.get(arguments.benchmark)
+    benchmark = datasets.get(arguments.benchmark)
     scheme, normaliser = SCHEMES[benchmark.scheme], benchmark.normalisers[0]
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
     differences = label_differences(store, open_flow(arguments.flow, store), scheme.normalisers[normaliser])
@@ -220,7 +220,7 @@ def table(arguments: argparse.Namespace) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     """Put tables, figures and configuration on one HTML page."""
-    from tsal.report import write_report
+    from tsal.report.page import write_report
 
     write_report(arguments.output, arguments.inputs)
 
@@ -372,7 +372,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(arguments: argparse.Namespace, error: object) -> int:
     print(f"tsal {arguments.verb}: error: {error}", file=sys.stderr)
     return USER_ERROR
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from tsal.errors import InputError
-from tsal.metrics import THRESHOLD
+from tsal.evaluation.metrics import THRESHOLD
 
 Verb = Callable[..., argparse.ArgumentParser]
 
@@ -18,8 +18,8 @@ Verb = Callable[..., argparse.ArgumentParser]
 def figure(arguments: argparse.Namespace) -> None:
     """Draw a figure of a benchmark as PNG, with a PDF beside it."""
     from tsal import figures
-    from tsal.contact_sheet import draw_faces
-    from tsal.overlay import draw_overlay
+    from tsal.figures.contact_sheet import draw_faces
+    from tsal.figures.overlay import draw_overlay
 
     inputs, faces, output = arguments.inputs, arguments.faces, arguments.output
     if arguments.kind == "faces" and len(inputs) != 1:
@@ -84,7 +84,7 @@ def bars(arguments: argparse.Namespace) -> None:
 
 def keep(arguments: argparse.Namespace) -> None:
     """Copy the small files of all finished runs to a folder, for `finished` in config.yaml."""
-    from tsal.keep import keep_runs
+    from tsal.evaluation.keep import keep_runs
 
     kept = keep_runs(arguments.results, arguments.folder)
     print(f"{arguments.folder}: {len(kept)} runs kept")

@@ -9,12 +9,12 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from tsal import benchmarks
+from tsal import datasets
 from tsal.config.resolve import WARMUP, Config, bases
 from tsal.config.targets import COMPARISON
 from tsal.config.wording import expected, show, unknown
+from tsal.data.labels import EXPECTED, parse_budget
 from tsal.errors import InputError
-from tsal.labels import EXPECTED, parse_budget
 
 Source = tuple[str, Config]
 Problem = tuple[tuple[str, ...], str]
@@ -88,14 +88,14 @@ def _sections(config: Config, name: str) -> dict[str, Config]:
 
 
 def _benchmark_problems(config: Config, schema: Config) -> list[Problem]:
-    known, listed = benchmarks.names(), config.get("benchmarks")
+    known, listed = datasets.names(), config.get("benchmarks")
     listed = listed if isinstance(listed, Mapping) else {}
     problems = [(("benchmarks", name), unknown("benchmark", name, known)) for name in listed if name not in known]
     definitions = schema["$defs"]
     for name, entry in _sections(config, "benchmarks").items():
         if name not in known:
             continue
-        own = definitions["benchmarks"].get(name) or {"properties": {key: {} for key in benchmarks.get(name).options}}
+        own = definitions["benchmarks"].get(name) or {"properties": {key: {} for key in datasets.get(name).options}}
         allowed = {**own["properties"], **definitions["any_benchmark"]["properties"]}
         required = [key for key, part in own["properties"].items() if part and not part.get("optional")]
         rules = {"type": "object", "additionalProperties": False, "properties": allowed, "required": required}
@@ -145,12 +145,12 @@ def _name_problems(config: Config) -> list[Problem]:
     for section in ("benchmarks", "methods", "studies"):
         for name, entry in _sections(config, section).items():
             check((section, name, "preset"), "preset", entry.get("preset"), list(presets))
-            check((section, name, "pool"), "benchmark", entry.get("pool"), benchmarks.names())
-            check((section, name, "score_on"), "benchmark", entry.get("score_on"), benchmarks.names())
-            check((section, name, "benchmarks"), "benchmark", entry.get("benchmarks"), benchmarks.names())
+            check((section, name, "pool"), "benchmark", entry.get("pool"), datasets.names())
+            check((section, name, "score_on"), "benchmark", entry.get("score_on"), datasets.names())
+            check((section, name, "benchmarks"), "benchmark", entry.get("benchmarks"), datasets.names())
             if section != "methods" and methods:
                 check((section, name, "methods"), "method", entry.get("methods"), list(methods))
-    check(("paper",), "benchmark", config.get("paper"), benchmarks.names())
+    check(("paper",), "benchmark", config.get("paper"), datasets.names())
     return problems
 
 
@@ -160,7 +160,7 @@ def _claims_problems(config: Config) -> list[Problem]:
     if not isinstance(claims, Mapping) or not isinstance(studies, Mapping):
         return []
     problems: list[Problem] = []
-    for what, known in (("benchmarks", benchmarks.names()), ("studies", list(studies))):
+    for what, known in (("benchmarks", datasets.names()), ("studies", list(studies))):
         named = claims.get(what)
         for name in named if isinstance(named, list) else ():
             if name not in known:

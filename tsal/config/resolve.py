@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tsal import benchmarks
+from tsal import datasets
 from tsal.config.wording import unknown
+from tsal.data.labels import Budget, parse_budget
 from tsal.errors import InputError
-from tsal.labels import Budget, parse_budget
 
 WARMUP = "warmup"
 METHOD_KEYS = ("base", "run", "title", "preset", "detector", "training")  # not settings of the algorithm
@@ -27,10 +27,10 @@ def resolve_run(config: Config, benchmark: str, method: str, labels: Budget) -> 
     Args:
         config: checked by check_config.
         method: a key of config["methods"].
-        labels: label budget, see tsal.labels.
+        labels: label budget, see tsal.data.labels.
 
     Returns:
-        What tsal.settings.Settings reads: benchmark, method, algorithm (the implemented method that its bases
+        What tsal.settings.models.Settings reads: benchmark, method, algorithm (the implemented method that its bases
         lead to), labels, scheme, detector and training (with what the preset, then the benchmark, then the method
         override) and, under the algorithm's name, its own keys where it has any.
 
@@ -88,13 +88,13 @@ def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] 
     if source is None:
         return None
     everything = next((labels for labels in config["labels"] if labels == 1), 1)
-    return benchmarks.get(source).name, str(everything)
+    return datasets.get(source).name, str(everything)
 
 
 def tracker_of(config: Config, benchmark: str, method: str) -> str | None:
     """The tracker whose optical flow a method trains on; None where it uses none, or has no videos to use it on."""
     tracker = _merge_method(config, benchmark, method)[2].get("tracker")
-    return tracker if benchmarks.get(pool_of(config, benchmark, method)).has_clips else None
+    return tracker if datasets.get(pool_of(config, benchmark, method)).has_clips else None
 
 
 def pool_of(config: Config, benchmark: str, method: str) -> str:
@@ -132,7 +132,7 @@ def _about(benchmark: str, method: str, algorithm: str, labels: Budget) -> dict[
         "method": method,
         "algorithm": algorithm,
         "labels": parse_budget(labels),
-        "scheme": benchmarks.get(benchmark).scheme,
+        "scheme": datasets.get(benchmark).scheme,
     }
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tsal import benchmarks
+from tsal import datasets
 from tsal.config.resolve import Config, labels_of, option_of, pool_of
+from tsal.data.labels import Budget
 from tsal.errors import InputError
-from tsal.labels import Budget
-from tsal.runs import method_name
+from tsal.evaluation.runs import method_name
 
 COMPARISON = "comparison"  # the study on which the claims are measured
 # Of a rendered benchmark's section, what is not about its images.
@@ -97,7 +97,7 @@ def runs_on(config: Config, benchmark: str, target: str) -> list[tuple[str, Budg
 def index_options(config: Config, benchmark: str) -> dict[str, Any]:
     """The options of a benchmark's face table; the benchmark need not be one that `all` builds."""
     section = config["benchmarks"].get(benchmark, {})
-    return {name: section.get(name, default) for name, default in benchmarks.get(benchmark).options.items()}
+    return {name: section.get(name, default) for name, default in datasets.get(benchmark).options.items()}
 
 
 def render_settings(config: Config, benchmark: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What a face is: its table, landmarks, labels, splits, packed crops, augmentation, and where pictures and archives come from."""
+"""What a face is: its table, landmarks, labels, splits, crops and augmentation; where pictures come from."""

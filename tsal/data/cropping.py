@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from tsal.data.video import frames as read_frames
+from tsal.data.video import is_video, read_frame
 from tsal.errors import InputError
-from tsal.video import frames as read_frames
-from tsal.video import is_video, read_frame
 
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
 _SHRINK_BY_AREA = 1.5
@@ -165,7 +165,7 @@ def read_face_image(faces: pd.DataFrame, row: int) -> np.ndarray:
     """The image, or the frame of a video, that a face of a face table is in: (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: see read_image, image_files and tsal.video.read_frame.
+        InputError: see read_image, image_files and tsal.data.video.read_frame.
     """
     (path,) = image_files(faces.iloc[[row]])
     return read_frame(path, int(faces["frame"].iloc[row])) if is_video(path) else read_image(path)

@@ -1,4 +1,4 @@
-"""The packed store of crops that training reads: the faces of one split, cut once, see tsal.cropping."""
+"""The packed store of crops that training reads: the faces of one split, cut once, see tsal.data.cropping."""
 
 import os
 import zipfile
@@ -10,7 +10,7 @@ from threading import Event, Lock
 import numpy as np
 import pandas as pd
 
-from tsal.cropping import (
+from tsal.data.cropping import (
     apply_affine,
     box_affine,
     cut_faces,
@@ -19,11 +19,11 @@ from tsal.cropping import (
     one_thread_of_opencv,
     store_size,
 )
+from tsal.data.faces import boxes_of, points_of, visibility_of
+from tsal.data.video import is_video
 from tsal.errors import InputError
-from tsal.faces import boxes_of, points_of, visibility_of
 from tsal.files import atomic_path, new_mapped_array
 from tsal.progress import Progress
-from tsal.video import is_video
 
 _IMAGES_PER_TASK = 16
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tsal.benchmarks import Benchmark
+from tsal.datasets import Benchmark
 
 _TAIL = 1 << 20  # bytes
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tsal.download import MismatchError, download
+from tsal.data.download import MismatchError, download
 from tsal.errors import InputError
 from tsal.files import atomic_path, sha256
 
@@ -49,7 +49,7 @@ class Benchmark:
             archive is, the archive itself or the folder that it was unpacked into.
         options: what a configuration may say of its faces, with the defaults.
         renderer: of a benchmark that is rendered, which has none of these.
-        scheme: name of the landmark scheme, a key of tsal.landmarks.SCHEMES.
+        scheme: name of the landmark scheme, a key of tsal.data.landmarks.SCHEMES.
         normalisers: those of the scheme by which the benchmark is scored.
         subsets: the subsets of test faces that are scored, in the order of the table.
         is_video: whether jitter is reported.
@@ -130,7 +130,7 @@ class Benchmark:
         every later one.
 
         Raises:
-            InputError: an archive is missing that has no public address, or see tsal.download.
+            InputError: an archive is missing that has no public address, or see tsal.data.download.
         """
         if self.renderer:
             raise InputError(f"{self.name}: there is nothing to download; its images are made by tsal render")

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from tsal.benchmarks import Benchmark
-from tsal.benchmarks.matlab import Value, read_mat
-from tsal.benchmarks.options import check_options
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import SCHEMES
+from tsal.data.splits import held_out
+from tsal.datasets import Benchmark
+from tsal.datasets.matlab import Value, read_mat
+from tsal.datasets.options import check_options
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
 from tsal.files import copy_files, extract_tar
-from tsal.landmarks import SCHEMES
-from tsal.splits import held_out
 
 _IMAGES, _INFO = "aflw.tar.gz", "AFLWinfo_release.mat"
 _FLICKR = "data/flickr"

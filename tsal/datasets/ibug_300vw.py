@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from tsal.benchmarks import Benchmark
-from tsal.benchmarks.pts import read_pts
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import SCHEMES
+from tsal.data.splits import held_out
+from tsal.datasets import Benchmark
+from tsal.datasets.pts import read_pts
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
 from tsal.files import atomic_path, extract_zip, open_zip
-from tsal.landmarks import SCHEMES
 from tsal.progress import Progress
-from tsal.splits import held_out
 
 _NUMBERS = {
     "train": "001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 "
@@ -64,7 +64,7 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
     Raises:
         InputError: see Benchmark.index; names the video, and in an annotation the point.
     """
-    from tsal.video import count_frames  # OpenCV is not needed to know the benchmark
+    from tsal.data.video import count_frames  # OpenCV is not needed to know the benchmark
 
     raw = sources[_ARCHIVE]
     videos = _list_videos(raw)

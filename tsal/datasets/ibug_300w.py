@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from tsal.benchmarks import Benchmark
-from tsal.benchmarks.matlab import Value, read_mat
-from tsal.benchmarks.options import check_options
-from tsal.benchmarks.pts import FIRST_PIXEL, read_pts
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.splits import held_out
+from tsal.datasets import Benchmark
+from tsal.datasets.matlab import Value, read_mat
+from tsal.datasets.options import check_options
+from tsal.datasets.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
 from tsal.files import copy_files, extract_zip, open_zip
-from tsal.splits import held_out
 
 _SETS = {
     "afw": ("afw",),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tsal.benchmarks import Benchmark, Renderer
+from tsal.data.faces import make_faces, write_faces
+from tsal.datasets import Benchmark, Renderer
 from tsal.errors import InputError
-from tsal.faces import make_faces, write_faces
 from tsal.files import extract_zip, open_zip
 from tsal.synth import RENDERER
 from tsal.synth.plan import plan, read_settings

@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tsal.benchmarks import Benchmark
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import SCHEMES
+from tsal.data.splits import FEWEST_PEOPLE, split_people
+from tsal.datasets import Benchmark
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.faces import make_faces, write_faces
 from tsal.files import extract_zip, open_zip
-from tsal.landmarks import SCHEMES
 from tsal.progress import Progress
-from tsal.splits import FEWEST_PEOPLE, split_people
 
 _ARCHIVE = "train-test-data.zip"
 _URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"

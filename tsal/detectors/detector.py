@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsal.heatmaps import decode_expectation, decode_peaks
+from tsal.detectors.heatmaps import decode_expectation, decode_peaks
 
 CANDIDATES = 32  # strongest facial centres that decode 2 looks at
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsal.detectors import Detector, Output
-from tsal.heatmaps import encode_distribution, encode_gaussian
+from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

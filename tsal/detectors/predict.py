@@ -11,18 +11,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsal import checkpoints
-from tsal.augment import NONE, draw_view, from_view, look
-from tsal.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
-from tsal.crops import CropStore
-from tsal.detectors import Detector, build
+from tsal.data.augment import NONE, draw_view, from_view, look
+from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
+from tsal.data.crops import CropStore
+from tsal.data.faces import boxes_of, point_columns
+from tsal.data.landmarks import SCHEMES, Scheme
+from tsal.data.video import is_video
+from tsal.detectors import Detector, build, checkpoints
 from tsal.errors import InputError
-from tsal.faces import boxes_of, point_columns
 from tsal.files import atomic_path
-from tsal.landmarks import SCHEMES, Scheme
 from tsal.progress import Progress
-from tsal.settings import DetectorSettings, from_dict
-from tsal.video import is_video
+from tsal.settings.models import DetectorSettings, from_dict
 
 BATCH = 64
 DETECTOR = "tsal detector, version 1"

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from tsal.errors import InputError
+from tsal.evaluation.runs import Run, parse_run, read_log, read_scores
 from tsal.files import atomic_path
-from tsal.runs import Run, parse_run, read_log, read_scores
 
 logger = logging.getLogger(__name__)
 INDEX = "index.yaml"

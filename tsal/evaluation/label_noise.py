@@ -24,11 +24,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsal.cropping import apply_affine
-from tsal.crops import CropStore
+from tsal.data.cropping import apply_affine
+from tsal.data.crops import CropStore
+from tsal.data.landmarks import Normaliser, Scheme
 from tsal.errors import InputError
-from tsal.flow import follow, pairs, to_tensor
-from tsal.landmarks import Normaliser, Scheme
+from tsal.flow.fields import follow, to_tensor
+from tsal.flow.storage import pairs
 
 # Numbers in the 68-point scheme.
 GROUPS = {
@@ -91,7 +92,7 @@ def label_differences(store: CropStore, flow: np.ndarray, normaliser: Normaliser
 
     Args:
         store: crops with clips.
-        flow: of its pairs, see `tsal.flow.open_flow`.
+        flow: of its pairs, see `tsal.flow.storage.open_flow`.
         normaliser: of the scheme; taken at the later frame.
 
     Raises:

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from tsal.data.faces import boxes_of, points_of, visibility_of
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
-from tsal.faces import boxes_of, points_of, visibility_of
-from tsal.landmarks import Scheme
 
 THRESHOLD = 8.0  # the tau of FR@0.08 and AUC@0.08, in percent
 _BLOCK = 4_000_000  # random numbers at a time in the bootstrap: bounds its memory, changes no result

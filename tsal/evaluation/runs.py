@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tsal.data.faces import keep_points, read_faces
+from tsal.data.labels import parse_budget
+from tsal.data.landmarks import SCHEMES, part_of
 from tsal.errors import InputError
-from tsal.faces import keep_points, read_faces
+from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
-from tsal.labels import parse_budget
-from tsal.landmarks import SCHEMES, part_of
-from tsal.metrics import SCORE_COLUMNS, score_predictions
 
 _FOLDER = re.compile(r"seed(\d+)")
 _TARGET = re.compile(r"on_([\w-]+)")
@@ -108,7 +108,7 @@ def read_log(path: str | Path) -> pd.DataFrame:
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Scores of a run: columns SCORE_COLUMNS of tsal.metrics, one row per (face, subset, normaliser).
+    """Scores of a run: columns SCORE_COLUMNS of tsal.evaluation.metrics, one row per (face, subset, normaliser).
 
     Raises:
         InputError: unreadable, no rows, missing columns, cells that are no numbers, an empty nme, or repeated
@@ -136,13 +136,13 @@ def write_scores(
     subsets: Sequence[str] = (),
     points: str | None = None,
 ) -> None:
-    """Score the test faces of a predictions.csv and write scores.csv; see tsal.metrics.score_predictions.
+    """Score the test faces of a predictions.csv and write scores.csv; see tsal.evaluation.metrics.score_predictions.
 
     Args:
         predictions: as read_predictions.
         faces: the face table.
         output: the scores' path.
-        scheme: a key of tsal.landmarks.SCHEMES.
+        scheme: a key of tsal.data.landmarks.SCHEMES.
         normalisers: names of the scheme's normalisers.
         is_video: whether to measure jitter.
         points: a scheme of some of the scheme's points, such as "51" of "68", to score these alone.

@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from tsal.figure_style import (
+from tsal.data.labels import budget_order
+from tsal.evaluation.metrics import THRESHOLD, auc, ced
+from tsal.evaluation.runs import method_name
+from tsal.figures.loading import FEW_METHODS, load_scores, methods_of, title_of
+from tsal.figures.style import (
     COLUMN,
     DOUBLE,
     LINE_STYLES,
@@ -17,10 +21,6 @@ from tsal.figure_style import (
     place_legend,
     written,
 )
-from tsal.figures.loading import FEW_METHODS, load_scores, methods_of, title_of
-from tsal.labels import budget_order
-from tsal.metrics import THRESHOLD, auc, ced
-from tsal.runs import method_name
 
 _LONG_NAME = 18  # letters: with longer ones in the legend little is left of a panel of a column's width
 

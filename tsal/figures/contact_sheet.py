@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tsal.cropping import apply_affine, crop_image, invert_affine, read_face_image
+from tsal.data.cropping import apply_affine, crop_image, invert_affine, read_face_image
+from tsal.data.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
 from tsal.errors import InputError
-from tsal.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
-from tsal.figure_style import DOUBLE, SKY, VERMILLION, new_figure, written
+from tsal.figures.style import DOUBLE, SKY, VERMILLION, new_figure, written
 
 _COLUMNS, _ROWS, _STRIPS = 8, 5, 3
 _TILE_PX = 176

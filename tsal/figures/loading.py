@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.data.labels import budget_name, budget_order
 from tsal.errors import InputError
-from tsal.labels import budget_name, budget_order
-from tsal.runs import Run, parse_run
+from tsal.evaluation.runs import Run, parse_run
 from tsal.tables.aggregate import with_normaliser
 from tsal.tables.loading import load_runs
 

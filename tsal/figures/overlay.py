@@ -10,14 +10,14 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 
-from tsal.cropping import apply_affine, crop_image, invert_affine, read_face_image
+from tsal.data.cropping import apply_affine, crop_image, invert_affine, read_face_image
+from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
+from tsal.data.labels import budget_name
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError
-from tsal.faces import boxes_of, points_of, read_faces, visibility_of
-from tsal.figure_style import DOUBLE, method_colours, new_figure, written
+from tsal.evaluation.runs import Run, method_name, read_predictions, read_scores
 from tsal.figures.loading import first_runs
-from tsal.labels import budget_name
-from tsal.landmarks import SCHEMES
-from tsal.runs import Run, method_name, read_predictions, read_scores
+from tsal.figures.style import DOUBLE, method_colours, new_figure, written
 
 _CROP_PX = 240
 _EXPAND = 0.12  # of the box's longer side, on each side: the faces fill the panels

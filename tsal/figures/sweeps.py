@@ -9,9 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from tsal.data.faces import read_faces
+from tsal.data.labels import budget_order
 from tsal.errors import InputError
-from tsal.faces import read_faces
-from tsal.figure_style import (
+from tsal.evaluation.runs import Run, method_name
+from tsal.figures.loading import load_scores, methods_of, tested_on, title_of
+from tsal.figures.style import (
     COLUMN,
     DASHED,
     LINE_STYLES,
@@ -22,9 +25,6 @@ from tsal.figure_style import (
     set_error_axis,
     written,
 )
-from tsal.figures.loading import load_scores, methods_of, tested_on, title_of
-from tsal.labels import budget_order
-from tsal.runs import Run, method_name
 from tsal.tables.loading import count_labelled
 
 _SYMBOLS = {

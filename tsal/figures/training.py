@@ -9,8 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from tsal.data.labels import budget_order
 from tsal.errors import InputError
-from tsal.figure_style import (
+from tsal.evaluation.runs import Run, method_name, read_log
+from tsal.figures.loading import FEW_METHODS, by_run, methods_of, title_of
+from tsal.figures.style import (
     BLACK,
     BLUE,
     COLUMN,
@@ -33,9 +36,6 @@ from tsal.figure_style import (
     set_error_axis,
     written,
 )
-from tsal.figures.loading import FEW_METHODS, by_run, methods_of, title_of
-from tsal.labels import budget_order
-from tsal.runs import Run, method_name, read_log
 
 _SIGNAL_COLOURS = {
     "detection": BLUE,

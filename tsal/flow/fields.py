@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.augment import sample
+from tsal.data.augment import sample
 
 REDUCTION = 2  # stored flow is this much smaller than the crops
 OCCLUSION = (0.01, 0.5)  # alpha, and beta in px^2, of the forward-backward test of Sundaram et al. 2010

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tsal import checkpoints
-from tsal.augment import sample
-from tsal.detectors import mixed_precision
+from tsal.data.augment import sample
+from tsal.detectors import checkpoints, mixed_precision
 from tsal.errors import InputError
 from tsal.flow.fields import REDUCTION
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from tsal.crops import CropStore
+from tsal.data.crops import CropStore
 from tsal.errors import InputError
 from tsal.files import atomic_path, new_mapped_array
 from tsal.flow.fields import REDUCTION

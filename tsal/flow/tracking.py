@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.augment import as_float
+from tsal.data.augment import as_float
 from tsal.errors import InputError
 from tsal.flow.fields import REDUCTION
 from tsal.flow.pwc import load_network
 from tsal.flow.raft import load_raft, track_by_raft
-from tsal.trackers import needs_network
+from tsal.flow.trackers import needs_network
 
 PWC_BATCH, RAFT_BATCH = 8, 4  # pairs tracked at once: 1.5 GB for crops of 455 px
 

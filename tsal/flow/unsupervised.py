@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tsal.augment import sample
+from tsal.data.augment import sample
 from tsal.flow.fields import REDUCTION, passes_round_trip
 from tsal.flow.pwc import pixels
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from tsal.detectors import Detector, Output
-from tsal.learning import filter_recursively, supervised_loss
-from tsal.training_data import LabelledBatch, TrainingData
-from tsal.training_run import Run
+from tsal.methods.tsal import filter_recursively, supervised_loss
+from tsal.training.batches import LabelledBatch, TrainingData
+from tsal.training.run import Run
 
 
 def see(data: TrainingData, network: Detector, labelled: LabelledBatch, others: Tensor) -> tuple[Tensor, Output]:

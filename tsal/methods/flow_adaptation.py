@@ -8,13 +8,13 @@ passes from the maps of the warped frame through the detector and the warp.
 import torch
 from torch import Tensor
 
-from tsal.augment import NONE, View, as_float, draw_view, from_view, normalise, sample, sampling_grid
+from tsal.data.augment import NONE, View, as_float, draw_view, from_view, normalise, sample, sampling_grid
+from tsal.data.landmarks import Scheme
 from tsal.detectors import Detector, Output
+from tsal.detectors.losses import distribution_distance, squared_distance
 from tsal.flow.fields import follow, warp
 from tsal.flow.pwc import FlowNetwork
 from tsal.flow.unsupervised import photometric_loss, smoothness_loss
-from tsal.landmarks import Scheme
-from tsal.losses import distribution_distance, squared_distance
 
 EDGE, ORDER = 20.0, 2  # of the smoothness, as in training
 RATE = 1e-5  # of learning, at its highest; at ten times that the flow becomes worse, see docs/flow.md

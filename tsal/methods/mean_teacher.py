@@ -13,16 +13,15 @@ import math
 import torch
 from torch import Tensor
 
-from tsal import losses
-from tsal.augment import from_view, to_view
-from tsal.baselines.steps import see
-from tsal.detectors import Detector, Output
+from tsal.data.augment import from_view, to_view
+from tsal.detectors import Detector, Output, losses
 from tsal.errors import InputError
-from tsal.learning import filter_recursively, ramp
-from tsal.settings import MeanTeacherSettings
-from tsal.sources import Look, maps_in_view
-from tsal.training_data import TrainingData, UnlabelledBatch, generator
-from tsal.training_run import Run
+from tsal.methods.common import see
+from tsal.methods.signals import Look, maps_in_view
+from tsal.methods.tsal import filter_recursively, ramp
+from tsal.settings.models import MeanTeacherSettings
+from tsal.training.batches import TrainingData, UnlabelledBatch, generator
+from tsal.training.run import Run
 
 
 def mean_teacher(run: Run, data: TrainingData, start: int, stop: int) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tsal.flow import follow
-from tsal.sources import Signal, carrying_noise, fuse_by_confidence
-from tsal.training_data import TrainingData
+from tsal.flow.fields import follow
+from tsal.methods.signals import Signal, carrying_noise, fuse_by_confidence
+from tsal.training.batches import TrainingData
 
 LABEL_VARIANCE = 0.05  # px^2: an annotation, where the networks' own claims begin at 0.25
 DOUBT = 3.0  # px^2, added to what the networks say where a label was carried to: their errors are of this size

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from tsal.detectors import Detector
-from tsal.sources import observe
-from tsal.training_data import TrainingData
-from tsal.training_run import Run
+from tsal.methods.signals import observe
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run
 
 LABELLED_AT_ONCE = 64  # frames
 

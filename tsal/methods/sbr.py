@@ -9,14 +9,14 @@ Lucas-Kanade tracker; its forward-backward check is that of the flow, and only t
 import torch
 from torch import Tensor
 
-from tsal import losses
-from tsal.augment import from_view
-from tsal.baselines.steps import average, better_network, see
-from tsal.flow import follow
-from tsal.learning import ramp
-from tsal.sources import Frames
-from tsal.training_data import TrainingData
-from tsal.training_run import Run
+from tsal.data.augment import from_view
+from tsal.detectors import losses
+from tsal.flow.fields import follow
+from tsal.methods.common import average, better_network, see
+from tsal.methods.signals import Frames
+from tsal.methods.tsal import ramp
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run
 
 
 def sbr(run: Run, data: TrainingData, start: int, stop: int) -> str:

@@ -4,12 +4,12 @@ At the start of a round the averaged network labels the pool; round r of R adds 
 confident of these, whose frames are learned from like labelled faces.
 """
 
-from tsal.baselines.pseudo_labels import PseudoLabels, label_anew
-from tsal.baselines.steps import average, better_network, see
-from tsal.learning import supervised_loss
-from tsal.settings import SelfTrainingSettings
-from tsal.training_data import TrainingData
-from tsal.training_run import Run
+from tsal.methods.common import average, better_network, see
+from tsal.methods.pseudo_labels import PseudoLabels, label_anew
+from tsal.methods.tsal import supervised_loss
+from tsal.settings.models import SelfTrainingSettings
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run
 
 
 def self_training(run: Run, data: TrainingData, start: int, stop: int) -> str:

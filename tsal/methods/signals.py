@@ -10,7 +10,7 @@ the same places in an augmented view.
 - mirror: the mirrored frame, decoded by its heatmaps. Only where annotators treat left and right alike.
 - turned: the frame turned by a known angle, decoded by its heatmaps.
 - view: the frame under a known warp that is drawn anew each time, decoded by its heatmaps.
-- tracks: what was said before of the frames around it, carried along the clip; see tsal.memory.
+- tracks: what was said before of the frames around it, carried along the clip; see tsal.methods.memory.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tsal.augment import (
+from tsal.data.augment import (
     NONE,
     View,
     as_float,
@@ -31,10 +31,10 @@ from tsal.augment import (
     sampling_grid,
     turn,
 )
+from tsal.data.landmarks import Scheme
 from tsal.detectors import Detector, Output
-from tsal.flow import follow, warp
-from tsal.heatmaps import cell_centres, spread
-from tsal.landmarks import Scheme
+from tsal.detectors.heatmaps import cell_centres, spread
+from tsal.flow.fields import follow, warp
 
 SOURCES = ("tracking", "offsets", "detection", "mirror", "turned", "view")  # that are seen; tracks are remembered
 TURN = 15.0  # degrees

@@ -19,14 +19,13 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from tsal import losses
-from tsal.baselines.pseudo_labels import label_anew
-from tsal.baselines.steps import average, better_network, see
-from tsal.detectors import Detector, Output
-from tsal.learning import supervised_loss
-from tsal.settings import StldSettings
-from tsal.training_data import LabelledBatch, TrainingData
-from tsal.training_run import Run, parameter_groups
+from tsal.detectors import Detector, Output, losses
+from tsal.methods.common import average, better_network, see
+from tsal.methods.pseudo_labels import label_anew
+from tsal.methods.tsal import supervised_loss
+from tsal.settings.models import StldSettings
+from tsal.training.batches import LabelledBatch, TrainingData
+from tsal.training.run import Run, parameter_groups
 
 
 def stld(run: Run, data: TrainingData, start: int, stop: int) -> str:

@@ -1,9 +1,9 @@
 """Labelled faces only."""
 
-from tsal.baselines.steps import better_network
-from tsal.learning import warm_up
-from tsal.training_data import TrainingData
-from tsal.training_run import Run
+from tsal.methods.common import better_network
+from tsal.methods.tsal import warm_up
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run
 
 
 def supervised(run: Run, data: TrainingData, start: int, stop: int) -> str:

@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tsal import losses
-from tsal.augment import rename_mirrored, to_view
-from tsal.detectors import Detector, Output
-from tsal.flow.adaptation import adaptation_loss, flow_between
-from tsal.memory import correct
-from tsal.settings import Settings, TsalSettings
-from tsal.sources import Frames, Look, Signal, fuse, maps_in_view, observe
-from tsal.training_data import LabelledBatch, TrainingData, UnlabelledBatch
-from tsal.training_run import Run
+from tsal.data.augment import rename_mirrored, to_view
+from tsal.detectors import Detector, Output, losses
+from tsal.methods.flow_adaptation import adaptation_loss, flow_between
+from tsal.methods.memory import correct
+from tsal.methods.signals import Frames, Look, Signal, fuse, maps_in_view, observe
+from tsal.settings.models import Settings, TsalSettings
+from tsal.training.batches import LabelledBatch, TrainingData, UnlabelledBatch
+from tsal.training.run import Run
 
 
 def supervised_loss(settings: Settings, detector: Detector, output: Output, batch: LabelledBatch) -> Tensor:
@@ -137,7 +136,7 @@ def observe_sources(run: Run, data: TrainingData, batch: UnlabelledBatch) -> tup
 
 def seen_sources(data: TrainingData) -> tuple[str, ...]:
     """The student's sources that a network looks for in the frames, rather than in what it remembers."""
-    return tuple(name for name in data.settings.tsal.sources if name != "tracks")
+    return tuple(name for name in data.settings.tsal.methods.signals if name != "tracks")
 
 
 def fuse_sources(
@@ -163,7 +162,7 @@ def frames_of(run: Run, who: str, batch: UnlabelledBatch) -> Frames:
 
 
 def adapt_flow(run: Run, data: TrainingData, batch: UnlabelledBatch, step: int) -> None:
-    """One step of the flow networks of student and teacher, where they have one; see tsal.flow.adaptation."""
+    """One step of the flow networks of student and teacher, where they have one; see tsal.methods.flow_adaptation."""
     frames = batch.frames
     for who in ("student", "teacher"):
         if (flow := run.networks.get(f"{who}_flow")) is not None:

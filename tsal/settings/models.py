@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from tsal.augment import Augmentation
+from tsal.data.augment import Augmentation
 from tsal.errors import InputError
 
 

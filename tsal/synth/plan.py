@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from tsal.data.splits import split_people
 from tsal.errors import InputError
-from tsal.splits import split_people
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from tsal.data.labels import budget_order
 from tsal.errors import InputError
-from tsal.labels import budget_order
-from tsal.metrics import THRESHOLD, auc, failure_rate
-from tsal.runs import Run
+from tsal.evaluation.metrics import THRESHOLD, auc, failure_rate
+from tsal.evaluation.runs import Run
 from tsal.tables.loading import CELL
 
 KEYS = [*CELL, "labels", "method"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.data.labels import budget_share, parse_budget
 from tsal.errors import InputError
-from tsal.labels import budget_share, parse_budget
-from tsal.runs import method_name
+from tsal.evaluation.runs import method_name
 from tsal.tables.layout import MINUS, Block, Column, beside, write_blocks, write_csv
 from tsal.tables.significance import LEVEL
 

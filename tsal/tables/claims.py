@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tsal.faces import read_faces
+from tsal.data.faces import read_faces
 from tsal.tables.layout import write_csv
 from tsal.tables.loading import count_labelled, load_runs
 from tsal.tables.nme import nme_table

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsal.errors import InputError
-from tsal.runs import Run, method_name, parse_run, read_log
+from tsal.evaluation.runs import Run, method_name, parse_run, read_log
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
 
 COST_COLUMNS = ["benchmark", "method", "runs", "seconds_per_step", "ratio", "ratio_low", "ratio_high"]

@@ -26,7 +26,7 @@ def write_floor(benchmark: str, normaliser: str, floors: pd.DataFrame, output: s
     Args:
         benchmark: its name.
         normaliser: by which the noise was measured.
-        floors: see `tsal.label_noise.noise_floors`.
+        floors: see `tsal.evaluation.label_noise.noise_floors`.
         output: results/tables/{benchmark}_floor.csv; .md and .tex are written beside it.
 
     Returns:

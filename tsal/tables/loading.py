@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.data.faces import visibility_of
+from tsal.data.labels import labelled_faces
 from tsal.errors import InputError
-from tsal.faces import visibility_of
-from tsal.labels import labelled_faces
-from tsal.runs import Run, parse_run, read_scores
+from tsal.evaluation.runs import Run, parse_run, read_scores
 
 CELL = ["subset", "normaliser"]
 _KEYS = ["face", *CELL]

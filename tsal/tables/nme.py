@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsal.faces import read_faces
-from tsal.labels import budget_share
-from tsal.runs import Run, method_name, parse_run
+from tsal.data.faces import read_faces
+from tsal.data.labels import budget_share
+from tsal.evaluation.runs import Run, method_name, parse_run
 from tsal.tables.aggregate import aggregate
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import Block, Column, Number, beside, to_markdown, write_blocks, write_csv

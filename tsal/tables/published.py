@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.data.labels import budget_share
 from tsal.errors import InputError
-from tsal.labels import budget_share
-from tsal.runs import method_name
+from tsal.evaluation.runs import method_name
 from tsal.tables.aggregate import aggregate
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
 from tsal.tables.loading import CELL, load_runs
 
-PUBLISHED = Path(__file__).parents[1] / "published.csv"
+PUBLISHED = Path(__file__).with_name("published.csv")
 _COLUMNS = ["benchmark", "subset", "normaliser", "method", "labels", "nme", "source"]
 _DAGGER = "†"
 _Cell = tuple[str, str]

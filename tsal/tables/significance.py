@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsal.faces import read_faces
-from tsal.labels import budget_share
-from tsal.metrics import Comparison, bootstrap_p_value
-from tsal.runs import Run, method_name
+from tsal.data.faces import read_faces
+from tsal.data.labels import budget_share
+from tsal.evaluation.metrics import Comparison, bootstrap_p_value
+from tsal.evaluation.runs import Run, method_name
 from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
 from tsal.tables.loading import CELL, load_runs, people_of
@@ -20,7 +20,7 @@ SIGNIFICANCE_COLUMNS = [
     *["difference", "low", "high", "p_value", "low_people", "high_people", "p_value_people"],
 ]
 LEVEL = 0.05  # p-values below this are called significant
-_BLOCK = 4_000_000  # random numbers at a time, as in tsal.metrics: bounds the memory, changes no result
+_BLOCK = 4_000_000  # random numbers at a time, as in tsal.evaluation.metrics: bounds the memory, changes no result
 _ZERO = 1e-9  # percentage points: what rounding makes of two equal methods
 
 
@@ -33,7 +33,7 @@ def significance_table(
     draws: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare methods of one label budget, face by face, with the paired bootstrap of tsal.metrics.
+    """Compare methods of one label budget, face by face, with the paired bootstrap of tsal.evaluation.metrics.
 
     A face's NME is first averaged over the seeds that both methods have, since a seed chooses the labelled faces. The
     p-values are not corrected for the number of comparisons.
@@ -97,7 +97,7 @@ def compare_pairs(
     draws: int = 10_000,
     seed: int = 0,
 ) -> list[Comparison]:
-    """paired_bootstrap of tsal.metrics for several pairs, which share its draws: the same results in far less time.
+    """metrics.paired_bootstrap for several pairs, which share its draws: the same results in far less time.
 
     Args:
         errors: NME of N faces in percent, by what is compared.

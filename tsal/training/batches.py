@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.augment import View, draw_view, look, to_view
-from tsal.crops import CropStore
+from tsal.data.augment import View, draw_view, look, to_view
+from tsal.data.crops import CropStore
+from tsal.data.labels import labelled_faces
+from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
-from tsal.flow import REDUCTION, pairs, to_tensor
-from tsal.labels import labelled_faces
-from tsal.landmarks import SCHEMES, Scheme
-from tsal.settings import Settings
-from tsal.sources import Frames
+from tsal.flow.fields import REDUCTION, to_tensor
+from tsal.flow.storage import pairs
+from tsal.methods.signals import Frames
+from tsal.settings.models import Settings
 
 
 def generator(seed: int, purpose: str, step: int) -> torch.Generator:

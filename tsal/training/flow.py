@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.augment import Augmentation, as_float, change_colours, sample
-from tsal.crops import CropStore
+from tsal.data.augment import Augmentation, as_float, change_colours, sample
+from tsal.data.crops import CropStore
 from tsal.errors import InputError
 from tsal.flow.pwc import STRIDES, FlowNetwork, pixels, save_network
 from tsal.flow.storage import pairs
@@ -23,9 +23,9 @@ from tsal.flow.unsupervised import (
     smoothness_loss,
     stays_inside,
 )
-from tsal.settings import OptimizerSettings, TrainingSettings
-from tsal.training_data import generator
-from tsal.training_run import Run, be_deterministic, make_optimizer
+from tsal.settings.models import OptimizerSettings, TrainingSettings
+from tsal.training.batches import generator
+from tsal.training.run import Run, be_deterministic, make_optimizer
 
 STEPS = 2500  # that are enough for crops of 128 px, see docs/flow.md
 COLOURS, MOTIONS = Augmentation(colour=0.3), Motions()

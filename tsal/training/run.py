@@ -12,12 +12,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tsal import checkpoints
-from tsal.detectors import Detector
+from tsal.detectors import Detector, checkpoints
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
-from tsal.settings import OptimizerSettings, TrainingSettings
+from tsal.settings.models import OptimizerSettings, TrainingSettings
 
 logger = logging.getLogger(__name__)
 STATE = "tsal training state, version 1"

@@ -9,27 +9,28 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tsal.baselines.mean_teacher import mean_teacher
-from tsal.baselines.sbr import sbr
-from tsal.baselines.self_training import self_training
-from tsal.baselines.stld import stld
-from tsal.baselines.supervised import supervised
-from tsal.cropping import apply_affine
-from tsal.crops import CropStore, open_crops
+from tsal.data.cropping import apply_affine
+from tsal.data.crops import CropStore, open_crops
+from tsal.data.landmarks import SCHEMES
 from tsal.detectors import Detector
+from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
+from tsal.evaluation.metrics import nme
 from tsal.files import sha256
-from tsal.flow import adaptation, open_flow
 from tsal.flow.pwc import load_network
-from tsal.landmarks import SCHEMES
-from tsal.learning import fuse_sources, learn_asynchronously, seen_sources, warm_up
-from tsal.memory import Memory
-from tsal.metrics import nme
-from tsal.predict import LandmarkDetector, create_network, load_detector, predict_store
-from tsal.settings import Settings
-from tsal.sources import Signal, observe
-from tsal.training_data import TrainingData
-from tsal.training_run import Run, be_deterministic, make_optimizer
+from tsal.flow.storage import open_flow
+from tsal.methods import flow_adaptation as adaptation
+from tsal.methods.mean_teacher import mean_teacher
+from tsal.methods.memory import Memory
+from tsal.methods.sbr import sbr
+from tsal.methods.self_training import self_training
+from tsal.methods.signals import Signal, observe
+from tsal.methods.stld import stld
+from tsal.methods.supervised import supervised
+from tsal.methods.tsal import fuse_sources, learn_asynchronously, seen_sources, warm_up
+from tsal.settings.models import Settings
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run, be_deterministic, make_optimizer
 
 
 def train_tsal(run: Run, data: TrainingData, start: int, stop: int) -> str:
@@ -122,7 +123,7 @@ def train_method(
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
     if settings.algorithm == "tsal" and settings.tsal.adapt_flow:
         _add_flow_networks(run, flow_network, settings)
-    if settings.algorithm == "tsal" and "tracks" in settings.tsal.sources:
+    if settings.algorithm == "tsal" and "tracks" in settings.tsal.methods.signals:
         run.networks["memory"] = Memory(data)
     run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
     others = [path for path in (pool and pool / "train.npz", flow_network) if path]

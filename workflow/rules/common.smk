@@ -11,11 +11,11 @@ import yaml
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import logger
 
-from tsal import benchmarks
+from tsal import datasets
 from tsal import config as settings
 from tsal.errors import InputError
-from tsal.fingerprint import fingerprint
-from tsal.trackers import TRACKERS, needs_network
+from tsal.data.fingerprint import fingerprint
+from tsal.flow.trackers import TRACKERS, needs_network
 
 
 def stop(reason):
@@ -92,7 +92,7 @@ def untracked(value):
 def missing_message(name, may_download=True):
     """Why a benchmark cannot be built and what to do about it; None where it can be."""
     try:
-        benchmark = benchmarks.get(name)
+        benchmark = datasets.get(name)
     except InputError as error:
         return str(error)
     status = benchmark.status(config["raw_dir"])
@@ -129,13 +129,13 @@ def check_raw_data(wildcards):
 def raw_data_of(wildcards):
     """What says that a benchmark's raw data is there; nothing for one that is rendered."""
     require(wildcards.benchmark)
-    return [] if benchmarks.get(wildcards.benchmark).renderer else "data/{benchmark}/raw.ok"
+    return [] if datasets.get(wildcards.benchmark).renderer else "data/{benchmark}/raw.ok"
 
 
 def shards_of(wildcards):
     """The shards of a benchmark that is rendered; nothing for others."""
     require(wildcards.benchmark)
-    if not benchmarks.get(wildcards.benchmark).renderer:
+    if not datasets.get(wildcards.benchmark).renderer:
         return []
     try:
         count = settings.shards(config, wildcards.benchmark)
@@ -252,7 +252,7 @@ def settings_as_json(wildcards):
 
 def index_settings_as_json(wildcards):
     """What a face table is made of. Where the raw data is gone, what it was when it was last there."""
-    benchmark = benchmarks.get(wildcards.benchmark)
+    benchmark = datasets.get(wildcards.benchmark)
     if benchmark.renderer:
         try:
             rendered = settings.render_settings(config, benchmark.name)

@@ -3,7 +3,7 @@
 from functools import cache
 from types import SimpleNamespace
 
-from tsal import keep
+from tsal.evaluation import keep
 
 if config["finished"] is not None and not Path(config["finished"]).is_dir():
     stop(
