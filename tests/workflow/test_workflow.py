@@ -396,7 +396,7 @@ def private_benchmark(tmp_path: Path) -> Path:
         "import dataclasses",
         "from tsal import datasets",
         "changes = {'name': 'private', 'urls': {}, 'how_to_get': 'ask its owners for it'}",
-        "benchmarks._registry()['private'] = dataclasses.replace(benchmarks.get('ytf'), **changes)",
+        "datasets._registry()['private'] = dataclasses.replace(datasets.get('ytf'), **changes)",
     )
 
 
