@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsal.data.augment import NONE, draw_view, from_view, look
+from tsal.data.augment import apply_view, draw_view, from_view
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
 from tsal.data.faces import boxes_of, point_columns
@@ -21,7 +21,8 @@ from tsal.detectors import Detector, build, checkpoints
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
-from tsal.settings.models import DetectorSettings, from_dict
+from tsal.settings.models import NO_AUGMENTATION, DetectorSettings
+from tsal.settings.section import read_section
 
 BATCH = 64
 DETECTOR = "tsal detector, version 1"
@@ -48,7 +49,7 @@ class LandmarkDetector:
     def save(self, path: Path, **about: str) -> None:
         """Write the weights as safetensors; `about` (benchmark, method, ...) goes into the metadata."""
         metadata = {
-            "detector": asdict(self.settings),
+            "detector": self.settings.model_dump(),
             "scheme": self.scheme.name,
             "precision": self.network.precision,
             **about,
@@ -58,11 +59,13 @@ class LandmarkDetector:
     def landmarks(self, crops: np.ndarray, device: torch.device) -> np.ndarray:
         """Landmarks (N, K, 2), float64 px of the crops, of uint8 RGB crops (N, S, S, 3)."""
         images = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
-        view = draw_view(len(images), images.shape[1], self.settings.input_px, NONE, torch.Generator()).to(device)
+        view = draw_view(len(images), images.shape[1], self.settings.input_px, NO_AUGMENTATION, torch.Generator()).to(
+            device
+        )
         was_training = self.network.training
         self.network.eval()
         with torch.inference_mode():
-            output = self.network(look(images, view, self.settings.input_px))
+            output = self.network(apply_view(images, view, self.settings.input_px))
             points = from_view(self.network.decode(output), view, self.scheme)
         self.network.train(was_training)
         return points.double().cpu().numpy()
@@ -75,9 +78,9 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
         InputError: missing, damaged, or not a checkpoint of this project.
     """
     tensors, metadata = checkpoints.read(Path(path), DETECTOR)
-    settings = from_dict(DetectorSettings, metadata["detector"], str(path))
+    settings = read_section(DetectorSettings, metadata["detector"], str(path))
     scheme = SCHEMES[metadata["scheme"]]
-    network = create_network(replace(settings, weights="none"), scheme, metadata["precision"])
+    network = create_network(settings.replace(weights="none"), scheme, metadata["precision"])
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
