@@ -117,7 +117,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     if settings.options.distance == "kl" and settings.detector.heatmaps != "distribution":
         yield (
             "options.distance",
-            f"found kl, which compares distributions, with the regressed heatmaps of {settings.detector.name}; expected mse",
+            f"found kl, which compares distributions, with regressed heatmaps ({settings.detector.name}); expected mse",
         )
 
 
