@@ -27,7 +27,7 @@ def test_flipping_twice_changes_nothing(any_scheme):
 
 
 def test_a_mirrored_symmetric_face_is_itself_after_the_flip(scheme):
-    points = mean_face()[scheme.of_68]
+    points = mean_face()[list(scheme.of_68)]
     np.testing.assert_allclose((points * [-1, 1] + [1, 0])[scheme.flip], points, atol=1e-12)
 
 
@@ -42,7 +42,7 @@ def test_every_point_is_drawn_by_some_edge(any_scheme):
 
 
 def test_edges_join_neighbours(scheme):
-    points = mean_face()[scheme.of_68]
+    points = mean_face()[list(scheme.of_68)]
     for chain in scheme.edges:
         steps = np.linalg.norm(np.diff(points[list(chain)], axis=0), axis=1)
         assert steps.min() > 0
@@ -58,25 +58,25 @@ def test_normalisers_measure_eye_corners_eye_centres_and_box():
     points = np.zeros((1, 68, 2))
     points[0, 36], points[0, 45] = (10, 20), (40, 60)
     boxes = np.array([[5.0, 5.0, 41.0, 21.0]])
-    normalisers = SCHEMES["68"].normalisers
-    assert normalisers["inter-ocular"](points, boxes) == pytest.approx([50.0])  # 3-4-5 triangle
+    scheme = SCHEMES["68"]
+    assert scheme.distances("inter-ocular", points, boxes) == pytest.approx([50.0])  # 3-4-5 triangle
     # Each eye's centre is the mean of its six points, of which five lie at the origin.
-    assert normalisers["inter-pupil"](points, boxes) == pytest.approx([50 / 6])
-    assert normalisers["face-size"](points, boxes) == pytest.approx([24.0])  # sqrt(36 * 16)
+    assert scheme.distances("inter-pupil", points, boxes) == pytest.approx([50 / 6])
+    assert scheme.distances("face-size", points, boxes) == pytest.approx([24.0])  # sqrt(36 * 16)
 
 
 def test_subsets_measure_the_same_distances_as_all_68_points(scheme):
     points = np.random.default_rng(0).uniform(0, 100, (5, 68, 2))
     boxes = np.array([[0.0, 0.0, 10.0, 20.0]] * 5)
-    for name, normaliser in scheme.normalisers.items():
-        expected = SCHEMES["68"].normalisers[name](points, boxes)
-        np.testing.assert_allclose(normaliser(points[:, scheme.of_68], boxes), expected)
+    for name in scheme.normalisers:
+        expected = SCHEMES["68"].distances(name, points, boxes)
+        np.testing.assert_allclose(scheme.distances(name, points[:, list(scheme.of_68)], boxes), expected)
 
 
 def test_a_missing_eye_corner_gives_no_distance():
     points = np.ones((1, 68, 2))
     points[0, 36] = np.nan
-    assert np.isnan(SCHEMES["68"].normalisers["inter-ocular"](points, np.zeros((1, 4)))).all()
+    assert np.isnan(SCHEMES["68"].distances("inter-ocular", points, np.zeros((1, 4)))).all()
 
 
 def test_the_points_of_a_part_are_found_by_their_number_in_the_68():
@@ -104,11 +104,11 @@ def test_the_19_points_are_measured_by_the_face_size_first_and_by_the_eyes():
     points = np.full((1, 19, 2), np.nan)
     points[0, [6, 11]] = [[10, 20], [40, 60]]
     points[0, [7, 10]] = [[13, 24], [19, 32]]
-    normalisers = SCHEMES["19"].normalisers
-    assert next(iter(normalisers)) == "face-size"
-    assert normalisers["face-size"](points, np.array([[5.0, 5.0, 41.0, 21.0]])) == pytest.approx([24.0])
-    assert normalisers["inter-ocular"](points, np.zeros((1, 4))) == pytest.approx([50.0])
-    assert normalisers["inter-pupil"](points, np.zeros((1, 4))) == pytest.approx([10.0])
+    scheme = SCHEMES["19"]
+    assert next(iter(scheme.normalisers)) == "face-size"
+    assert scheme.distances("face-size", points, np.array([[5.0, 5.0, 41.0, 21.0]])) == pytest.approx([24.0])
+    assert scheme.distances("inter-ocular", points, np.zeros((1, 4))) == pytest.approx([50.0])
+    assert scheme.distances("inter-pupil", points, np.zeros((1, 4))) == pytest.approx([10.0])
 
 
 def test_the_19_points_are_no_part_of_the_68():

@@ -13,6 +13,7 @@ from typing import Any
 from tsal import datasets
 from tsal.config.wording import unknown
 from tsal.data.labels import Budget, parse_budget
+from tsal.data.landmarks import as_setting
 from tsal.errors import InputError
 
 WARMUP = "warmup"
@@ -132,7 +133,7 @@ def _about(benchmark: str, method: str, algorithm: str, labels: Budget) -> dict[
         "method": method,
         "algorithm": algorithm,
         "labels": parse_budget(labels),
-        "scheme": datasets.get(benchmark).scheme,
+        "scheme": as_setting(datasets.get(benchmark).landmarks),
     }
 
 

@@ -238,13 +238,17 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run depends on besides its data and its seed; labels is a budget, see `labels`."""
+    """What a run depends on besides its data and its seed.
+
+    labels: a budget, see `labels`.
+    scheme: of the landmarks: the name of a built-in one, or all of another, see `data.landmarks.scheme_of`.
+    """
 
     benchmark: str
     method: str
     algorithm: str
     labels: float | str
-    scheme: str = "68"
+    scheme: str | dict[str, Any] = "68"
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     tsal: TsalSettings = field(default_factory=TsalSettings)

@@ -4,7 +4,7 @@ All randomness of a step is a function of (seed, purpose, step), so that a resum
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from tsal.data.augment import View, draw_view, look, to_view
 from tsal.data.crops import CropStore
 from tsal.data.labels import labelled_faces
-from tsal.data.landmarks import SCHEMES, Scheme
+from tsal.data.landmarks import Scheme, scheme_of
 from tsal.errors import InputError
 from tsal.flow.fields import REDUCTION, to_tensor
 from tsal.flow.storage import pairs
@@ -90,7 +90,7 @@ class TrainingData:
 
     @cached_property
     def scheme(self) -> Scheme:
-        return SCHEMES[self.settings.scheme]
+        return scheme_of(self.settings.scheme)
 
     @cached_property
     def labelled(self) -> np.ndarray:
@@ -156,8 +156,10 @@ class TrainingData:
         return torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(self.device)
 
     def view(self, n: int, random: torch.Generator) -> View:
-        """Draw augmented views of n crops."""
+        """Draw augmented views of n crops; faces of a scheme that has no mirror images are never mirrored."""
         augmentation = self.settings.training.augmentation
+        if self.scheme.mirror_pairs is None:
+            augmentation = replace(augmentation, flip=0.0)
         return draw_view(n, self.store.size, self.store.input_px, augmentation, random).to(self.device)
 
     def labelled_batch(self, step: int) -> LabelledBatch:

@@ -11,7 +11,7 @@ import torch
 
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore, open_crops
-from tsal.data.landmarks import SCHEMES
+from tsal.data.landmarks import scheme_of
 from tsal.detectors import Detector
 from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
@@ -123,7 +123,7 @@ def train_method(
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
     if settings.algorithm == "tsal" and settings.tsal.adapt_flow:
         _add_flow_networks(run, flow_network, settings)
-    if settings.algorithm == "tsal" and "tracks" in settings.tsal.methods.signals:
+    if settings.algorithm == "tsal" and "tracks" in settings.tsal.sources:
         run.networks["memory"] = Memory(data)
     run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
     others = [path for path in (pool and pool / "train.npz", flow_network) if path]
@@ -150,12 +150,12 @@ def _add_flow_networks(run: Run, path: Path | None, settings: Settings) -> None:
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
     """Give all networks of a run the weights of a checkpoint."""
-    start = load_detector(checkpoint, run.device)
+    start, scheme = load_detector(checkpoint, run.device), scheme_of(settings.scheme)
     same = replace(start.settings, weights=settings.detector.weights) == settings.detector
-    if not same or start.scheme.name != settings.scheme:
+    if not same or not start.scheme.same_points(scheme):
         raise InputError(
             f"{checkpoint}: found a detector of {start.scheme.name} landmarks with {start.settings}; to start from it, "
-            f"expected {settings.scheme} landmarks and {settings.detector}"
+            f"expected {scheme.name} landmarks and {settings.detector}"
         )
     for network in run.networks.values():
         network.load_state_dict(start.network.state_dict())
@@ -173,7 +173,7 @@ def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
 
 
 def _new_run(settings: Settings, starts: dict[str, str], device: torch.device, label: str) -> Run:
-    first = create_network(settings.detector, SCHEMES[settings.scheme], settings.training.precision).to(device)
+    first = create_network(settings.detector, scheme_of(settings.scheme), settings.training.precision).to(device)
     networks = {name: copy.deepcopy(first) for name in starts}
     optimizers = {
         name: make_optimizer(network, settings.training.optimizer)
@@ -242,6 +242,7 @@ class Measurements:
     def _error(self, store: CropStore, rows: np.ndarray, found: np.ndarray, counted: np.ndarray | None = None) -> float:
         """NME in % by the scheme's first normaliser, over the visible landmarks or those that count."""
         truth = apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
-        normaliser = next(iter(self.data.scheme.normalisers.values()))
+        scheme = self.data.scheme
+        distance = scheme.distances(next(iter(scheme.normalisers)), truth, store.box[rows])
         visible = store.visible[rows] if counted is None else counted
-        return float(nme(found, truth, visible, normaliser(truth, store.box[rows])).mean())
+        return float(nme(found, truth, visible, distance).mean())
