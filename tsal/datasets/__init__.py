@@ -47,7 +47,7 @@ class Dataset:
         name: as in config.yaml, file names and wildcards: lower-case letters and digits.
         title: for tables and reports.
         archives: file name of each archive that a user drops under `<raw_dir>/<name>/`, with the files and folders by
-            which its unpacked content is known instead.
+            which its unpacked content is known instead; without any, it is taken as it is alone.
         urls: public addresses of the archives that can simply be downloaded.
         how_to_get: where a user gets the others by hand.
         indexer: (sources, images_dir, out_parquet, options) -> None, see `index`; sources: where the content of each
@@ -107,7 +107,9 @@ class Dataset:
         levels = ([folder], folder.glob("*"), folder.glob("*/*"))
         candidates = (path for level in levels for path in sorted(level))
         contents = self.archives[archive]
-        return next((path for path in candidates if all((path / name).exists() for name in contents)), None)
+        return next(
+            (path for path in candidates if contents and all((path / name).exists() for name in contents)), None
+        )
 
     def sources(self, raw_dir: str | Path) -> dict[str, Path]:
         """`source` of those archives that are there."""
