@@ -14,7 +14,7 @@ import yaml
 from planning import ROOT
 from plugins import draw_dots, write_toy5
 
-from tsal import datasets
+from tsal import datasets, methods
 from tsal.config import WARMUP, check_config, load_schema, pretraining, resolve_run
 from tsal.data.crops import open_crops, write_crops
 from tsal.data.faces import SPLITS, make_faces, write_faces
@@ -31,7 +31,8 @@ from tsal.detectors.predict import (
 )
 from tsal.errors import InputError
 from tsal.evaluation.runs import read_scores, write_scores
-from tsal.settings.models import DetectorSettings, Settings, read_settings
+from tsal.methods.common import warm_up
+from tsal.settings.models import DetectorSettings, Settings
 from tsal.training.batches import TrainingData
 from tsal.training.train import train_method, train_warm_up
 
@@ -149,7 +150,7 @@ def settings_of(scheme: Scheme, folder: Path, **training: object) -> Settings:
     about = {"benchmark": "dots", "method": "supervised", "algorithm": "supervised", "labels": 1}
     values = {"scheme": as_setting(scheme), "detector": {"input_px": 32}, "training": {**FAST, **training}}
     (folder / "settings.yaml").write_text(yaml.safe_dump(about | values))
-    return read_settings(folder / "settings.yaml")
+    return methods.read_settings(folder / "settings.yaml")
 
 
 @pytest.mark.parametrize("count", [98, 29, 21, 5])
@@ -157,8 +158,9 @@ def test_any_number_of_points_trains_predicts_and_is_scored(tmp_path, count):
     scheme = scheme_of_size(count, mirror_pairs=((0, 1),) if count % 2 else None)
     faces, settings = write_faces_of(scheme, tmp_path), settings_of(scheme, tmp_path)
     crops, state, out = tmp_path / "crops", tmp_path / "warmup.safetensors", tmp_path / "detector.safetensors"
-    train_warm_up(settings, crops, state, tmp_path / "log.csv", 0, 1, CPU)
-    train_method(settings, state, crops, None, None, None, out, tmp_path / "log.csv", 0, 1, CPU)
+    train_warm_up(warm_up, settings, crops, state, tmp_path / "log.csv", 0, 1, CPU)
+    supervised = methods.get("supervised")
+    train_method(supervised, settings, state, crops, None, None, None, out, tmp_path / "log.csv", 0, 1, CPU)
     detector = load_detector(out, CPU)
     assert detector.scheme == scheme
     found = predict_faces(detector, faces[faces["split"] == "test"].reset_index(drop=True), CPU)
@@ -196,7 +198,7 @@ def test_a_checkpoint_names_a_built_in_scheme_and_holds_any_other(tmp_path):
         ({"scheme": "98"}, r"a\.safetensors: its metadata: scheme: found '98'; expected a built-in one \(68, "),
         ({"scheme": {"name": "a"}}, r"a\.safetensors: its metadata: scheme: 'n_points' is missing"),
         ({"precision": "half"}, r"a\.safetensors: .*precision 'half'; expected settings, and one of auto, float32"),
-        ({"detector": {"name": "vgg"}}, r"a\.safetensors: detector 'vgg' is not known"),
+        ({"detector": {"name": "vgg"}}, r"a\.safetensors: its metadata: detector: name: found 'vgg'"),
     ],
 )
 def test_a_checkpoint_that_says_something_else_of_itself_is_named(tmp_path, about, message):

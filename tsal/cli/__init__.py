@@ -109,12 +109,14 @@ def train_flow(arguments: argparse.Namespace) -> None:
 
 def warmup(arguments: argparse.Namespace) -> None:
     """Train the supervised start that all methods share."""
-    from tsal.settings.models import read_settings
+    from tsal import methods
+    from tsal.methods import common
     from tsal.training.run import choose_device
     from tsal.training.train import train_warm_up
 
     train_warm_up(
-        read_settings(arguments.settings),
+        common.warm_up,
+        methods.read_settings(arguments.settings),
         arguments.crops,
         arguments.output,
         arguments.log,
@@ -127,12 +129,14 @@ def warmup(arguments: argparse.Namespace) -> None:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a method from the warm-up; a killed run goes on where it was."""
-    from tsal.settings.models import read_settings
+    from tsal import methods
     from tsal.training.run import choose_device
     from tsal.training.train import train_method
 
+    settings = methods.read_settings(arguments.settings)
     train_method(
-        read_settings(arguments.settings),
+        methods.get(settings.algorithm),
+        settings,
         arguments.warmup,
         arguments.crops,
         arguments.pool,

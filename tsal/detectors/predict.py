@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsal.data.augment import NONE, draw_view, from_view, look
+from tsal.data.augment import apply_view, draw_view, from_view
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
 from tsal.data.faces import boxes_of, point_columns
@@ -22,7 +22,8 @@ from tsal.detectors.detector import PRECISIONS
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
-from tsal.settings.models import DetectorSettings, from_dict
+from tsal.settings.models import NO_AUGMENTATION, DetectorSettings
+from tsal.settings.section import read_section
 
 BATCH = 64
 DETECTOR = "tsal detector, version 1"
@@ -52,7 +53,7 @@ class LandmarkDetector:
         So does the scheme, whole where it is not a built-in one: a checkpoint needs no data set to be used.
         """
         metadata = {
-            "detector": asdict(self.settings),
+            "detector": self.settings.model_dump(),
             "scheme": as_setting(self.scheme),
             "precision": self.network.precision,
             **about,
@@ -62,11 +63,13 @@ class LandmarkDetector:
     def landmarks(self, crops: np.ndarray, device: torch.device) -> np.ndarray:
         """Landmarks (N, K, 2), float64 px of the crops, of uint8 RGB crops (N, S, S, 3)."""
         images = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
-        view = draw_view(len(images), images.shape[1], self.settings.input_px, NONE, torch.Generator()).to(device)
+        view = draw_view(len(images), images.shape[1], self.settings.input_px, NO_AUGMENTATION, torch.Generator()).to(
+            device
+        )
         was_training = self.network.training
         self.network.eval()
         with torch.inference_mode():
-            output = self.network(look(images, view, self.settings.input_px))
+            output = self.network(apply_view(images, view, self.settings.input_px))
             points = from_view(self.network.decode(output), view, self.scheme)
         self.network.train(was_training)
         return points.double().cpu().numpy()
@@ -81,7 +84,7 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
     tensors, metadata = checkpoints.read(Path(path), DETECTOR)
     settings, scheme, precision = _described(metadata, path)
     try:
-        network = create_network(replace(settings, weights="none"), scheme, precision)
+        network = create_network(settings.replace(weights="none"), scheme, precision)
         network.load_state_dict(tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -101,8 +104,8 @@ def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSett
             f"expected settings, and one of {', '.join(PRECISIONS)}"
         )
     try:
-        settings, scheme = from_dict(DetectorSettings, metadata["detector"], "detector"), scheme_of(metadata["scheme"])
-        return settings, scheme, metadata["precision"]
+        settings = read_section(DetectorSettings, metadata["detector"], "detector")
+        return settings, scheme_of(metadata["scheme"]), metadata["precision"]
     except InputError as error:
         raise InputError(f"{path}: its metadata: {error}") from error
 

@@ -13,25 +13,26 @@ VARIABLE = "TSAL_PLUGINS"
 
 
 def plugin_folders(kind: str) -> list[str]:
-    """Absolute paths of the folders FOLDER/kind that exist, for each FOLDER of TSAL_PLUGINS (parted by os.pathsep).
+    """The folders of that kind, "methods" or "datasets", within each folder that TSAL_PLUGINS lists (like PATH)."""
+    return [str(folder / kind) for folder in _listed() if (folder / kind).is_dir()]
 
-    Args:
-        kind: "methods" or "datasets".
+
+def check_plugin_folders() -> None:
+    """Refuse a TSAL_PLUGINS that lists what is not there.
 
     Raises:
-        InputError: a FOLDER is not there. Call it where errors are told to users, not on import.
+        InputError: names the folder. Call it where errors are told to users, not on import.
     """
-    found = []
-    for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
-        folder = Path(name).expanduser().absolute()
+    for folder in _listed():
         if not folder.is_dir():
             raise InputError(
-                f"{VARIABLE}: found {name}, which is no folder; expected folders that hold methods/ or datasets/, "
+                f"{VARIABLE}: found {folder}, which is no folder; expected folders that hold methods/ or datasets/, "
                 f"parted by {os.pathsep!r}"
             )
-        if (folder / kind).is_dir():
-            found.append(str(folder / kind))
-    return found
+
+
+def _listed() -> list[Path]:
+    return [Path(name).absolute() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
 
 
 def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[Path, ModuleType]]:
@@ -48,8 +49,9 @@ def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[
 
     Raises:
         InputError: a module cannot be imported, does not define the name, or is called as another one of the package;
-            names its file.
+            names its file. Or see `check_plugin_folders`.
     """
+    check_plugin_folders()
     taken = {info.name: Path(package.__path__[0]) / info.name for info in pkgutil.iter_modules(package.__path__[:1])}
     found = []
     for folder in plugin_folders(kind):
