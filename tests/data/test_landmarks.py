@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
+import yaml
 from archives import mean_face
 
-from tsal.data.landmarks import AFLW_NAMES, SCHEMES, part_of
+from tsal.data.landmarks import AFLW_NAMES, SCHEMES, Scheme, as_setting, part_of, scheme_of
 from tsal.errors import InputError
 
 
@@ -114,3 +117,71 @@ def test_the_19_points_are_measured_by_the_face_size_first_and_by_the_eyes():
 def test_the_19_points_are_no_part_of_the_68():
     with pytest.raises(InputError, match="19 points are not part of the 68"):
         part_of(SCHEMES["19"], SCHEMES["68"])
+
+
+# --- schemes of a data set's own
+
+FIVE = {"name": "five", "n_points": 5, "normalisers": {"eyes": ((0,), (1,)), "face-size": "box"}}
+
+
+@pytest.fixture
+def five():
+    return Scheme(**FIVE, mirror_pairs=((0, 1), (3, 4)), edges=((0, 2, 1),), names=("le", "re", "n", "lm", "rm"))
+
+
+@pytest.mark.parametrize("write", [lambda values: json.dumps(values, sort_keys=True), yaml.safe_dump])
+def test_a_scheme_is_the_same_after_it_was_written_and_read(five, any_scheme, write):
+    for scheme in (five, any_scheme, Scheme(**FIVE, mirror_pairs=None)):
+        again = scheme_of(yaml.safe_load(write(scheme.to_dict())))
+        assert again == scheme
+        assert list(again.normalisers) == list(scheme.normalisers)
+
+
+def test_settings_name_a_built_in_scheme_and_hold_any_other(five, any_scheme):
+    assert as_setting(any_scheme) == any_scheme.name
+    assert as_setting(five) == five.to_dict()
+    changed = Scheme.from_dict(SCHEMES["68"].to_dict() | {"edges": []})  # of the same name
+    assert as_setting(changed) == changed.to_dict()
+
+
+def test_points_without_a_pair_are_their_own_mirror_images(five):
+    assert five.flip.tolist() == [1, 0, 2, 4, 3]
+    assert Scheme(**FIVE, mirror_pairs=None).flip.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_scheme_without_the_68_points_has_no_part_of_them(five):
+    with pytest.raises(InputError, match="51 points are not part of the five"):
+        part_of(SCHEMES["51"], five)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_points": 0}, "n_points: found 0, expected a whole number of at least 1"),
+        ({"n_points": "5"}, "n_points: found '5', expected"),
+        ({"mirror_pairs": [[0, 5]]}, r"mirror_pairs: found \[0, 5\], expected 2 of the points 0 to 4"),
+        ({"mirror_pairs": [[0, 1, 2]]}, r"mirror_pairs: found \[0, 1, 2\], expected 2 of"),
+        ({"mirror_pairs": [[0, 1], [1, 2]]}, "mirror_pairs: point 1 is there twice"),
+        ({"mirror_pairs": [0, 1]}, r"mirror_pairs: found \[0, 1\], expected groups of points"),
+        ({"edges": [[]]}, r"edges: found \[\], expected some of the points 0 to 4"),
+        ({"edges": [[0, "a"]]}, "edges: found .*'a'.*, expected groups of points"),
+        ({"names": ["a", "b"]}, "names: found 2, expected one for each of the 5 points"),
+        ({"names": ["a"] * 5}, "names: 'a' is there twice"),
+        ({"of_68": [0, 1, 2, 3, 68]}, r"of_68: found \[0, 1, 2, 3, 68\], expected some of the points 0 to 67"),
+        ({"of_68": [0, 1, 2, 3, 3]}, "of_68: 3 is there twice"),
+        ({"normalisers": {}}, "normalisers: found {}, expected at least one"),
+        ({"normalisers": {"eyes": [[0], [7]]}}, r"normalisers: eyes: found \[7\], expected some of the points 0 to 4"),
+        ({"normalisers": {"eyes": [[0]]}}, "normalisers: eyes: found .*, expected 'box' or two groups of points"),
+        ({"normalisers": {"eyes": "pupils"}}, "normalisers: eyes: found .*pupils"),
+        ({"normalisers": [["eyes", "box"]]}, "normalisers: found .*expected 'name' and 'between' of each"),
+        ({"points": 5}, "unknown key 'points'; known: name, n_points"),
+    ],
+)
+def test_a_scheme_that_cannot_be_says_what_is_wrong(change, message):
+    with pytest.raises(InputError, match=f"scheme.*{message}"):
+        Scheme.from_dict(FIVE | change)
+
+
+def test_only_distances_that_the_scheme_has_are_measured(five):
+    with pytest.raises(InputError, match="no normaliser 'inter-ocular' in scheme 'five': eyes, face-size"):
+        five.distances("inter-ocular", np.zeros((1, 5, 2)), np.zeros((1, 4)))
