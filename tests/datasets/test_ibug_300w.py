@@ -16,8 +16,8 @@ from tsal import datasets
 from tsal.data.cropping import read_image
 from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.data.landmarks import SCHEMES
-from tsal.datasets.matlab import read_mat
-from tsal.datasets.pts import read_pts
+from tsal.datasets.reading.matlab import read_mat
+from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
 from tsal.files import open_zip
 

@@ -175,7 +175,7 @@ def score(arguments: argparse.Namespace) -> None:
         arguments.predictions,
         arguments.faces,
         arguments.output,
-        scheme=benchmark.scheme,
+        scheme=benchmark.landmarks,
         normalisers=benchmark.normalisers,
         is_video=benchmark.is_video,
         subsets=benchmark.subsets,
@@ -193,9 +193,9 @@ def floor(arguments: argparse.Namespace) -> None:
 
     be_deterministic(0, arguments.threads)
     benchmark = datasets.get(arguments.benchmark)
-    scheme, normaliser = SCHEMES[benchmark.scheme], benchmark.normalisers[0]
+    scheme, normaliser = benchmark.landmarks, benchmark.normalisers[0]
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
-    differences = label_differences(store, open_flow(arguments.flow, store), scheme.normalisers[normaliser])
+    differences = label_differences(store, open_flow(arguments.flow, store), scheme, normaliser)
     write_floor(benchmark.name, normaliser, noise_floors(differences, scheme), arguments.output)
 
 

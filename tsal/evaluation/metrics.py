@@ -272,7 +272,7 @@ def score_predictions(
     neighbours = _triplets(scored) if is_video else np.empty((3, 0), int)
     tables = []
     for name in normalisers:
-        distance = np.asarray(scheme.normalisers[name](truth, boxes_of(scored)), float)
+        distance = scheme.distances(name, truth, boxes_of(scored))
         table = scored[["face", "clip", "frame", "subset"]].assign(normaliser=name)
         table["nme"] = nme(predicted, truth, visible, distance, names)
         table["jitter"] = np.nan

@@ -14,7 +14,7 @@ from snakemake.logging import logger
 from tsal import datasets
 from tsal import config as settings
 from tsal.errors import InputError
-from tsal.data.fingerprint import fingerprint
+from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow.trackers import TRACKERS, needs_network
 
 
