@@ -251,10 +251,8 @@ def parser() -> argparse.ArgumentParser:
     _crop_arguments(verb(crop))
     added = verb(flow)
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
-    added.add_argument(
-        "--tracker", default="dis", help="optical flow by name: dis, pwc, raft, raft_small (default: dis)"
-    )
-    added.add_argument("--network", type=Path, help="weights: of pwc by train-flow; of raft, if not torchvision's")
+    added.add_argument("--tracker", default="dis", help="optical flow by name: dis, pwc (default: dis)")
+    added.add_argument("--network", type=Path, help="weights of pwc, by train-flow")
     _machine_arguments(added)
     added = verb(train_flow)
     added.add_argument("crops", type=Path, help="CROPS/train.npy")
