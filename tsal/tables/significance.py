@@ -20,6 +20,7 @@ SIGNIFICANCE_COLUMNS = [
     *["difference", "low", "high", "p_value", "low_people", "high_people", "p_value_people"],
 ]
 LEVEL = 0.05  # p-values below this are called significant
+DRAWS = 10_000  # of the bootstrap
 _BLOCK = 4_000_000  # random numbers at a time: bounds the memory, changes no result
 _ZERO = 1e-9  # percentage points: what rounding makes of two equal methods
 
@@ -46,8 +47,6 @@ def significance_table(
     people: Mapping[str, str],
     *,
     reference: str | None = None,
-    draws: int = 10_000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Compare methods of one label budget, face by face, with the paired bootstrap.
 
@@ -59,8 +58,6 @@ def significance_table(
         runs: scores by run, as load_runs returns them.
         people: person of each face, for the bootstrap over people.
         reference: compare every method with this one; default: every two methods.
-        draws: bootstrap samples.
-        seed: of the bootstrap.
 
     Returns:
         One row per (subset, normaliser, labels, pair) with SIGNIFICANCE_COLUMNS, for pairs that share a seed: seeds =
@@ -74,8 +71,8 @@ def significance_table(
     for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
         means = {key: errors[[(*key[:2], number) for number in key[2]]].mean(axis=1) for key in wanted}
-        by_face = compare_pairs(means, pairs, draws=draws, seed=seed)
-        by_person = compare_pairs(means, pairs, persons, draws=draws, seed=seed)
+        by_face = compare_pairs(means, pairs)
+        by_person = compare_pairs(means, pairs, persons)
         for ((labels, method, shared), (_, other, _)), face, person in zip(pairs, by_face, by_person, strict=True):
             row = [benchmark, subset, normaliser, labels, method, other, len(shared), len(errors), len(set(persons))]
             row += [face.difference, face.low, face.high, face.p_value]
@@ -110,7 +107,7 @@ def compare_pairs(
     pairs: Sequence[tuple[Hashable, Hashable]],
     groups: Sequence[str] | None = None,
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> list[Comparison]:
     """Compare pairs of methods on the same faces by resampling the faces with replacement; pairs share the draws.
