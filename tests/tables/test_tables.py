@@ -12,7 +12,7 @@ from tsal.errors import InputError
 from tsal.evaluation.runs import parse_run, read_scores
 from tsal.tables import SIGNIFICANCE_COLUMNS, load_runs, markdown, nme_table, significance_table, write_table
 
-# The header that design.md promises to users.
+# The header that users' own scripts read.
 HEADER = "benchmark,subset,normaliser,method,labels,n_labelled,n_faces,seeds,nme,nme_std,fr08,auc08,jitter"
 
 
