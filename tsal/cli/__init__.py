@@ -21,6 +21,7 @@ from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.evaluation.metrics import THRESHOLD
 from tsal.files import atomic_path
+from tsal.synth.rounding import round_alike
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -255,10 +256,8 @@ def parser() -> argparse.ArgumentParser:
     _crop_arguments(verb(crop))
     added = verb(flow)
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
-    added.add_argument(
-        "--tracker", default="dis", help="optical flow by name: dis, pwc, raft, raft_small (default: dis)"
-    )
-    added.add_argument("--network", type=Path, help="weights: of pwc by train-flow; of raft, if not torchvision's")
+    added.add_argument("--tracker", default="dis", help="optical flow by name: dis, pwc (default: dis)")
+    added.add_argument("--network", type=Path, help="weights of pwc, by train-flow")
     _machine_arguments(added)
     added = verb(train_flow)
     added.add_argument("crops", type=Path, help="CROPS/train.npy")
@@ -354,6 +353,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake ends with one message and exit code 2, an interruption with 130."""
     arguments = parser().parse_args(argv)
+    if argv is None and arguments.run is render:  # called by a program, it could only start that one again
+        round_alike()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("tsal").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)

@@ -330,13 +330,6 @@ def network_of_tracker(wildcards):
     return f"{FLOW}/network.safetensors" if needs_network(wildcards.tracker) else []
 
 
-def network_option(wildcards, input):
-    if input.network:
-        return f"--network {input.network}"
-    own = config["flow"]["raft"] if wildcards.tracker.startswith("raft") else None
-    return f"--network {shlex.quote(own)}" if own else ""
-
-
 def crop_options(wildcards):
     """Input, expansion and margin of stored crops. Test crops are only looked at as they are, and need no margin."""
     input_px, expand, margin = wildcards.geometry.split("_")
