@@ -163,7 +163,7 @@ def test_signals_show_each_source_and_the_teacher_on_top(tmp_path, drawn):
             noise_tracking=[9, 7],
             noise_fused=[8, 6],
             noise_my_source=[9, 8],
-            noise_mirror=[np.nan, np.nan],
+            noise_other=[np.nan, np.nan],
         ),
     ]
     draw_signals(paths, tmp_path / "a.png")
