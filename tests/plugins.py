@@ -10,8 +10,9 @@ import numpy as np
 FACE = np.array([[0.25, 0.3], [0.75, 0.3], [0.5, 0.55], [0.3, 0.8], [0.7, 0.8]])
 COLOURS = np.array([[230, 60, 60], [60, 230, 60], [60, 60, 230], [230, 230, 60], [60, 230, 230]])
 
+# The example of CONTRIBUTING.md.
 TOY5 = '''\
-"""toy5: five coloured dots on grey. In toy5.zip, images/*.png and points.csv: image, person, x0, y0, ..., x4, y4."""
+"""toy5: in toy5.zip, images/*.png and points.csv (image, person, x0, y0, ..., x4, y4)."""
 
 import pandas as pd
 
@@ -21,42 +22,35 @@ from tsal.data.splits import split_people
 from tsal.datasets import Dataset
 from tsal.files import extract_zip, open_zip
 
+
+def index(sources, images_dir, out_parquet, options):
+    """Write the face table, and put the images that it names into images_dir."""
+    with open_zip(sources["toy5.zip"]) as archive:
+        table = pd.read_csv(archive.open("points.csv"))
+    extract_zip(sources["toy5.zip"], images_dir, {f"images/{name}": name for name in table["image"]})
+    points = table.filter(regex=r"[xy]\\d").to_numpy().reshape(-1, 5, 2)  # px; NaN where not annotated
+    boxes = [[*face.min(axis=0), *face.max(axis=0)] for face in points]
+    split_of = split_people(table["person"])  # nobody trains and tests
+    names, splits = [str(images_dir / name) for name in table["image"]], table["person"].map(split_of)
+    write_faces(make_faces(names, boxes, points, person=table["person"], split=splits), out_parquet)
+
+
 SCHEME = Scheme(
     name="toy5",
     n_points=5,
     names=("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth"),
-    mirror_pairs=((0, 1), (3, 4)),
-    edges=((0, 2, 1), (3, 4)),
-    normalisers={"eye-distance": ([0], [1]), "face-size": "box"},
+    mirror_pairs=((0, 1), (3, 4)),  # None: these faces have no mirror images, and are never mirrored
+    edges=((0, 2, 1), (3, 4)),  # lines to draw
+    normalisers={"inter-eye": ([0], [1]), "face-size": "box"},
 )
-
-
-def index(sources, images_dir, out_parquet, options):
-    """Write the face table of the archive and put its images into images_dir."""
-    with open_zip(sources["toy5.zip"]) as archive:
-        table = pd.read_csv(archive.open("points.csv"))
-    extract_zip(sources["toy5.zip"], images_dir, {f"images/{name}": name for name in table["image"]})
-    points = table.filter(regex=r"[xy]\\d").to_numpy().reshape(len(table), 5, 2)
-    boxes = [[*face.min(axis=0), *face.max(axis=0)] for face in points]
-    split_of = split_people(table["person"])
-    faces = make_faces(
-        [str(images_dir / name) for name in table["image"]],
-        boxes,
-        points,
-        person=table["person"],
-        split=[split_of[person] for person in table["person"]],
-    )
-    write_faces(faces, out_parquet)
-
-
 DATASET = Dataset(
     name="toy5",
-    title="Five dots",
+    title="Five points",
     archives={"toy5.zip": ()},
-    how_to_get="draw it",
+    how_to_get="ask its owners",
     indexer=index,
     scheme=SCHEME,
-    normalisers=("eye-distance", "face-size"),
+    normalisers=("inter-eye", "face-size"),
     has_clips=False,
 )
 '''

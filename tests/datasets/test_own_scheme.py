@@ -82,13 +82,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_a_data_set_of_five_points_goes_from_one_file_to_a_table(built):
     table = pd.read_csv(built / "results/toy5_nme.csv")
-    cells = [(method, name) for method in ("supervised", "tsal") for name in ("eye-distance", "face-size")]
+    cells = [(method, name) for method in ("supervised", "tsal") for name in ("inter-eye", "face-size")]
     assert sorted(zip(table["method"], table["normaliser"], strict=True)) == cells
     assert (table["benchmark"] == "toy5").all() and (table["n_faces"] == 8).all()  # 20 % of 40 people
     assert table["nme"].between(0, 50).all()  # something is learned: it is about 100 of networks that know nothing
     # Both distances are of the same errors: 0.5 face units between the eyes, sqrt(0.5 * 0.5) of the box.
     by_name = table.pivot(index="method", columns="normaliser", values="nme")
-    np.testing.assert_allclose(by_name["eye-distance"], by_name["face-size"], rtol=0.02)
+    np.testing.assert_allclose(by_name["inter-eye"], by_name["face-size"], rtol=0.02)
     assert (built / "results/figures/toy5_overlay.png").stat().st_size > 10_000
 
 
@@ -101,7 +101,7 @@ def test_a_run_needs_no_data_set_but_its_settings_and_a_prediction_nothing_but_t
     assert settings["scheme"]["n_points"] == 5
     detector = load_detector(run / "checkpoint.safetensors", CPU)
     assert detector.scheme == Scheme.from_dict(settings["scheme"])
-    assert list(detector.scheme.normalisers) == ["eye-distance", "face-size"]
+    assert list(detector.scheme.normalisers) == ["inter-eye", "face-size"]
     crops = next((built / "data/toy5/crops").glob("*/test.npy"))
     found = predict_crops(detector, open_crops(crops.parent, "test"), CPU)
     written = pd.read_csv(run / "predictions.csv")

@@ -84,7 +84,7 @@ def draw_trajectory(
     with new_figure(output) as make:
         grid = make(DOUBLE, 4.6).subplots(len(_ROWS), len(landmarks), squeeze=False, sharex=True)
         for column, landmark in zip(grid.T, landmarks, strict=True):
-            column[0].set_title(f"Landmark {landmark}")
+            column[0].set_title(scheme.names[landmark] if scheme.names else f"Landmark {landmark}")
             _draw_landmark(column, table["frame"].to_numpy(), truth[:, landmark], tracks, landmark)
         for axes, name in zip(grid[:, 0], _ROWS, strict=True):
             axes.set_ylabel(name)
