@@ -8,14 +8,15 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from trainings import train_method, train_warm_up
 
+from tsal import methods
 from tsal.data.crops import open_crops
 from tsal.flow.storage import write_flow
-from tsal.settings.models import read_settings
-from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 TRAINING = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}
+TRAINING["augmentation"] = {"colour": 0.4, "erase": 0.0}
 OPTIONS = {
     "supervised": {},
     "self_training": {"pseudo_labels": 1.0},
@@ -28,13 +29,13 @@ OPTIONS = {
         "observer": "teacher",
         "fusion": "confidence",
         "loss": "robust",
-        "trust_px": 6.0,
+        "confidence_px": 6.0,
         "weight_faces": 100,
         "ramp_up": 0.1,
         "ramp_down": 1.0,
         "teacher_rate": 0.1,
         "teacher_every": 2,
-        "filter": 0.99,
+        "ema_decay": 0.99,
     },
     # The loop as the paper has it.
     "tsal_literal": {
@@ -43,9 +44,12 @@ OPTIONS = {
         "observer": "student",
         "fusion": 0.5,
         "loss": "mse",
-        "filter": 0.6,
-        "neighbours": "previous",
-        "clip_frames": 3,
+        "ema_decay": 0.6,
+        "weight_faces": None,
+        "ramp_up": 0.4,
+        "ramp_down": 0.73,
+        "teacher_rate": 1.0,
+        "teacher_every": 1,
     },
 }
 
@@ -88,18 +92,20 @@ def start(ytf_data, tmp_path_factory):
     """Folder with flow.npy and warmup.safetensors."""
     folder = tmp_path_factory.mktemp("pinned")
     write_flow(open_crops(ytf_data / "crops", "train"), folder / "flow.npy", "dis", 1)
-    settings = read_settings(write_settings(folder, "supervised"))
-    train_warm_up(settings, ytf_data / "crops", folder / "warmup.safetensors", folder / "warmup.csv", 0, 1, CPU)
+    settings = methods.read_settings(write_settings(folder, "supervised"))
+    out, log = folder / "warmup.safetensors", folder / "warmup.csv"
+    train_warm_up(settings, ytf_data / "crops", out, log, 0, 1, CPU)
     return folder
 
 
 def write_settings(folder, method):
     algorithm = method.removesuffix("_literal")
-    options = {} if method == "supervised" else {algorithm: {"unlabelled_clips": 2, **OPTIONS[method]}}
+    literal = {"neighbours": "previous", "clip_frames": 3} if method == "tsal_literal" else {}
     about = {"benchmark": "ytf", "method": method, "algorithm": algorithm, "labels": 0.5}
-    values = about | {"detector": {"input_px": 48}, "training": TRAINING} | options
+    unlabelled = {"clips": 2} | literal
+    values = about | {"detector": {"input_px": 48}, "training": TRAINING, "unlabelled": unlabelled}
     path = folder / f"{method}.yaml"
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(yaml.safe_dump(values | {"options": OPTIONS[method]}))
     return path
 
 
@@ -107,7 +113,7 @@ def write_settings(folder, method):
 def test_the_weights_of_a_seed_are_the_pinned_ones(ytf_data, start, method):
     if MACHINE not in PINNED:
         pytest.skip(f"no weights are pinned for {MACHINE}")
-    settings = read_settings(write_settings(start, method))
+    settings = methods.read_settings(write_settings(start, method))
     out, flow = start / f"{method}.safetensors", start / "flow.npy" if settings.algorithm in ("tsal", "sbr") else None
     inputs = start / "warmup.safetensors", ytf_data / "crops", None, flow, None
     train_method(settings, *inputs, out, start / f"{method}.csv", 0, 1, CPU)

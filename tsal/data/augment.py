@@ -1,7 +1,7 @@
 """Augmentation of packed crops: whole batches, on the training device.
 
-A `View` says how the network sees a crop: an affine from store pixels to network pixels, an optional mirroring and
-changes of colour. Everything that lives in the crop (landmarks, flow, warped frames) is mapped through it.
+A `View` says what of a crop is the network's input: an affine from store pixels to network pixels and an optional
+mirroring. Everything that lives in the crop (landmarks, flow, warped frames) is mapped through it.
 """
 
 from dataclasses import dataclass
@@ -11,32 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsal.data.landmarks import Scheme
+from tsal.settings.models import NO_AUGMENTATION, Augmentation
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges to draw views from.
-
-    scale: relative change of size, drawn from 1 -+ scale.
-    rotation: degrees, drawn from -+ rotation.
-    shift: of the face, as a share of the network's input, drawn from -+ shift in x and y.
-    flip: chance of mirroring, landmarks renamed accordingly.
-    colour: strength in [0, 1] of brightness, contrast, saturation and blur changes.
-    erase: chance that a rectangle of up to 40 % of each side is replaced by noise.
-    """
-
-    scale: float = 0.15
-    rotation: float = 25.0
-    shift: float = 0.06
-    flip: float = 0.5
-    colour: float = 0.4
-    erase: float = 0.0
-
-
-NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -67,14 +45,6 @@ def draw_view(n: int, store_px: int, input_px: int, augmentation: Augmentation, 
     middle = torch.full((n, 2), (store_px - 1) / 2)
     offset = (input_px - 1) / 2 + shift - (linear @ middle.unsqueeze(-1)).squeeze(-1)
     return View(torch.cat([linear, offset.unsqueeze(-1)], -1), mirrored, scale)
-
-
-def mirror(view: View, input_px: int) -> View:
-    """The same view seen in a mirror."""
-    flip = torch.tensor([[-1.0, 0.0], [0.0, 1.0]], device=view.matrix.device)
-    matrix = flip @ view.matrix
-    matrix[:, 0, 2] += input_px - 1
-    return View(matrix, ~view.mirrored, view.scale)
 
 
 def turn(view: View, input_px: int, degrees: float) -> View:
@@ -169,13 +139,13 @@ def _erase(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
     return torch.where(mask, colour, images)
 
 
-def look(
+def apply_view(
     images: Tensor,
     view: View,
     input_px: int,
-    augmentation: Augmentation = NONE,
+    augmentation: Augmentation = NO_AUGMENTATION,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Network input (B, 3, input_px, input_px) that shows uint8 crops (B, S, S, 3) under a view."""
-    seen = sample(as_float(images), sampling_grid(view, input_px))
-    return normalise(change_colours(seen, augmentation, generator) if generator is not None else seen)
+    shown = sample(as_float(images), sampling_grid(view, input_px))
+    return normalise(change_colours(shown, augmentation, generator) if generator is not None else shown)

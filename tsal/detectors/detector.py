@@ -9,12 +9,13 @@ from torch.nn import functional
 
 from tsal.detectors.heatmaps import decode_expectation, decode_peaks
 
+PRECISIONS = ("auto", "float32", "bfloat16")  # see mixed_precision
 CANDIDATES = 32  # strongest facial centres that decode 2 looks at
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a detector sees in a batch.
+    """What a detector gives for a batch.
 
     stages: heatmaps after each stage (B, M, h, w); M = K + 1 regressed Gaussians with background, or M = K logits
         of distributions over the cells, as `Detector.distribution` says. The last stage is the one that is decoded.
@@ -60,13 +61,20 @@ class Detector(nn.Module):
         self.precision = "float32"
 
     def forward(self, images: Tensor) -> Output:
+        """Output of ImageNet-normalised RGB (B, 3, P, P)."""
+        return self.forward_with(images)[0]
+
+    def forward_with(self, images: Tensor, second_head: nn.Module | None = None) -> tuple[Output, list[Tensor]]:
+        """The output, and the stages of a second heatmap head on the same features; none without one."""
         # Channels last is the layout in which convolutions of this size run fastest on CPUs and tensor cores.
         images = images.contiguous(memory_format=torch.channels_last)
         with mixed_precision(self.precision, images.device):
             fine, coarse = self.trunk(images)
             stages = self.heatmap_head(fine)
+            second = [] if second_head is None else second_head(fine)
             centre, offsets = self.centre_head(coarse)
-        return Output([stage.float() for stage in stages], centre.float(), offsets.float())
+        output = Output([stage.float() for stage in stages], centre.float(), offsets.float())
+        return output, [stage.float() for stage in second]
 
     def maps(self, output: Output, stage: int = -1) -> Tensor:
         """Heatmaps (B, K, h, w) of a stage without background: regressed Gaussians, or distributions summing to 1."""

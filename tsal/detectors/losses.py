@@ -18,22 +18,28 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (torch.where(mask > 0, values, 0.0) * mask).sum() / mask.sum().clamp_min(1.0)
 
 
-def heatmap_loss(detector: Detector, output: Output, points: Tensor, visible: Tensor) -> Tensor:
+def heatmap_loss(
+    detector: Detector, output: Output, points: Tensor, visible: Tensor, sigma: float | None = None
+) -> Tensor:
     """Distance of every stage's heatmaps from the encoded landmarks, summed over the stages.
 
     Regressed Gaussians: squared error summed over maps and cells, divided by 2 x annotated faces (the release's
     scale), maps of landmarks that are not annotated or out of view, and the background of incomplete faces, left
     out. Distributions: cross entropy in nats, a mean over landmarks, from which the target's own entropy is left
     out so that 0 is perfect.
+
+    Args:
+        sigma: of the encoded landmarks in input px; None: the detector's.
     """
+    sigma = detector.sigma if sigma is None else sigma
     size = output.stages[-1].shape[-2:]
     if detector.distribution:
-        target = encode_distribution(points, size, detector.heatmap_stride, detector.sigma)
+        target = encode_distribution(points, size, detector.heatmap_stride, sigma)
         return sum(distribution_distance(stage, target, visible) for stage in output.stages)
-    target = encode_gaussian(points, size, detector.heatmap_stride, detector.sigma)
+    target = encode_gaussian(points, size, detector.heatmap_stride, sigma)
     limit = points.new_tensor([size[1], size[0]]) * detector.heatmap_stride - 1
-    seen = visible * ((points >= 0) & (points <= limit)).all(-1)
-    counted = torch.cat([seen, seen.amin(1, keepdim=True)], 1)
+    counted = visible * ((points >= 0) & (points <= limit)).all(-1)
+    counted = torch.cat([counted, counted.amin(1, keepdim=True)], 1)
     return sum(squared_distance(stage, target, counted) for stage in output.stages)
 
 

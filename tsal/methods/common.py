@@ -1,29 +1,71 @@
-"""What the steps of several baselines have in common."""
+"""What methods share: the supervised loss, the warm-up, the ramp, the exponential moving average of weights."""
+
+import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tsal.detectors import Detector, Output
-from tsal.methods.tsal import filter_recursively, supervised_loss
+from tsal.detectors import Detector, Output, losses
+from tsal.settings.models import Settings
 from tsal.training.batches import LabelledBatch, TrainingData
 from tsal.training.run import Run
 
 
-def see(data: TrainingData, network: Detector, labelled: LabelledBatch, others: Tensor) -> tuple[Tensor, Output]:
-    """Show a network the labelled faces and other images (M, 3, P, P) at once, so that both share batch statistics.
+def supervised_loss(settings: Settings, detector: Detector, output: Output, batch: LabelledBatch) -> Tensor:
+    """L_sup of labelled faces: heatmaps + coordinates + facial centre + offsets, weighted as training.loss says."""
+    weights = settings.training.loss
+    truth = batch.points, batch.annotated
+    loss = weights.heatmap * losses.heatmap_loss(detector, output, *truth)
+    if weights.coordinate:
+        predicted = detector.decode(output)
+        loss = loss + weights.coordinate * losses.coordinate_loss(
+            predicted, batch.points, batch.annotated.float(), settings.detector.input_px
+        )
+    loss = loss + weights.centre * losses.centre_loss(detector, output, *truth)
+    return loss + weights.offset * losses.offset_loss(detector, output, *truth)
+
+
+def forward_both(
+    data: TrainingData, network: Detector, labelled: LabelledBatch, images: Tensor
+) -> tuple[Tensor, Output]:
+    """One forward pass on the labelled faces and other images (M, 3, P, P), so that both share batch statistics.
 
     Returns:
         The supervised loss of the labelled faces, and the output on the others.
     """
-    output = network(torch.cat([labelled.images, others]))
+    output = network(torch.cat([labelled.images, images]))
     n = len(labelled.images)
     return supervised_loss(data.settings, network, output.rows(slice(n)), labelled), output.rows(slice(n, None))
 
 
-def average(run: Run, step: int) -> None:
-    """Let the running average of the weights take in those of a step, as in the warm-up."""
-    keep = min(run.training.averaging, (step + 1) / (step + 10))
-    filter_recursively(run.networks["averaged"], run.networks["raw"], keep)
+def warm_up(run: Run, data: TrainingData, start: int, stop: int) -> None:
+    """Supervised learning of the network "raw", with the exponential moving average of its weights in "averaged"."""
+    raw = run.networks["raw"]
+    for n in run.steps(start, stop):
+        batch = data.labelled_batch(n)
+        loss = supervised_loss(data.settings, raw, raw(batch.images), batch)
+        run.optimizer_step("raw", loss, n)
+        average_raw(run, n)
+        run.finish_step(n, loss=loss, loss_supervised=loss)
+
+
+def average_raw(run: Run, step: int) -> None:
+    """Move the network "averaged" towards "raw", fast at first, so that it forgets the random weights."""
+    decay = min(run.training.ema_decay, (step + 1) / (step + 10))
+    exponential_moving_average(run.networks["averaged"], run.networks["raw"], decay)
+
+
+@torch.no_grad()
+def exponential_moving_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """average <- decay * average + (1 - decay) * network, running statistics of normalisation layers included.
+
+    With teacher and student this is the recursive average filtering of the paper, whose lambda is the decay.
+    """
+    for mine, other in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(other, 1 - decay)
+        else:
+            mine.copy_(other)
 
 
 def better_network(run: Run, start: int, stop: int) -> str:
@@ -35,3 +77,15 @@ def better_network(run: Run, start: int, stop: int) -> str:
     if "val_nme_raw" not in last:
         return "averaged"
     return min(("averaged", "raw"), key=lambda name: last[f"val_nme_{name}"])
+
+
+def ramp(progress: float, up: float, down: float) -> float:
+    """w(n) of the paper for n / N = progress, n_up / N = up and n_down / N = down.
+
+    exp(-5 (1 - n/n_up)^2), then 1, then exp(-12.5 (1 - (N - n)/(N - n_down))^2).
+    """
+    if progress < up:
+        return math.exp(-5 * (1 - progress / up) ** 2)
+    if progress <= down:
+        return 1.0
+    return math.exp(-12.5 * (1 - (1 - progress) / (1 - down)) ** 2)

@@ -1,28 +1,53 @@
-"""The flow network within TSAL's loop: it is adapted to the detector that looks through it (arXiv 2012.06711).
+"""The flow network within TSAL's loop: it is adapted to the detector whose frames it warps (arXiv 2012.06711).
 
 The paper's terms: smooth flow, and heatmaps that agree on the real frame and on its neighbour warped onto it. The
 detector stands still, and so do its maps of the real frame, so that only the flow can make them agree: the gradient
 passes from the maps of the warped frame through the detector and the warp.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
-from tsal.data.augment import NONE, View, as_float, draw_view, from_view, normalise, sample, sampling_grid
+from tsal.data.augment import View, as_float, draw_view, from_view, normalise, sample, sampling_grid
 from tsal.data.landmarks import Scheme
 from tsal.detectors import Detector, Output
 from tsal.detectors.losses import distribution_distance, squared_distance
+from tsal.errors import InputError
 from tsal.flow.fields import follow, warp
-from tsal.flow.pwc import FlowNetwork
+from tsal.flow.pwc import FlowNetwork, load_network
 from tsal.flow.unsupervised import photometric_loss, smoothness_loss
+from tsal.settings.models import NO_AUGMENTATION
+from tsal.training.batches import TrainingData
+from tsal.training.run import Run, make_optimizer
 
 EDGE, ORDER = 20.0, 2  # of the smoothness, as in training
+NETWORKS = ("student_flow", "teacher_flow")
 RATE = 1e-5  # of learning, at its highest; at ten times that the flow becomes worse, see docs/flow.md
+
+
+def add_flow_networks(run: Run, data: TrainingData, path: Path | None) -> None:
+    """Give student and teacher a flow network each, as parts of the run, with an optimiser.
+
+    Raises:
+        InputError: no network is given, or the file is none.
+    """
+    if path is None:
+        raise InputError(
+            f"{data.settings.method}: adapt_flow needs the tracker's network; expected --flow-network FILE"
+        )
+    schedule = run.training.optimizer
+    for name in NETWORKS:
+        run.parts[name] = load_network(path).to(run.device)
+        run.optimizers[name] = make_optimizer(run.parts[name], schedule.replace(name="adamw"))
+        for group in run.optimizers[name].param_groups:
+            group["rate"] = RATE / schedule.learning_rate
 
 
 @torch.no_grad()
 def flow_between(network: FlowNetwork, images: Tensor, neighbours: Tensor) -> tuple[Tensor, Tensor]:
-    """What the network of the moment says, in the format of `sources.Frames`, without gradient.
+    """The flow of the network of the moment, in the format of `training.batches.Frames`, without gradient.
 
     Args:
         images, neighbours: uint8 (N, S, S, 3) crops.
@@ -52,8 +77,8 @@ def adaptation_loss(
     of distributions. It counts landmarks that the frame shows in both pictures, by the round-trip test.
 
     Args:
-        images, neighbours: uint8 (N, S, S, 3) crops; tracked: (N,) bool, see `sources.Frames`.
-        input_px: side of what the detector sees.
+        images, neighbours: uint8 (N, S, S, 3) crops; tracked: (N,) bool, see `training.batches.Frames`.
+        input_px: side of the detector's input.
         smoothness: weight of the smoothness of both flows.
         photometric: weight of the photometric term of training, which the paper leaves out.
 
@@ -76,7 +101,7 @@ def _consistency(
     detector: Detector, flow: Tensor, first: Tensor, second: Tensor, scheme: Scheme, input_px: int
 ) -> Tensor:
     there, back = flow.unbind(1)
-    view = draw_view(len(first), first.shape[-1], input_px, NONE, torch.Generator()).to(first.device)
+    view = draw_view(len(first), first.shape[-1], input_px, NO_AUGMENTATION, torch.Generator()).to(first.device)
     grid = sampling_grid(view, input_px)
     was_training = detector.training
     detector.eval()
@@ -85,10 +110,10 @@ def _consistency(
         visible = _visible(detector, wanted, there, back, view, scheme)
     fixed = {name: tensor.detach() for name, tensor in detector.state_dict(keep_vars=True).items()}
     warped = normalise(warp(second, there, back, grid))
-    seen: Output = torch.func.functional_call(detector, fixed, (warped,))
+    found: Output = torch.func.functional_call(detector, fixed, (warped,))
     detector.train(was_training)
     loss = flow.new_zeros(())
-    for stage, target in zip(seen.stages, wanted.stages, strict=True):
+    for stage, target in zip(found.stages, wanted.stages, strict=True):
         if detector.distribution:
             target = target.flatten(2).softmax(-1).view_as(target)
             loss = loss + distribution_distance(stage, target, visible)

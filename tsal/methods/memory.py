@@ -1,8 +1,8 @@
-"""What has been said of each unlabelled frame so far, and what the frames of a clip tell of each other.
+"""The memory of targets: the landmarks of every unlabelled frame as the networks placed them so far.
 
-The source `tracks`: the places that the networks gave the landmarks in the frames up to `reach` steps before and after,
-carried to a frame by optical flow, step by step, and averaged with its own. Labelled frames of the pool hold their
-labels instead, so that a label is carried to the frames around it.
+The source `tracks` reads it: the places of the landmarks in the frames up to `reach` steps before and after, carried to
+a frame by optical flow, step by step, and averaged with its own. Labelled frames of the pool hold their labels instead,
+so that a label is carried to the frames around it.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from tsal.methods.signals import Signal, carrying_noise, fuse_by_confidence
 from tsal.training.batches import TrainingData
 
 LABEL_VARIANCE = 0.05  # px^2: an annotation, where the networks' own claims begin at 0.25
-DOUBT = 3.0  # px^2, added to what the networks say where a label was carried to: their errors are of this size
+TARGET_NOISE = 3.0  # px^2, added to the networks' variance where a label was carried to: their errors are of this size
 
 
 class Memory(nn.Module):
-    """Landmarks and their variance of every frame of the pool; a module, so that it is saved with the networks.
+    """Landmarks and their variance of every frame of the pool; a module, so that it is saved with the run.
 
     Buffers, of N frames and K landmarks: points (N, K, 2) in store px, variance (N, K) in store px^2 (infinite where
     nothing is known yet), labelled (N,) bool.
@@ -29,7 +29,7 @@ class Memory(nn.Module):
         store, count = data.unlabelled, data.scheme.n_points
         points, variance = torch.zeros(len(store), count, 2), torch.full((len(store), count), torch.inf)
         labelled = torch.zeros(len(store), dtype=torch.bool)
-        if data.pool is None and data.settings.tsal.carry_labels:
+        if data.pool is None and data.settings.options.carry_labels:
             truth = torch.from_numpy(store.points[data.labelled])
             annotated = truth.isfinite().all(-1)
             points[data.labelled] = truth.nan_to_num()
@@ -41,21 +41,21 @@ class Memory(nn.Module):
         self.to(data.device)
 
     @torch.no_grad()
-    def remember(self, rows: np.ndarray, said: Signal, keep: float) -> None:
-        """Average what is said of some frames into what is remembered, but for labelled ones.
+    def update(self, rows: np.ndarray, target: Signal, decay: float) -> None:
+        """Average the target of some frames into what is remembered of them, but for labelled ones.
 
         Args:
             rows: (B,) of the pool.
-            said: of these frames.
-            keep: share of the old that stays, in [0, 1); all of it where nothing is said now.
+            target: of these frames.
+            decay: share of the old that stays, in [0, 1); all of it where the target is unknown.
         """
         at = torch.from_numpy(rows).to(self.points.device)
         points, variance = self.points[at], self.variance[at]
-        new, old = said.variance.isfinite(), variance.isfinite()
-        share = torch.where(new, torch.where(old, keep, 0.0), 1.0)
-        points = torch.lerp(said.points, points, share.unsqueeze(-1))
-        # Infinity times zero is no number: a variance that has no share is not looked at.
-        finite = torch.lerp(said.variance.nan_to_num(posinf=0.0), variance.nan_to_num(posinf=0.0), share)
+        new, old = target.variance.isfinite(), variance.isfinite()
+        share = torch.where(new, torch.where(old, decay, 0.0), 1.0)
+        points = torch.lerp(target.points, points, share.unsqueeze(-1))
+        # Infinity times zero is no number: a variance that has no share is left out.
+        finite = torch.lerp(target.variance.nan_to_num(posinf=0.0), variance.nan_to_num(posinf=0.0), share)
         free = ~self.labelled[at]
         self.points[at[free]] = points[free]
         self.variance[at[free]] = torch.where(new | old, finite, torch.inf)[free]
@@ -69,15 +69,15 @@ class Memory(nn.Module):
             reach: steps of the clip before and after.
 
         Returns:
-            The signal of what the networks said, and that of labels, infinite in variance where none arrives.
+            The signal of the networks' estimates, and that of labels, infinite in variance where none arrives.
         """
         at = torch.from_numpy(rows).to(self.points.device)
         own = self.points[at].unsqueeze(1), self.variance[at].unsqueeze(1), self.labelled[at].unsqueeze(1)
         ways = [self._carry(data, rows, step, reach) for step in (data.unlabelled.next, data.previous)]
         points, variance, labelled = (torch.cat(parts, 1) for parts in zip(own, *ways, strict=True))
         labelled = labelled.unsqueeze(-1)
-        said, labels = (variance.masked_fill(hidden, torch.inf) for hidden in (labelled, ~labelled))
-        return _fuse(points, said), _fuse(points, labels)
+        estimates, labels = (variance.masked_fill(hidden, torch.inf) for hidden in (labelled, ~labelled))
+        return _fuse(points, estimates), _fuse(points, labels)
 
     def _carry(
         self, data: TrainingData, rows: np.ndarray, step: np.ndarray, reach: int
@@ -107,16 +107,18 @@ class Memory(nn.Module):
 
 
 def _fuse(points: Tensor, variance: Tensor) -> Signal:
-    """The fusion of what several frames say of one: points (B, R, K, 2), variance (B, R, K)."""
+    """The fusion of what several frames tell of one: points (B, R, K, 2), variance (B, R, K)."""
     both = enumerate(zip(points.unbind(1), variance.unbind(1), strict=True))
     return fuse_by_confidence({str(i): Signal(*one) for i, one in both})
 
 
 def correct(fused: Signal, labels: Signal) -> Signal:
-    """A fused target where labels were carried to it: the product of both Gaussians, the networks doubted by DOUBT."""
+    """A fused target where labels were carried to it: the product of both Gaussians."""
     known = labels.variance.isfinite()
-    doubted = 1 / (fused.variance + DOUBT)
-    trusted = torch.where(known, 1 / labels.variance, 0.0)
-    total = doubted + trusted
-    points = (doubted.unsqueeze(-1) * fused.points + trusted.unsqueeze(-1) * labels.points) / total.unsqueeze(-1)
+    from_networks = 1 / (fused.variance + TARGET_NOISE)
+    from_labels = torch.where(known, 1 / labels.variance, 0.0)
+    total = from_networks + from_labels
+    points = (from_networks.unsqueeze(-1) * fused.points + from_labels.unsqueeze(-1) * labels.points) / total.unsqueeze(
+        -1
+    )
     return Signal(torch.where(known.unsqueeze(-1), points, fused.points), torch.where(known, 1 / total, fused.variance))

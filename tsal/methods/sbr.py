@@ -6,32 +6,54 @@ passes through the registration. Registration is the stored flow, read at the de
 Lucas-Kanade tracker; its forward-backward check is that of the flow, and only t to t + 1 is registered.
 """
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from tsal.data.augment import from_view
-from tsal.detectors import losses
-from tsal.flow.fields import follow
-from tsal.methods.common import average, better_network, see
-from tsal.methods.signals import Frames
-from tsal.methods.tsal import ramp
-from tsal.training.batches import TrainingData
-from tsal.training.run import Run
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from tsal.settings.models import Settings
+from tsal.settings.section import Section
+from tsal.training.method import Method, Problem, later
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tsal.training.batches import Frames, TrainingData
+    from tsal.training.run import Run
+
+torch, common = later("torch"), later("tsal.methods.common")
+augment, fields, losses = later("tsal.data.augment"), later("tsal.flow.fields"), later("tsal.detectors.losses")
 
 
-def sbr(run: Run, data: TrainingData, start: int, stop: int) -> str:
+class Options(Section):
+    """Keys of sbr."""
+
+    tracker: Literal["dis", "pwc"] = Field(
+        "dis", description="optical flow: dis (OpenCV), pwc (learned without labels)"
+    )
+    distance: Literal["l1", "l2"] = Field(
+        "l1", description="of landmarks: l2, squared pixels (the source); or l1, per cent of the network's input"
+    )
+    weight: float = Field(0.2, ge=0, description="of the registration loss, at its highest")
+    ramp_up: float = Field(0.4, ge=0, le=1, description="share of the steps after which the weight is at its highest")
+
+
+def train(run: Run, data: TrainingData, start: int, stop: int) -> str:
     """L_sup + weight * w(n) * registration loss. Ships the better of the raw and the averaged network."""
-    method, raw = data.settings.sbr, run.networks["raw"]
+    options, raw = data.settings.options, run.networks["raw"]
     for n in run.steps(start, stop):
         labelled, unlabelled = data.labelled_batch(n), data.unlabelled_batch(n)
-        weight = method.weight * ramp((n - start) / (stop - start), method.ramp_up, 1.0)
-        sup, output = see(data, raw, labelled, unlabelled.images)
-        points = from_view(raw.decode(output), unlabelled.view, data.scheme)
+        weight = options.weight * common.ramp((n - start) / (stop - start), options.ramp_up, 1.0)
+        supervised, output = common.forward_both(data, raw, labelled, unlabelled.images)
+        points = augment.from_view(raw.decode(output), unlabelled.view, data.scheme)
         registration = registration_loss(data, points, unlabelled.frames)
-        run.optimizer_step("raw", sup + weight * registration, n)
-        average(run, n)
-        run.finish_step(n, loss=sup, loss_supervised=sup, loss_registration=registration, weight=weight)
-    return better_network(run, start, stop)
+        loss = supervised + weight * registration
+        run.optimizer_step("raw", loss, n)
+        common.average_raw(run, n)
+        run.finish_step(n, loss=loss, loss_supervised=supervised, loss_registration=registration, weight=weight)
+    return common.better_network(run, start, stop)
 
 
 def registration_loss(data: TrainingData, points: Tensor, frames: Frames) -> Tensor:
@@ -47,12 +69,28 @@ def registration_loss(data: TrainingData, points: Tensor, frames: Frames) -> Ten
         "l2" in squared store px (a network px each at scale 1), "l1" in per cent of the network's input; 0 where no
         landmark counts.
     """
-    method = data.settings.sbr
-    order = torch.arange(len(points), device=points.device).view(-1, method.clip_frames)
+    settings = data.settings
+    order = torch.arange(len(points), device=points.device).view(-1, settings.unlabelled.clip_frames)
     first, second = order[:, :-1].flatten(), order[:, 1:].flatten()
     # A frame's stored flow leads there, to the frame before, and back from it.
-    arrived, _, visible = follow(points[first], frames.back[second], frames.there[second])
+    arrived, _, visible = fields.follow(points[first], frames.back[second], frames.there[second])
     beta = (visible & frames.tracked[second].unsqueeze(1)).float()
-    if method.distance == "l1":
-        return losses.coordinate_loss(arrived, points[second], beta, data.settings.detector.input_px)
+    if settings.options.distance == "l1":
+        return losses.coordinate_loss(arrived, points[second], beta, settings.detector.input_px)
     return losses.masked_mean((arrived - points[second]).square().sum(-1), beta)
+
+
+def check(settings: Settings) -> Iterator[Problem]:
+    """A frame alone has none to be registered with."""
+    if settings.unlabelled.clip_frames < 2:
+        yield "unlabelled.clip_frames", f"found {settings.unlabelled.clip_frames}, expected at least 2 for sbr"
+
+
+METHOD = Method(
+    title="SBR",
+    colour="#E69F00",
+    settings=Options,
+    tracker=lambda options: options.tracker,
+    check=check,
+    train=train,
+)

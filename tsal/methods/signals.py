@@ -1,16 +1,15 @@
 """The supervision signals for frames without labels, and their fusion into one target.
 
-Each signal says where the landmarks of a frame are, in store px of its crop, with a variance. A signal is computed
-in a plain view of the frame (no rotation, no change of colour) and without gradient; the student then has to find
-the same places in an augmented view.
+Each signal places the landmarks of a frame, in store px of its crop, with a variance. A signal is computed in a plain
+view of the frame (no rotation, no change of colour) and without gradient; the student then has to find the same places
+in an augmented view.
 
 - tracking: the neighbouring frame of the clip, warped onto this frame by optical flow, decoded by its heatmaps.
 - offsets: the same warped frame, decoded by facial centre and offsets (the paper's detection source).
 - detection: the frame itself, decoded by its heatmaps.
-- mirror: the mirrored frame, decoded by its heatmaps. Only where annotators treat left and right alike.
 - turned: the frame turned by a known angle, decoded by its heatmaps.
 - view: the frame under a known warp that is drawn anew each time, decoded by its heatmaps.
-- tracks: what was said before of the frames around it, carried along the clip; see tsal.methods.memory.
+- tracks: earlier estimates of the frames around it, carried along the clip; see tsal.methods.memory.
 """
 
 from dataclasses import dataclass
@@ -19,12 +18,10 @@ import torch
 from torch import Tensor
 
 from tsal.data.augment import (
-    NONE,
     View,
     as_float,
     draw_view,
     from_view,
-    mirror,
     normalise,
     rename_mirrored,
     sample,
@@ -35,34 +32,17 @@ from tsal.data.landmarks import Scheme
 from tsal.detectors import Detector, Output
 from tsal.detectors.heatmaps import cell_centres, spread
 from tsal.flow.fields import follow, warp
+from tsal.settings.models import NO_AUGMENTATION
+from tsal.training.batches import Frames
 
-SOURCES = ("tracking", "offsets", "detection", "mirror", "turned", "view")  # that are seen; tracks are remembered
 TURN = 15.0  # degrees
 
-# Squared error (px^2, a coordinate) against what a signal says of itself, fitted on the validation people of ytf; see
+# Squared error (px^2, a coordinate) against what a signal claims of itself, fitted on the validation people of ytf; see
 # docs/reproduction.md. Fusion depends on the ratios only.
 LEAST_VARIANCE = 0.25
 SPREAD_NOISE = 0.09  # times the excess variance of a heatmap
 ROUND_TRIP_NOISE = 20.0  # times the squared forward-backward error
 MOTION_NOISE = 0.1  # times the squared motion
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Frames without labels, N of them, and the neighbour in the clip that each is tracked from.
-
-    images, neighbours: uint8 (N, S, S, 3) crops; a frame without neighbour is its own, with zero flow.
-    there, back: (N, 2, S/2, S/2) stored flow from the frame to its neighbour, and back.
-    tracked: (N,) bool, the frame has a neighbour to be tracked from.
-    view: the warps of the source `view`; None where nobody asks for it.
-    """
-
-    images: Tensor
-    neighbours: Tensor
-    there: Tensor
-    back: Tensor
-    tracked: Tensor
-    view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -74,66 +54,62 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class Look:
-    """One pass of a detector: what it saw in which view."""
+class ForwardPass:
+    """One forward pass of a detector: its output, and the view of the frames that was its input."""
 
     output: Output
     view: View
 
 
-def observe(
+def compute_signals(
     detector: Detector, frames: Frames, names: tuple[str, ...], scheme: Scheme, input_px: int
-) -> tuple[dict[str, Signal], dict[str, Look]]:
+) -> tuple[dict[str, Signal], dict[str, ForwardPass]]:
     """Compute the named signals of some frames with one detector, without gradient; all but tracks.
 
     Returns:
-        The signals by name, and the passes of the detector that they were read from, by name.
+        The signals by name, and the forward passes that they were read from, by name.
     """
     was_training = detector.training
     detector.eval()
     with torch.no_grad():
-        looks = _look(detector, frames, names, input_px)
-        signals = {name: _read(detector, name, looks[name], frames, scheme) for name in names}
+        passes = _forward_views(detector, frames, names, input_px)
+        signals = {name: _read(detector, name, passes[name], frames, scheme) for name in names}
     detector.train(was_training)
-    return signals, looks
+    return signals, passes
 
 
-def _look(detector: Detector, frames: Frames, names: tuple[str, ...], input_px: int) -> dict[str, Look]:
-    """Show the detector every picture that the signals need, in one batch."""
+def _forward_views(detector: Detector, frames: Frames, names: tuple[str, ...], input_px: int) -> dict[str, ForwardPass]:
+    """One forward pass on every picture that the signals need, in one batch."""
     n, store_px = frames.images.shape[:2]
-    plain = draw_view(n, store_px, input_px, NONE, torch.Generator()).to(frames.images.device)
+    plain = draw_view(n, store_px, input_px, NO_AUGMENTATION, torch.Generator()).to(frames.images.device)
     grid = sampling_grid(plain, input_px)
     pictures: dict[str, tuple[Tensor, View]] = {}
     if "tracking" in names or "offsets" in names:
         warped = warp(as_float(frames.neighbours), frames.there, frames.back, grid)
         pictures["warped"] = normalise(warped), plain
-    views = {
-        "detection": plain,
-        "mirror": mirror(plain, input_px),
-        "turned": turn(plain, input_px, TURN),
-        "view": frames.view,
-    }
+    views = {"detection": plain, "turned": turn(plain, input_px, TURN), "view": frames.view}
     for name, view in views.items():
         if name in names:
             pictures[name] = normalise(sample(as_float(frames.images), sampling_grid(view, input_px))), view
     batch = torch.cat([picture for picture, _ in pictures.values()])
     output = detector(batch)
-    looks = {
-        name: Look(output.rows(slice(i * n, (i + 1) * n)), view) for i, (name, (_, view)) in enumerate(pictures.items())
+    passes = {
+        name: ForwardPass(output.rows(slice(i * n, (i + 1) * n)), view)
+        for i, (name, (_, view)) in enumerate(pictures.items())
     }
-    if "warped" in looks:
-        looks["tracking"] = looks["offsets"] = looks.pop("warped")
-    return looks
+    if "warped" in passes:
+        passes["tracking"] = passes["offsets"] = passes.pop("warped")
+    return passes
 
 
-def _read(detector: Detector, name: str, look: Look, frames: Frames, scheme: Scheme) -> Signal:
-    points = detector.decode(look.output)
+def _read(detector: Detector, name: str, forward: ForwardPass, frames: Frames, scheme: Scheme) -> Signal:
+    points = detector.decode(forward.output)
     if name == "offsets":
-        points = detector.decode_offsets(look.output, points)
-    scale = look.view.scale.unsqueeze(1)
-    variance = (uncertainty(detector, look.output) / scale).square()
-    points = from_view(points, look.view, scheme)
-    variance = rename_mirrored(variance, look.view, scheme)
+        points = detector.decode_offsets(forward.output, points)
+    scale = forward.view.scale.unsqueeze(1)
+    variance = (claimed_deviation(detector, forward.output) / scale).square()
+    points = from_view(points, forward.view, scheme)
+    variance = rename_mirrored(variance, forward.view, scheme)
     if name in ("tracking", "offsets"):
         arrived, round_trip, visible = follow(points, frames.there, frames.back)
         noise = carrying_noise(points, arrived, round_trip)
@@ -143,12 +119,12 @@ def _read(detector: Detector, name: str, look: Look, frames: Frames, scheme: Sch
 
 
 def carrying_noise(points: Tensor, arrived: Tensor, round_trip: Tensor) -> Tensor:
-    """Variance (...) in px^2 that a step along flow adds: of points (..., 2) and where `follow` says they arrive."""
+    """Variance (...) in px^2 that a step along flow adds: of points (..., 2) and where `follow` has them arrive."""
     motion = (arrived - points).square().sum(-1)
     return ROUND_TRIP_NOISE * round_trip.square() + MOTION_NOISE * motion
 
 
-def uncertainty(detector: Detector, output: Output) -> Tensor:
+def claimed_deviation(detector: Detector, output: Output) -> Tensor:
     """Standard deviation (N, K) in network px that the heatmaps claim for their landmarks.
 
     Distributions: from the spread beyond that of the maps they were trained with. Regressed Gaussians: the sigma
@@ -172,11 +148,11 @@ def fuse_fixed(signals: dict[str, Signal], mu: float) -> Signal:
 
 
 def fuse_by_confidence(signals: dict[str, Signal]) -> Signal:
-    """Product of Gaussians of all signals, those that disagree with the rest trusted less.
+    """Product of Gaussians of all signals, those that disagree with the rest with less confidence.
 
     First the inverse-variance mean; then each variance grows by the squared distance of its signal from that mean,
     and the mean is taken again. The variance returned is that of the signals around the mean: where they disagree
-    it is large, however sure each of them is.
+    it is large, however confident each of them is.
     """
     points = torch.stack([s.points for s in signals.values()])  # (M, N, K, 2)
     variance = torch.stack([s.variance for s in signals.values()])  # (M, N, K)
@@ -200,13 +176,13 @@ def fuse(signals: dict[str, Signal], rule: float | str) -> Signal:
     return fuse_by_confidence(signals) if rule == "confidence" else fuse_fixed(signals, float(rule))
 
 
-def maps_in_view(maps: Tensor, stride: int, seen: View, view: View, scheme: Scheme) -> Tensor:
+def maps_in_view(maps: Tensor, stride: int, own: View, view: View, scheme: Scheme) -> Tensor:
     """Heatmaps (N, M, h, w) of one view resampled to another view of the same crops.
 
     Args:
         maps: of the K landmarks, with or without a last background map.
         stride: network px a cell.
-        seen: the view the maps belong to; view: the one they are wanted for.
+        own: the view the maps belong to; view: the one they are wanted for.
     """
     size = maps.shape[-1]
     axis = cell_centres(size, stride, maps.device)
@@ -214,10 +190,10 @@ def maps_in_view(maps: Tensor, stride: int, seen: View, view: View, scheme: Sche
     cells = torch.stack([x, y], -1).reshape(1, -1, 2)
     linear, offset = view.matrix[:, :, :2], view.matrix[:, None, :, 2]
     store = (cells - offset) @ torch.linalg.inv(linear).transpose(1, 2)
-    pixels = store @ seen.matrix[:, :, :2].transpose(1, 2) + seen.matrix[:, None, :, 2]
+    pixels = store @ own.matrix[:, :, :2].transpose(1, 2) + own.matrix[:, None, :, 2]
     grid = ((pixels - (stride - 1) / 2) / stride).unflatten(1, (size, size))
     resampled = sample(maps, grid)
     order = torch.arange(maps.shape[1], device=maps.device)
     order[: scheme.n_points] = torch.as_tensor(scheme.flip, device=maps.device)
-    renamed = (seen.mirrored != view.mirrored).view(-1, 1, 1, 1)
+    renamed = (own.mirrored != view.mirrored).view(-1, 1, 1, 1)
     return torch.where(renamed, resampled[:, order], resampled)

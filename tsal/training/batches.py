@@ -1,9 +1,5 @@
-"""What a training step sees: labelled batches, clips of unlabelled frames, and the faces to measure on.
+"""The batches of a training step: labelled faces, clips of unlabelled frames, and the faces to measure on."""
 
-All randomness of a step is a function of (seed, purpose, step), so that a resumed run draws what it would have drawn.
-"""
-
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,26 +7,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.data.augment import View, draw_view, look, to_view
+from tsal.data.augment import View, apply_view, draw_view, to_view
+from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
 from tsal.data.labels import labelled_faces
-from tsal.data.landmarks import SCHEMES, Scheme
+from tsal.data.landmarks import Scheme, scheme_of
+from tsal.data.randomness import generator
 from tsal.errors import InputError
+from tsal.evaluation.metrics import nme
 from tsal.flow.fields import REDUCTION, to_tensor
 from tsal.flow.storage import pairs
-from tsal.methods.signals import Frames
 from tsal.settings.models import Settings
 
 
-def generator(seed: int, purpose: str, step: int) -> torch.Generator:
-    """A CPU generator of random numbers that depends on its arguments only."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+@dataclass(frozen=True)
+class Frames:
+    """Frames without labels, N of them, and the neighbour in the clip that each is tracked from.
+
+    images, neighbours: uint8 (N, S, S, 3) crops; a frame without neighbour is its own, with zero flow.
+    there, back: (N, 2, S/2, S/2) stored flow from the frame to its neighbour, and back.
+    tracked: (N,) bool, the frame has a neighbour to be tracked from.
+    view: the warps of the source `view`; None where no method asks for it.
+    """
+
+    images: Tensor
+    neighbours: Tensor
+    there: Tensor
+    back: Tensor
+    tracked: Tensor
+    view: View | None = None
 
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """images (B, 3, P, P) as the network sees them; points (B, K, 2) in network px; annotated (B, K) bool.
+    """images (B, 3, P, P), the network's input; points (B, K, 2) in network px; annotated (B, K) bool.
 
     Where a hidden landmark is annotated too, as on rendered faces, it is learned like any other: a detector is
     asked for all of a face's landmarks. Scores count visible ones.
@@ -58,7 +68,7 @@ class UnlabelledBatch:
 
 @dataclass
 class TrainingData:
-    """The training split, seen through a label budget.
+    """The training split under a label budget.
 
     store: all training faces.
     flow: memory-mapped flow of the pairs of the unlabelled frames, or None where no method needs it.
@@ -90,11 +100,11 @@ class TrainingData:
 
     @cached_property
     def scheme(self) -> Scheme:
-        return SCHEMES[self.settings.scheme]
+        return scheme_of(self.settings.scheme)
 
     @cached_property
     def labelled(self) -> np.ndarray:
-        """Rows of the faces whose landmarks may be seen."""
+        """Rows of the faces whose landmarks may be learned from."""
         annotated = np.flatnonzero(self.store.visible.any(1))
         of_faces = [part[annotated].tolist() for part in (self.store.face, self.store.clip, self.store.frame)]
         faces, clips, frames = of_faces
@@ -156,8 +166,10 @@ class TrainingData:
         return torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(self.device)
 
     def view(self, n: int, random: torch.Generator) -> View:
-        """Draw augmented views of n crops."""
+        """Draw augmented views of n crops; faces of a scheme that has no mirror images are never mirrored."""
         augmentation = self.settings.training.augmentation
+        if self.scheme.mirror_pairs is None:
+            augmentation = augmentation.replace(flip=0.0)
         return draw_view(n, self.store.size, self.store.input_px, augmentation, random).to(self.device)
 
     def labelled_batch(self, step: int) -> LabelledBatch:
@@ -178,41 +190,41 @@ class TrainingData:
         return self._augmented(self._images(self.store, rows), points, generator(self.seed, "labelled", step))
 
     def pseudo_labelled_batch(self, rows: np.ndarray, points: Tensor, step: int) -> LabelledBatch:
-        """As many frames as an unlabelled batch has, drawn from some of the pool and shown as labelled ones.
+        """As many frames as an unlabelled batch has, drawn from some of the pool, as a labelled batch.
 
         Args:
             rows: (N,) of the unlabelled store, N > 0.
             points: (N, K, 2) their landmarks in store px.
         """
         random = generator(self.seed, "pseudo", step)
-        chosen = torch.randint(len(rows), (self.settings.unlabelled.unlabelled_frames,), generator=random)
+        chosen = torch.randint(len(rows), (self.settings.unlabelled.frames,), generator=random)
         return self._augmented(self._images(self.unlabelled, rows[chosen.numpy()]), points[chosen], random)
 
     def _augmented(self, images: Tensor, points: Tensor, random: torch.Generator) -> LabelledBatch:
         """Crops with landmarks in store px, NaN where not annotated, in views drawn for them."""
         points = points.to(self.device)
         view = self.view(len(images), random)
-        seen = self.look(images, view, random)
+        inputs = self.apply_view(images, view, random)
         annotated = points.isfinite().all(-1, keepdim=True)
         shown = to_view(torch.where(annotated, points, torch.nan), view, self.scheme)
-        return LabelledBatch(seen, shown.nan_to_num(), ~shown.isnan().any(-1))
+        return LabelledBatch(inputs, shown.nan_to_num(), ~shown.isnan().any(-1))
 
-    def look(self, images: Tensor, view: View, random: torch.Generator) -> Tensor:
-        """Augmented network input (N, 3, P, P) of uint8 crops (N, S, S, 3) seen in drawn views."""
-        return look(images, view, self.store.input_px, self.settings.training.augmentation, random)
+    def apply_view(self, images: Tensor, view: View, random: torch.Generator) -> Tensor:
+        """Augmented network input (N, 3, P, P) of uint8 crops (N, S, S, 3) in drawn views."""
+        return apply_view(images, view, self.store.input_px, self.settings.training.augmentation, random)
 
     def unlabelled_batch(self, step: int) -> UnlabelledBatch:
         """The unlabelled clips of a step."""
-        clips = self.settings.unlabelled.unlabelled_clips
+        clips = self.settings.unlabelled.clips
         random = generator(self.seed, "unlabelled", step)
         chosen = torch.randint(len(self.windows), (clips,), generator=random).numpy()
         windows = self.windows[chosen]
         rows = windows.reshape(-1)
         frames = self.frames(rows, self._neighbours(windows).reshape(-1), generator(self.seed, "sources", step))
         view = self.view(len(rows), random)
-        seen = self.look(frames.images, view, random)
+        inputs = self.apply_view(frames.images, view, random)
         size = self.store.input_px / (1 + 2 * self.settings.detector.expand)
-        return UnlabelledBatch(rows, frames, view, seen, size * view.scale)
+        return UnlabelledBatch(rows, frames, view, inputs, size * view.scale)
 
     def _neighbours(self, windows: np.ndarray) -> np.ndarray:
         """Rows (C, T) of the frame that each frame is tracked from, -1 for none.
@@ -270,3 +282,29 @@ class TrainingData:
         rows, before = self.probe, self.previous[self.probe]
         neighbours = np.where(before >= 0, before, self.unlabelled.next[rows])
         return self.frames(rows, neighbours, generator(self.seed, "probe", 1))
+
+    def probe_error(self, points: Tensor, known: Tensor) -> float | None:
+        """NME in % of landmarks found in the probe's frames, over those that are known; None where none is.
+
+        The truth of the probe's frames is used here alone, for the figure of the signals' noise; nothing is chosen by
+        it.
+
+        Args:
+            points: (N, K, 2) in store px; known: (N, K) bool.
+        """
+        store, rows = self.unlabelled, self.probe
+        counted = store.visible[rows] & known.cpu().numpy()
+        told = counted.any(1)
+        if not told.any():
+            return None
+        found = apply_affine(store.to_image[rows[told]], points.double().cpu().numpy()[told])
+        return self.error(store, rows[told], found, counted[told])
+
+    def error(self, store: CropStore, rows: np.ndarray, found: np.ndarray, counted: np.ndarray | None = None) -> float:
+        """NME in % of landmarks (N, K, 2) in image px by the scheme's first normaliser, over the visible ones, or over
+        those of `counted` (N, K).
+        """
+        truth = apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
+        distance = self.scheme.distances(next(iter(self.scheme.normalisers)), truth, store.box[rows])
+        visible = store.visible[rows] if counted is None else counted
+        return float(nme(found, truth, visible, distance).mean())

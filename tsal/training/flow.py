@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsal.data.augment import Augmentation, as_float, change_colours, sample
+from tsal.data.augment import as_float, change_colours, sample
 from tsal.data.crops import CropStore
+from tsal.data.randomness import generator
 from tsal.errors import InputError
 from tsal.flow.pwc import STRIDES, FlowNetwork, pixels, save_network
 from tsal.flow.storage import pairs
@@ -23,12 +24,11 @@ from tsal.flow.unsupervised import (
     smoothness_loss,
     stays_inside,
 )
-from tsal.settings.models import OptimizerSettings, TrainingSettings
-from tsal.training.batches import generator
+from tsal.settings.models import NO_AUGMENTATION, Augmentation, OptimizerSettings, TrainingSettings
 from tsal.training.run import Run, be_deterministic, make_optimizer
 
 STEPS = 2500  # that are enough for crops of 128 px, see docs/flow.md
-COLOURS, MOTIONS = Augmentation(colour=0.3), Motions()
+COLOURS, MOTIONS = NO_AUGMENTATION.replace(colour=0.3), Motions()
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class FlowSettings:
 
 @dataclass(frozen=True)
 class FlowBatch:
-    """What a step sees: float RGB in [0, 1], all of one size H x W.
+    """The batch of a step: float RGB in [0, 1], all of one size H x W.
 
     first, second: (P, 3, H, W) pairs of neighbouring frames; phase: see `photometric_loss`.
     moved, still: (Q, 3, H, W) single frames, and the frames that a motion took them from.

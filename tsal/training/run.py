@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tsal.detectors import Detector, checkpoints
 from tsal.errors import InputError
@@ -88,8 +88,10 @@ def learning_rate(settings: OptimizerSettings, step: int, total: int, warmup: in
 
 @dataclass
 class Run:
-    """Networks by name, each with its optimiser, and what has been measured so far.
+    """Detectors by name, each with its optimiser, and what has been measured so far.
 
+    networks: the detectors; all of them are measured on validation people.
+    parts: what else a method keeps, such as flow networks or the memory of targets; saved and resumed like networks.
     measure: called every `evaluate_every` steps, returns figures for the log by name.
     state_path: where the resumable state is kept while the run goes on.
     identity: what the run is made of (a digest of settings and inputs); a state of another run is not resumed.
@@ -103,11 +105,16 @@ class Run:
     state_path: Path | None = None
     identity: str = ""
     measure: "Callable[[Run], dict[str, float]] | None" = None
+    parts: dict[str, nn.Module] = field(default_factory=dict)
     log: list[dict] = field(default_factory=list)
     seconds: float = 0.0
     _progress: Progress | None = None
     _resumed_at: float = 0.0
     _stop: int = 0
+
+    @property
+    def _modules(self) -> dict[str, nn.Module]:
+        return self.networks | self.parts
 
     @property
     def total(self) -> int:
@@ -116,8 +123,8 @@ class Run:
     def steps(self, start: int, stop: int) -> Iterator[int]:
         """Yield the numbers of the steps still to do, resuming after the last saved state."""
         done = self._restore()
-        for network in self.networks.values():
-            network.train()
+        for module in self._modules.values():
+            module.train()
         self._resumed_at = time.monotonic() - self.seconds
         self._stop = stop
         with Progress(stop - start, self.label, "step", initial=max(done - start, 0)) as self._progress:
@@ -161,8 +168,8 @@ class Run:
         """Write all that the run needs to go on: weights, optimisers, log, number of finished steps."""
         tensors = {
             f"network/{name}/{key}": value
-            for name, network in self.networks.items()
-            for key, value in network.state_dict().items()
+            for name, module in self._modules.items()
+            for key, value in module.state_dict().items()
         }
         for name, optimizer in self.optimizers.items():
             for index, state in optimizer.state_dict()["state"].items():
@@ -180,11 +187,11 @@ class Run:
         Raises:
             InputError: the file is not such a state.
         """
-        names = names or {name: name for name in self.networks}
+        names = names or {name: name for name in self._modules}
         tensors, run = checkpoints.read(path, STATE)
         try:
             for name, saved in names.items():
-                self.networks[name].load_state_dict(_under(tensors, f"network/{saved}/"))
+                self._modules[name].load_state_dict(_under(tensors, f"network/{saved}/"))
                 self._load_optimizer(name, _under(tensors, f"optimizer/{saved}/"))
         except (RuntimeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]

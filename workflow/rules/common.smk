@@ -15,7 +15,7 @@ from snakemake.logging import logger
 from tsal import datasets
 from tsal import config as settings
 from tsal.errors import InputError
-from tsal.data.fingerprint import fingerprint
+from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow.trackers import TRACKERS, needs_network
 
 
@@ -300,13 +300,6 @@ def scored_on(wildcards):
 def network_of_tracker(wildcards):
     """The network that a tracker needs, where it is trained here."""
     return f"{FLOW}/network.safetensors" if needs_network(wildcards.tracker) else []
-
-
-def network_option(wildcards, input):
-    if input.network:
-        return f"--network {input.network}"
-    own = config["flow"]["raft"] if wildcards.tracker.startswith("raft") else None
-    return f"--network {shlex.quote(own)}" if own else ""
 
 
 def crop_options(wildcards):
