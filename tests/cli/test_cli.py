@@ -82,6 +82,13 @@ def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tm
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["table --kind gap", "table --kind runs", "figure overlay", "figure budgets"])
+def test_a_table_or_figure_that_needs_the_faces_says_so(capsys, tmp_path, command):
+    benchmark = ["--benchmark", "toy"] if command.startswith("table") else []
+    assert cli.main([*command.split(), "scores.csv", *benchmark, "-o", str(tmp_path / "a.csv")]) == 2
+    assert f"{command}: --faces is missing; expected the face table of the runs" in capsys.readouterr().err
+
+
 def test_a_contact_sheet_is_of_one_face_table(capsys, tmp_path):
     assert cli.main(["figure", "faces", "a.parquet", "b.parquet", "-o", str(tmp_path / "a.png")]) == 2
     assert "figure faces: found 2 inputs; expected one face table" in capsys.readouterr().err

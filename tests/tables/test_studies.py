@@ -10,7 +10,7 @@ from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
 from tsal.evaluation.metrics import auc, failure_rate
 from tsal.evaluation.runs import parse_run
-from tsal.tables import load_runs, write_budgets, write_categories, write_study, write_transfer
+from tsal.tables import load_runs, write_budgets, write_categories, write_nme_of_runs, write_study
 from tsal.tables.aggregate import aggregate, threshold_columns
 
 NAMES = {"tsal": "Multi-source", "tsal_one": "Single source"}
@@ -200,7 +200,7 @@ def test_a_test_on_other_faces_names_both_benchmarks(tmp_path, faces):
         folder.mkdir()
         scores_table([error]).to_csv(folder / "scores.csv", index=False)
         paths.append(folder / "scores.csv")
-    out = write_transfer("toy", paths, faces, tmp_path / "tables/toy_on_other.csv")
+    out = write_nme_of_runs("toy", paths, faces, tmp_path / "tables/toy_on_other.csv")
     table = pd.read_csv(out[0])
     assert table[["benchmark", "target", "method"]].to_numpy().tolist() == [
         ["toy", "other", "supervised"],
@@ -211,7 +211,7 @@ def test_a_test_on_other_faces_names_both_benchmarks(tmp_path, faces):
     assert out[2] == tmp_path / "tables/toy_on_other.tex"
     home = write_run_scores(tmp_path, "tsal", "0.1", 1, scores_table([5.0]))
     with pytest.raises(InputError, match="scores on 'toy', but the table is of 'other'"):
-        write_transfer("toy", [*paths, home], faces, tmp_path / "tables/toy_on_other.csv")
+        write_nme_of_runs("toy", [*paths, home], faces, tmp_path / "tables/toy_on_other.csv")
 
 
 def test_subsets_and_budgets_keep_their_order_whatever_that_of_the_files(tmp_path):

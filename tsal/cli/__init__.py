@@ -19,7 +19,6 @@ from tsal.cli.study import add_study_verbs, read_json
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.evaluation.metrics import THRESHOLD
 from tsal.files import atomic_path
 from tsal.synth.rounding import round_alike
 
@@ -200,29 +199,6 @@ def floor(arguments: argparse.Namespace) -> None:
     write_floor(benchmark.name, normaliser, noise_floors(differences, scheme), arguments.output)
 
 
-def table(arguments: argparse.Namespace) -> None:
-    """Write a table from the scores of runs: CSV, Markdown and LaTeX."""
-    from tsal import tables
-
-    benchmark, scores, faces = arguments.benchmark, arguments.scores, arguments.faces
-    if arguments.kind == "nme":
-        tables.write_table(benchmark, scores, faces, arguments.output, floor=arguments.floor)
-    elif arguments.kind == "on":
-        tables.write_transfer(benchmark, scores, faces, arguments.output)
-    elif arguments.kind == "published":
-        tables.write_published(benchmark, scores, arguments.output)
-    elif arguments.kind == "categories":
-        inner = [path.with_name("scores_49.csv") for path in scores]
-        tables.write_categories(benchmark, scores, inner, arguments.output, thresholds=arguments.thresholds)
-    elif arguments.kind == "budgets":
-        names = read_json("--names", arguments.names)
-        tables.write_budgets(benchmark, scores, arguments.output, names=names, floor=arguments.floor)
-    else:
-        names = read_json("--names", arguments.names)
-        about = arguments.title, benchmark, scores, faces, names, next(iter(names))
-        tables.write_study(*about, arguments.output, thresholds=arguments.thresholds, floor=arguments.floor)
-
-
 def report(arguments: argparse.Namespace) -> None:
     """Put tables, figures and configuration on one HTML page."""
     from tsal.report.page import write_report
@@ -278,7 +254,6 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--flow", type=Path, required=True, help="their flow, by `tsal flow`")
     added.add_argument("--benchmark", required=True)
     added.add_argument("--threads", type=int)
-    _table_arguments(verb(table))
     add_study_verbs(verb)
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top
@@ -315,18 +290,6 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
     verb.add_argument("--seed", type=int, required=True)
     _machine_arguments(verb)
     verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
-
-
-def _table_arguments(verb: argparse.ArgumentParser) -> None:
-    kinds = ("nme", "on", "published", "categories", "budgets", "study")
-    verb.add_argument("scores", type=Path, nargs="+", help="scores.csv of the runs, each in its run's folder")
-    verb.add_argument("--kind", choices=kinds, default="nme", help="default: nme")
-    verb.add_argument("--benchmark", required=True)
-    verb.add_argument("--faces", type=Path, required=True, help="face table of the benchmark")
-    verb.add_argument("--title", default="", help="of a study")
-    verb.add_argument("--names", help="JSON: how each method is called (study, budgets); the first is the reference")
-    verb.add_argument("--floor", type=Path, help="noise of the labels, by `tsal floor` (nme, study, budgets)")
-    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
 
 
 def _machine_arguments(verb: argparse.ArgumentParser) -> None:
