@@ -4,6 +4,7 @@ Jobs are planned, or run with a stand-in for `tsal`; what the commands do is tes
 """
 
 import copy
+import json
 import re
 import shlex
 import shutil
