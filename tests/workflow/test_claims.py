@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 from planning import ROOT, errors, new_folder, planned, snakemake
+from run_files import scores_table
 
 from tsal import cli
+from tsal.evaluation.kept import KeptRun, write_kept
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 STUDIES = CONFIG["studies"]
@@ -50,12 +52,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
     process = snakemake(folder, "--cores", "2", "--quiet", "all", "--configfile", "small.yaml", "--", "claims")
     assert process.returncode == 0, process.stdout + process.stderr
-    for settings in folder.glob("results/runs/synth/[!w]*/*/*/settings.yaml"):
-        kept = folder / "kept" / settings.parent.relative_to(folder / "results/runs")
-        kept.mkdir(parents=True)
-        for name in ("settings.yaml", "log.csv", "scores.csv"):
-            shutil.copy(settings.with_name(name), kept / name.replace("scores.csv", "scores.csv.gz"))
-    shutil.copy(folder / "data/synth/index.yaml", folder / "kept/synth/index.yaml")
+    scores = scores_table([5.0]).assign(person="")
+    runs = [
+        KeptRun(*path.parts[-4:-2], int(path.parts[-2][4:]), 1, json.loads(path.read_text()), "", scores)
+        for path in folder.glob("results/runs/synth/[!w]*/*/*/settings.yaml")
+    ]
+    write_kept(folder / "kept/synth.parquet", runs, json.loads((folder / "data/synth/index.yaml").read_text()))
     shutil.rmtree(folder / "results")
     return folder
 
@@ -123,9 +125,9 @@ def test_kept_runs_are_not_trained_and_their_scores_and_logs_are_read_where_they
     assert not {"settings", "warmup", "train", "predict", "score"} & set(jobs)
     assert {"claim_nme", "claim_gap", "claim_bars", "table_study", "figure_claim_signals"} <= set(jobs)
     (nme,) = commands(process, "claim nme")
-    assert nme.count("kept/synth/") == RUNS and "results/runs" not in nme
+    assert nme.count("kept/synth.parquet/") == RUNS and "results/runs" not in nme
     (cost,) = commands(process, "claim cost")
-    assert "kept/synth/tsal/0.05/seed1/log.csv" in cost
+    assert "kept/synth.parquet/tsal/0.05/seed1/log.csv" in cost
 
 
 def test_kept_runs_with_other_settings_are_trained_and_one_line_a_method_says_so(built):
@@ -136,8 +138,8 @@ def test_kept_runs_with_other_settings_are_trained_and_one_line_a_method_says_so
     assert trained == {"supervised", "tsal_pool_share_025"}
     said = re.findall(r"kept/\S+: runs with another \S+ than the configuration's", process.stdout + process.stderr)
     assert sorted(said) == [
-        "kept/synth/supervised: runs with another detector.sigma than the configuration's",
-        "kept/synth/tsal_pool_share_025: runs with another tsal.weight than the configuration's",
+        "kept/synth.parquet/supervised: runs with another detector.sigma than the configuration's",
+        "kept/synth.parquet/tsal_pool_share_025: runs with another tsal.weight than the configuration's",
     ]
 
 

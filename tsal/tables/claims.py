@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tsal.data.faces import read_faces
+from tsal.evaluation.runs import count_labelled
 from tsal.tables.layout import write_csv
-from tsal.tables.loading import count_labelled, load_runs
+from tsal.tables.loading import load_runs
 from tsal.tables.nme import nme_table
 
 

@@ -3,7 +3,7 @@
 
 rule claim_nme:
     input:
-        scores=lambda wildcards: runs_of_claims(wildcards.benchmark, "scores.csv"),
+        scores=stored(lambda wildcards: runs_of_claims(wildcards.benchmark, "scores.csv")),
         faces=rules.index.output.faces,
     output:
         report(
@@ -22,16 +22,18 @@ rule claim_nme:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        runs=lambda wildcards: runs_of_claims(wildcards.benchmark, "scores.csv"),
     message:
         "Tabulating the errors of all runs of the study on {wildcards.benchmark}"
     shell:
-        "tsal claim nme --benchmark {wildcards.benchmark} --faces {input.faces} -o {output} {input.scores}"
+        "tsal claim nme --benchmark {wildcards.benchmark} --faces {input.faces} -o {output} {params.runs}"
         " 2>&1 | tee -i {log}"
 
 
 rule claim_significance:
     input:
-        scores=lambda wildcards: runs_of_comparison(wildcards.benchmark, "scores.csv"),
+        scores=stored(lambda wildcards: runs_of_comparison(wildcards.benchmark, "scores.csv")),
         faces=rules.index.output.faces,
     output:
         csv=report(
@@ -52,11 +54,13 @@ rule claim_significance:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        runs=lambda wildcards: runs_of_comparison(wildcards.benchmark, "scores.csv"),
     message:
         "Comparing every two methods on {wildcards.benchmark}"
     shell:
         "tsal claim significance --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.csv}"
-        " {input.scores} 2>&1 | tee -i {log}"
+        " {params.runs} 2>&1 | tee -i {log}"
 
 
 rule claim_gap:
@@ -82,16 +86,18 @@ rule claim_gap:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        runs=rules.claim_significance.params.runs,
     message:
         "Measuring the gap to all labels that each method closes on {wildcards.benchmark}"
     shell:
-        "tsal claim gap --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.csv} {input.scores}"
+        "tsal claim gap --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.csv} {params.runs}"
         " 2>&1 | tee -i {log}"
 
 
 rule claim_cost:
     input:
-        lambda wildcards: runs_of_comparison(wildcards.benchmark, "log.csv"),
+        stored(lambda wildcards: runs_of_comparison(wildcards.benchmark, "log.csv")),
     output:
         csv=report(
             "results/claims/{benchmark}_cost.csv",
@@ -111,10 +117,12 @@ rule claim_cost:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=lambda wildcards: runs_of_comparison(wildcards.benchmark, "log.csv"),
     message:
         "Tabulating the cost of training on {wildcards.benchmark}"
     shell:
-        "tsal claim cost --benchmark {wildcards.benchmark} -o {output.csv} {input} 2>&1 | tee -i {log}"
+        "tsal claim cost --benchmark {wildcards.benchmark} -o {output.csv} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule claim_bars:
@@ -174,10 +182,12 @@ rule figure_claim_budgets:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=rules.claim_significance.params.runs,
     message:
         "Drawing the error of all methods on {wildcards.benchmark} over label budgets"
     shell:
-        "tsal figure budgets --faces {input.faces} -o {output.png} {input.scores} 2>&1 | tee -i {log}"
+        "tsal figure budgets --faces {input.faces} -o {output.png} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule figure_claim_signals:
@@ -201,10 +211,12 @@ rule figure_claim_signals:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=rules.claim_cost.params.runs,
     message:
         "Drawing the noise of the supervision signals on {wildcards.benchmark}, by label budget"
     shell:
-        "tsal figure signals -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure signals -o {output.png} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule figure_claim_jitter:
@@ -228,7 +240,9 @@ rule figure_claim_jitter:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=rules.claim_significance.params.runs,
     message:
         "Drawing jitter against error of all methods on {wildcards.benchmark}"
     shell:
-        "tsal figure jitter -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure jitter -o {output.png} {params.runs} 2>&1 | tee -i {log}"

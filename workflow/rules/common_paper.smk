@@ -12,7 +12,7 @@ if config["finished"] is not None and not Path(config["finished"]).is_dir():
 
 
 def runs_of_study(benchmark, name, file):
-    """`file` of every run of a study."""
+    """`file` of every run of a study: see kept_or_made."""
     require(benchmark)
     study = settings.study(config, benchmark, name)
     return kept_or_made(
@@ -28,25 +28,34 @@ def runs_of_study(benchmark, name, file):
 
 
 def kept_or_made(paths):
-    """Of files of runs those that are kept, where their run is finished, in the place of those still to be made."""
+    """Of files of runs those that are kept, where their run is finished, in the place of those still to be made.
+
+    A kept one is named as if it lay in a folder, KEPT/ytf.parquet/tsal/0.05/seed0/scores.csv, as `tsal` reads it. It is
+    no file: a rule takes these names as parameters, and what they are `stored` in as input.
+    """
     return [kept_file(*Path(path).parts[-5:]) or path for path in paths] if config["finished"] else paths
+
+
+def stored(files_of_runs):
+    """Input function: the files on disk in which lies what another function names."""
+    return lambda wildcards: list(dict.fromkeys(str(keep.on_disk(path)) for path in files_of_runs(wildcards)))
 
 
 @cache
 def kept_file(benchmark, method, labels, seed, file):
     """The kept file of a finished run; None where it is not kept, or with other settings than the configuration's."""
-    if file not in keep.KEPT_AS or method not in config["methods"]:
+    if file not in keep.FILES or method not in config["methods"]:
         return None  # such as warm-ups, which only unfinished runs need
     wanted, made_of = wanted_settings(benchmark, method, labels), faces_made_of(benchmark)
     try:
-        folder, reason = keep.find_kept(
+        run, reason = keep.find_kept(
             config["finished"], f"{benchmark}/{method}/{labels}/{seed}", wanted, made_of
         )
     except InputError as error:
         stop(error)
     if reason:
         warn_once(reason)
-    return str(folder / keep.KEPT_AS[file]) if folder else None
+    return str(run / file) if run else None
 
 
 @cache
@@ -105,7 +114,7 @@ def claim_files(wildcards):
         studies = settings.claim_studies(config, benchmark)
         tables = ["nme", "significance", "gap", "cost", "bars"]
         figures = ["claim_budgets", "claim_signals", *(study.name for study in studies if study.parameter)]
-        figures += ["claim_jitter"] if benchmarks.get(benchmark).is_video else []
+        figures += ["claim_jitter"] if datasets.get(benchmark).is_video else []
         files += [f"results/claims/{benchmark}_{name}.csv" for name in tables]
         files += [f"results/tables/{benchmark}_{study.name}.csv" for study in studies]
         files += [f"results/figures/{benchmark}_{name}.png" for name in figures]
@@ -143,7 +152,7 @@ def paper_tables(wildcards):
     tables = []
     for benchmark in paper_benchmarks():
         names = [study.name for study in settings.studies_of(config, benchmark)]
-        names += ["categories"] if benchmarks.get(benchmark).is_video else []
+        names += ["categories"] if datasets.get(benchmark).is_video else []
         names += [f"on_{target}" for target in settings.score_on(config, benchmark)]
         tables.append(f"results/{benchmark}_nme.csv")
         tables += [f"results/tables/{benchmark}_{name}.csv" for name in names]
@@ -155,7 +164,7 @@ def paper_figures(wildcards):
     for benchmark in paper_benchmarks():
         names = [study.name for study in settings.studies_of(config, benchmark) if study.parameter]
         names += ["budgets"] if "budgets" in config["studies"] else []
-        names += ["trajectory", "jitter"] if benchmarks.get(benchmark).is_video else []
+        names += ["trajectory", "jitter"] if datasets.get(benchmark).is_video else []
         figures += [*figures_of(benchmark), *(f"results/figures/{benchmark}_{name}.png" for name in names)]
     return figures
 

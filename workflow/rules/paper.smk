@@ -3,7 +3,7 @@
 
 rule table_published:
     input:
-        scores=lambda wildcards: runs_of_study(wildcards.benchmark, "published", "scores.csv"),
+        scores=stored(lambda wildcards: runs_of_study(wildcards.benchmark, "published", "scores.csv")),
         faces=rules.index.output.faces,
     output:
         csv=report(
@@ -24,11 +24,13 @@ rule table_published:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        runs=lambda wildcards: runs_of_study(wildcards.benchmark, "published", "scores.csv"),
     message:
         "Tabulating the errors on {wildcards.benchmark} beside the published ones"
     shell:
         "tsal table --kind published --benchmark {wildcards.benchmark} --faces {input.faces} -o {output.csv}"
-        " {input.scores} 2>&1 | tee -i {log}"
+        " {params.runs} 2>&1 | tee -i {log}"
 
 
 rule table_categories:
@@ -66,7 +68,7 @@ rule table_categories:
 
 rule table_budgets:
     input:
-        scores=lambda wildcards: runs_of_study(wildcards.benchmark, "budgets", "scores.csv"),
+        scores=stored(lambda wildcards: runs_of_study(wildcards.benchmark, "budgets", "scores.csv")),
         faces=rules.index.output.faces,
         floor=floor_of,
     output:
@@ -89,18 +91,19 @@ rule table_budgets:
         mem_mb=2000,
         runtime=30,
     params:
+        runs=lambda wildcards: runs_of_study(wildcards.benchmark, "budgets", "scores.csv"),
         names=lambda wildcards: names_in_study(wildcards, "budgets"),
         floor=floor_option,
     message:
         "Tabulating the label budgets of {wildcards.benchmark}"
     shell:
         "tsal table --kind budgets --benchmark {wildcards.benchmark} --faces {input.faces}"
-        " --names {params.names:q} {params.floor} -o {output.csv} {input.scores} 2>&1 | tee -i {log}"
+        " --names {params.names:q} {params.floor} -o {output.csv} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule table_study:
     input:
-        scores=lambda wildcards: runs_of_study(wildcards.benchmark, wildcards.study, "scores.csv"),
+        scores=stored(lambda wildcards: runs_of_study(wildcards.benchmark, wildcards.study, "scores.csv")),
         faces=rules.index.output.faces,
         floor=floor_of,
     output:
@@ -123,6 +126,7 @@ rule table_study:
         mem_mb=2000,
         runtime=30,
     params:
+        runs=lambda wildcards: runs_of_study(wildcards.benchmark, wildcards.study, "scores.csv"),
         title=lambda wildcards: config["studies"][wildcards.study]["title"],
         names=names_in_study,
         floor=floor_option,
@@ -132,7 +136,7 @@ rule table_study:
     shell:
         "tsal table --kind study --benchmark {wildcards.benchmark} --faces {input.faces} --title {params.title:q}"
         " --names {params.names:q} --thresholds {params.thresholds} {params.floor} -o {output.csv}"
-        " {input.scores} 2>&1 | tee -i {log}"
+        " {params.runs} 2>&1 | tee -i {log}"
 
 
 rule table_on:
@@ -167,7 +171,7 @@ rule table_on:
 
 rule figure_sweep:
     input:
-        lambda wildcards: runs_of_study(wildcards.benchmark, wildcards.sweep, "scores.csv"),
+        stored(lambda wildcards: runs_of_study(wildcards.benchmark, wildcards.sweep, "scores.csv")),
     output:
         png=report(
             "results/figures/{benchmark}_{sweep}.png",
@@ -187,12 +191,13 @@ rule figure_sweep:
         mem_mb=1000,
         runtime=15,
     params:
+        runs=lambda wildcards: runs_of_study(wildcards.benchmark, wildcards.sweep, "scores.csv"),
         parameter=lambda wildcards: config["studies"][wildcards.sweep]["parameter"],
         values=values_in_study,
     message:
         "Drawing the error on {wildcards.benchmark} over {params.parameter}"
     shell:
-        "tsal figure sweep --parameter {params.parameter} --values {params.values:q} -o {output.png} {input}"
+        "tsal figure sweep --parameter {params.parameter} --values {params.values:q} -o {output.png} {params.runs}"
         " 2>&1 | tee -i {log}"
 
 
@@ -218,10 +223,12 @@ rule figure_budgets:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=rules.table_budgets.params.runs,
     message:
         "Drawing the error on {wildcards.benchmark} over label budgets"
     shell:
-        "tsal figure budgets --faces {input.faces} -o {output.png} {input.scores} 2>&1 | tee -i {log}"
+        "tsal figure budgets --faces {input.faces} -o {output.png} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule figure_trajectory:

@@ -3,7 +3,7 @@
 
 rule table:
     input:
-        scores=lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "scores.csv")),
+        scores=stored(lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "scores.csv"))),
         settings=lambda wildcards: runs_of(wildcards.benchmark, "settings.yaml"),
         faces=rules.index.output.faces,
         floor=floor_of,
@@ -34,12 +34,13 @@ rule table:
         mem_mb=2000,
         runtime=30,
     params:
+        runs=lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "scores.csv")),
         floor=floor_option,
     message:
         "Tabulating the errors on {wildcards.benchmark}"
     shell:
         "tsal table --benchmark {wildcards.benchmark} --faces {input.faces} {params.floor} -o {output.nme}"
-        " {input.scores} 2>&1 | tee -i {log}"
+        " {params.runs} 2>&1 | tee -i {log}"
 
 
 # What rendered faces are worth on another benchmark, on all 68 points or some of them.
@@ -98,7 +99,7 @@ rule figure_faces:
 
 rule figure_ced:
     input:
-        lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "scores.csv")),
+        stored(lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "scores.csv"))),
     output:
         png=report(
             "results/figures/{benchmark}_ced.png",
@@ -118,16 +119,17 @@ rule figure_ced:
         mem_mb=1000,
         runtime=15,
     params:
+        runs=lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "scores.csv")),
         thresholds=config["thresholds"],
     message:
         "Drawing the cumulative error curves of {wildcards.benchmark}"
     shell:
-        "tsal figure ced --thresholds {params.thresholds} -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure ced --thresholds {params.thresholds} -o {output.png} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule figure_training:
     input:
-        lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "log.csv", warmups=True)),
+        stored(lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "log.csv", warmups=True))),
     output:
         png=report(
             "results/figures/{benchmark}_training.png",
@@ -146,15 +148,17 @@ rule figure_training:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "log.csv", warmups=True)),
     message:
         "Drawing the error over training on {wildcards.benchmark}"
     shell:
-        "tsal figure training -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure training -o {output.png} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule figure_signals:
     input:
-        lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "log.csv")),
+        stored(lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "log.csv"))),
     output:
         png=report(
             "results/figures/{benchmark}_signals.png",
@@ -173,10 +177,12 @@ rule figure_signals:
     resources:
         mem_mb=1000,
         runtime=15,
+    params:
+        runs=lambda wildcards: kept_or_made(runs_of(wildcards.benchmark, "log.csv")),
     message:
         "Drawing the noise of the supervision signals on {wildcards.benchmark}"
     shell:
-        "tsal figure signals -o {output.png} {input} 2>&1 | tee -i {log}"
+        "tsal figure signals -o {output.png} {params.runs} 2>&1 | tee -i {log}"
 
 
 rule figure_overlay:
