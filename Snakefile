@@ -15,16 +15,13 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_paper.smk"
-include: "workflow/rules/common_floor.smk"
+include: "workflow/rules/common_outputs.smk"
 include: "workflow/rules/common_peers.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/floor.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/paper.smk"
 include: "workflow/rules/peers.smk"
-include: "workflow/rules/claims.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -23,7 +23,8 @@ def snakemake(folder: Path, *arguments: str, python_path: Path | None = None, **
     """Run Snakemake in a folder, with the stand-in for tsal; returns the finished process."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
     path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    variables = {**os.environ, "PATH": path, "PYTHONPATH": str(python_path or ""), **environment}
+    python_paths = os.pathsep.join(map(str, [python_path or ROOT, ROOT]))  # the tsal of this repository
+    variables = {**os.environ, "PATH": path, "PYTHONPATH": python_paths, **environment}
     return subprocess.run(
         [*map(str, command), *arguments],
         cwd=folder,

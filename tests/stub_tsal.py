@@ -22,8 +22,6 @@ def outputs(verb: str, arguments: list[str]) -> list[Path]:
         "table": tables(named, out),
         "floor": [out.with_suffix(".md"), out.with_suffix(".tex")],
         "train-flow": [named.get("--log", out)],
-        "claim": [] if arguments[0] == "nme" else [out.with_suffix(".md"), out.with_suffix(".tex")],
-        "bars": [out.with_suffix(".md"), out.with_suffix(".tex")],
     }
     return [out, *beside.get(verb, [])]
 

@@ -7,6 +7,7 @@ import pytest
 from run_files import run_folder, scores_table
 
 from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.figures.overlay import choose_faces, draw_overlay
 
@@ -93,6 +94,16 @@ def test_landmarks_lie_on_the_pixels_they_mark(benchmark, tmp_path, drawn):
         spot = np.argwhere(shown > 127)[:, ::-1]
         px = np.ptp(spot, axis=0).max() / 7  # of the image, in px of the crop
         assert np.abs(spot.mean(axis=0) - [x, y]).max() < px
+
+
+@pytest.mark.parametrize("edges", [(), ((0, 1, 2), (3, 4))])
+def test_the_lines_are_the_edges_of_the_scheme(benchmark, tmp_path, drawn, edges):
+    paths, faces, _ = benchmark
+    scheme = Scheme(name="five", n_points=5, normalisers={"face-size": "box"}, edges=edges)
+    draw_overlay(paths[:2], faces, tmp_path / "a.png", percentiles=[0], n_worst=0, scheme=scheme)
+    lengths = [len(line.get_xdata()) for line in drawn[0].axes[0].lines]
+    # Then a line from each of the five truths to its prediction, with a gap after each, and the predictions.
+    assert lengths == [*map(len, edges), 3 * 5, 5]
 
 
 def test_predictions_far_from_the_box_are_still_in_the_picture(benchmark, tmp_path, drawn):

@@ -6,6 +6,7 @@ import pytest
 from run_files import run_folder, scores_table
 
 from tsal.data.faces import make_faces, point_columns, read_faces, write_faces
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import SCORE_COLUMNS
 from tsal.figures import draw_jitter, draw_trajectory
@@ -65,6 +66,13 @@ def test_the_path_of_truth_and_methods_in_the_video_of_median_jitter(tmp_path, f
     assert [axes.get_title(loc="left") for axes in (x, x1)] == ["Landmark 0", "Landmark 1"]
     (legend,) = drawn[0].legends
     assert legend.get_title().get_text() == "toy, middle, 10 %: jitter of the video (%)"
+
+
+def test_landmarks_of_another_scheme_are_its_first_and_last_by_their_names(tmp_path, faces, drawn):
+    scheme = Scheme(name="two", n_points=2, names=("nose", "chin"), normalisers={"face-size": "box"})
+    path = write_run(tmp_path, faces, "tsal", 0.5, (0.5, 2.0, 1.0))
+    draw_trajectory([path], faces, tmp_path / "a.png", scheme=scheme)
+    assert [axes.get_title(loc="left") for axes in drawn[0].axes[:2]] == ["nose", "chin"]
 
 
 def test_a_chosen_video_from_a_frame_on(tmp_path, faces, drawn):

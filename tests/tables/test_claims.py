@@ -1,22 +1,19 @@
-"""The tables of what is claimed: significance, the gap closed, cost and bars, against values by hand."""
+"""The tables of what is claimed: significance, the gap closed and cost, against values by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from reference_bootstrap import paired_bootstrap
 from run_files import scores_table, write_run_log, write_run_scores
 
 from tsal import cli
 from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.evaluation.metrics import paired_bootstrap
 from tsal.evaluation.runs import parse_run, read_log
-from tsal.tables import NME_COLUMNS, load_runs, write_table
-from tsal.tables.bars import write_bars
-from tsal.tables.claims import write_all_nme
+from tsal.tables import NME_COLUMNS, load_runs, write_nme_of_runs, write_table
 from tsal.tables.cost import cost_table, write_cost
 from tsal.tables.gap import gap_table, write_gap
 from tsal.tables.significance import holm, write_significance
-from tsal.tables.studies import write_study
 
 SUBSETS = ("full", "video")
 PEOPLE = {f"f{i}": f"person{i // 3}" for i in range(12)}
@@ -113,8 +110,8 @@ def test_a_gap_can_be_measured_from_another_supervised_method(tmp_path, faces):
     means = {("supervised", "0.1"): 9, ("supervised", "1"): 3, ("tsal_long", "0.1"): 5}
     means |= {("supervised_long", "0.1"): 8, ("supervised_long", "1"): 4}
     paths = [write_scores(tmp_path, *key, 0, error) for key, error in means.items()]
-    arguments = ["claim", "gap", "--benchmark", "toy", "--faces", faces, "--supervised", "supervised_long", *paths]
-    assert cli.main([*map(str, arguments), "-o", str(tmp_path / "toy_gap.csv")]) == 0
+    arguments = ["table", "--kind", "gap", "--benchmark", "toy", "--faces", faces, "--supervised", "supervised_long"]
+    assert cli.main([*map(str, [*arguments, *paths]), "-o", str(tmp_path / "toy_gap.csv")]) == 0
     table = pd.read_csv(tmp_path / "toy_gap.csv").set_index("method")
     assert table.loc["tsal_long", ["nme_supervised", "nme_full"]].tolist() == [8, 4]
     assert table["gap"].to_dict() == pytest.approx({"supervised": -25, "tsal_long": 75})
@@ -191,9 +188,10 @@ def test_holms_correction_is_that_of_the_step_down_by_hand():
 
 def test_the_nme_of_all_runs_is_that_of_the_table_of_the_benchmark(tmp_path, faces):
     paths = [write_scores(tmp_path, m, "0.1", s, 5 + s, spread=2) for m in ("supervised", "tsal") for s in (0, 1)]
-    out = write_all_nme("toy", paths, faces, tmp_path / "claims/toy_nme.csv")
-    assert out.read_text() == write_table("toy", paths, faces, tmp_path / "toy_nme.csv")[0].read_text()
-    assert pd.read_csv(out).columns.tolist() == NME_COLUMNS
+    out = write_nme_of_runs("toy", paths, faces, tmp_path / "claims/toy_nme.csv")
+    assert out[0].read_text() == write_table("toy", paths, faces, tmp_path / "toy_nme.csv")[0].read_text()
+    assert pd.read_csv(out[0]).columns.tolist() == NME_COLUMNS
+    assert [path.suffix for path in out] == [".csv", ".md", ".tex"]
 
 
 # --- cost ---
@@ -222,111 +220,3 @@ def test_a_log_without_seconds_is_refused(tmp_path):
     path = write_run_log(tmp_path, "tsal", "0.1", 0, loss=[1, 2])
     with pytest.raises(InputError, match=r"seed0/log\.csv: no column seconds; expected the log of a training"):
         write_cost("toy", [path], tmp_path / "toy_cost.csv")
-
-
-# --- bars ---
-
-BUDGETS = ("0.01", "0.05", "0.1", "0.2")
-POOL = {"tsal_pool_share_025": 0.25, "tsal": 1.0}
-
-
-def build(tmp_path, errors, jitters=None, pool=POOL, seconds=(1, 2), second_seed=None):
-    """The bars of runs: errors by (method, labels), of forty faces of nobody known; jitters by method.
-
-    The error of `second_seed` is that of another run of TSAL at 5 %, which the study of the pool does not have.
-    """
-    faces = face_table(tmp_path)
-    scores, logs = [], []
-    for (method, labels), error in errors.items():
-        cells = [scores_table([error] * 40)]
-        if jitters:
-            cells.append(scores_table([error] * 40, subset="video", jitter=jitters.get(method, 1.0)))
-        scores.append(write_run_scores(tmp_path, method, labels, 0, *cells))
-        logs.append(write_run_log(tmp_path, method, labels, 0, seconds=[0, seconds[method == "tsal"]]))
-    compared = [path for path in scores if "pool_share" not in str(path)]
-    out = {name: tmp_path / f"claims/toy_{name}.csv" for name in ("nme", "significance", "gap", "cost", "bars")}
-    swept = [path for path in scores if parse_run(path).method in pool and parse_run(path).labels == "0.05"]
-    pool_table = (
-        write_study("", "toy", swept, faces, {m: m for m in pool}, "tsal", tmp_path / "p.csv")[0] if pool else None
-    )
-    if second_seed:
-        scores.append(write_run_scores(tmp_path, "tsal", "0.05", 1, scores_table([second_seed] * 40)))
-    write_all_nme("toy", scores, faces, out["nme"])
-    write_significance("toy", compared, faces, out["significance"])
-    write_gap("toy", compared, faces, out["gap"])
-    write_cost("toy", logs, out["cost"])
-    tables = [out[name] for name in ("nme", "significance", "gap", "cost")]
-    write_bars("toy", *tables, out["bars"], pool=pool_table, shares=pool)
-    table = pd.read_csv(out["bars"], dtype={"labels": str}, keep_default_na=False)
-    return table.set_index(["bar", "subset", "labels"]).sort_index()
-
-
-def errors_of(tsal):
-    """Errors at each budget: of TSAL as given, `supervised` 8, `sbr` 7, with all labels 4; less pool 2 % worse."""
-    errors = {("supervised", "1"): 4.0, ("tsal_pool_share_025", "0.05"): tsal * 1.02}
-    for labels in BUDGETS:
-        errors |= {("supervised", labels): 8.0, ("sbr", labels): 7.0, ("tsal", labels): tsal}
-    return errors
-
-
-LOWEST, SURE = "NME minus that of the best baseline (points)", "largest p-value against a baseline"
-NEAR, CALM = "NME above full supervision (%)", "jitter, as a multiple of that of supervised"
-SPREAD, MORE = "spread of the NME over the pool (%)", "NME with the whole pool minus that with the least (points)"
-COST = "wall time a step, as a multiple of that of supervised"
-
-
-def test_every_bar_is_measured_and_reached(tmp_path):
-    bars = build(tmp_path, errors_of(tsal=4.1), {"supervised": 2.0, "tsal": 0.9})
-    assert set(bars["state"]) == {"reached"}
-    measured = bars["measured"].astype(float)
-    for subset in SUBSETS:
-        assert measured[LOWEST, subset].tolist() == pytest.approx([4.1 - 7] * 4)
-        assert measured[SURE, subset].tolist() == pytest.approx([0.0002] * 2)  # 2 / 10,001
-        assert measured["gap closed (%)", subset].tolist() == pytest.approx([97.5] * 2)
-        assert measured[NEAR, subset, "0.1"] == pytest.approx(2.5)
-        assert measured[SPREAD, subset, "0.05"] == pytest.approx(2)
-        assert measured[MORE, subset, "0.05"] == pytest.approx(-0.082)
-    assert measured[CALM, "video"].tolist() == pytest.approx([0.45] * 4)
-    assert measured[COST, "", ""] == pytest.approx(2)
-    assert bars.loc[(LOWEST, "full", "0.01"), "note"] == "next: SBR"
-    assert bars.loc["gap closed (%)"]["limit"].astype(float).to_dict() == {
-        (subset, labels): limit for subset, limit in (("full", 50), ("video", 70)) for labels in ("0.01", "0.05")
-    }
-
-
-def test_bars_that_do_not_hold_are_said_not_to(tmp_path):
-    errors = errors_of(tsal=7.5) | {("tsal_pool_share_025", "0.05"): 7.0}
-    bars = build(tmp_path, errors, {"supervised": 2.0, "tsal": 1.1}, seconds=(1, 4))
-    assert set(bars["state"]) == {"not reached"}
-    assert bars.loc[(SURE, "full", "0.05"), "note"] == "not against SBR"
-    assert float(bars.loc[(SPREAD, "full", "0.05"), "measured"]) == pytest.approx(100 * 0.5 / 7.5, abs=1e-3)
-
-
-def test_the_pool_is_measured_on_the_seeds_that_all_its_shares_have(tmp_path):
-    bars = build(tmp_path, errors_of(tsal=4.1), second_seed=6.1)
-    assert float(bars.loc[(LOWEST, "full", "0.05"), "measured"]) == pytest.approx(5.1 - 7)
-    assert float(bars.loc[(SPREAD, "full", "0.05"), "measured"]) == pytest.approx(2)
-
-
-def test_a_bar_for_which_runs_are_missing_says_so(tmp_path):
-    errors = {key: error for key, error in errors_of(tsal=4.1).items() if key not in {("sbr", "0.05"), ("tsal", "0.1")}}
-    bars = build(tmp_path, errors, pool={})
-    missing = set(bars.index[bars["state"] == "runs missing"])
-    assert missing == {
-        *((LOWEST, "full", "0.05"), (LOWEST, "full", "0.1"), (SURE, "full", "0.05")),
-        *((NEAR, "full", "0.1"), (SPREAD, "full", ""), (MORE, "full", "")),
-    }
-    assert (bars.loc[list(missing), "measured"] == "").all()
-
-
-def test_without_videos_there_is_no_bar_on_jitter(tmp_path):
-    bars = build(tmp_path, errors_of(tsal=4.1))
-    assert CALM not in bars.index.get_level_values("bar")
-    text = (tmp_path / "claims/toy_bars.md").read_text()
-    assert "| gap closed (%) | full | 1 % | 97.5 | ≥ 50 | reached | 95 % interval 98 to 98 |" in text
-
-
-def test_a_table_that_is_none_is_named(tmp_path):
-    (tmp_path / "a.csv").write_text("")
-    with pytest.raises(InputError, match=r"a\.csv: cannot be read as a table"):
-        write_bars("toy", *[tmp_path / "a.csv"] * 4, tmp_path / "toy_bars.csv")

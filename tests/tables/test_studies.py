@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from reference_bootstrap import paired_bootstrap
 from run_files import run_folder, scores_table, write_run_scores
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.evaluation.metrics import auc, failure_rate, paired_bootstrap
+from tsal.evaluation.metrics import auc, failure_rate
 from tsal.evaluation.runs import parse_run
-from tsal.tables import load_runs, write_budgets, write_categories, write_study, write_transfer
+from tsal.tables import load_runs, write_budgets, write_categories, write_nme_of_runs, write_study
 from tsal.tables.aggregate import aggregate, threshold_columns
-from tsal.tables.significance import compare_pairs
 
 NAMES = {"tsal": "Multi-source", "tsal_one": "Single source"}
 
@@ -128,19 +128,6 @@ def test_shares_at_other_thresholds(tmp_path, faces):
     assert "full: AUC@7 | full: FR@7 | full: AUC@10 | full: FR@10" in out[1].read_text()
 
 
-def test_pairs_on_shared_draws_are_the_paired_bootstrap_of_each():
-    rng = np.random.default_rng(3)
-    errors = {name: rng.gamma(4, 1, 50) for name in "abc"}
-    groups = [str(i // 7) for i in range(50)]
-    pairs = ["ba", "ca", "aa"]
-    for given in (None, groups):
-        found = compare_pairs(errors, pairs, given, draws=500, seed=4)
-        for (method, reference), comparison in zip(pairs, found, strict=True):
-            expected = paired_bootstrap(errors[method], errors[reference], given, draws=500, seed=4)
-            for name in ("difference", "low", "high", "p_value"):
-                assert getattr(comparison, name) == pytest.approx(getattr(expected, name), abs=1e-12)
-
-
 def test_budgets_are_columns_by_size_and_what_was_not_run_is_empty(tmp_path):
     cells = {("supervised", "1"): 3, ("supervised", "0.1"): 6, ("supervised", "n5"): 8, ("tsal", "0.1"): 5}
     paths = [
@@ -213,7 +200,7 @@ def test_a_test_on_other_faces_names_both_benchmarks(tmp_path, faces):
         folder.mkdir()
         scores_table([error]).to_csv(folder / "scores.csv", index=False)
         paths.append(folder / "scores.csv")
-    out = write_transfer("toy", paths, faces, tmp_path / "tables/toy_on_other.csv")
+    out = write_nme_of_runs("toy", paths, faces, tmp_path / "tables/toy_on_other.csv")
     table = pd.read_csv(out[0])
     assert table[["benchmark", "target", "method"]].to_numpy().tolist() == [
         ["toy", "other", "supervised"],
@@ -224,7 +211,7 @@ def test_a_test_on_other_faces_names_both_benchmarks(tmp_path, faces):
     assert out[2] == tmp_path / "tables/toy_on_other.tex"
     home = write_run_scores(tmp_path, "tsal", "0.1", 1, scores_table([5.0]))
     with pytest.raises(InputError, match="scores on 'toy', but the table is of 'other'"):
-        write_transfer("toy", [*paths, home], faces, tmp_path / "tables/toy_on_other.csv")
+        write_nme_of_runs("toy", [*paths, home], faces, tmp_path / "tables/toy_on_other.csv")
 
 
 def test_subsets_and_budgets_keep_their_order_whatever_that_of_the_files(tmp_path):

@@ -94,7 +94,7 @@ def test_each_run_of_the_study_is_trained_once_for_all_its_tables(plan):
 
 def test_the_study_makes_the_tables_and_figures_of_every_claim(plan):
     made = set(re.findall(r"-o (results/(?:claims|tables|figures)/\S+)", plan.stdout))
-    tables = [f"claims/{{}}_{name}.csv" for name in ("nme", "significance", "gap", "cost", "bars")]
+    tables = [f"claims/{{}}_{name}.csv" for name in ("nme", "significance", "gap", "cost")]
     figures = ["filter", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
     files = [*tables, *(f"figures/{{}}_{name}.png" for name in figures)]
     for benchmark in ("ytf", "synth"):
@@ -108,25 +108,23 @@ def test_each_command_of_the_study_is_understood(plan):
     found = commands(plan, r"[\w-]+")
     assert len(found) == sum(planned(plan).values())
     parsed = [cli.parser().parse_args(shlex.split(command)) for command in found]
-    claims = {(p.benchmark, p.kind): p.inputs for p in parsed if p.verb == "claim"}
-    assert {kind for _, kind in claims} == {"nme", "significance", "gap", "cost"}
-    runs = {kind: {"/".join(path.parts[3:6]) for path in claims["ytf", kind]} for kind in ("nme", "gap", "cost")}
+    claims = {p.output.name: p for p in parsed if p.verb == "table" and p.output.parent.name == "claims"}
+    assert {p.kind for p in claims.values()} == {"runs", "significance", "gap", "cost"}
+    given = {name: claims[f"ytf_{name}.csv"].inputs for name in ("nme", "gap", "cost")}
+    runs = {name: {"/".join(path.parts[3:6]) for path in paths} for name, paths in given.items()}
     full = {f"supervised/1/seed{seed}" for seed in STUDIES["comparison"]["seeds"]}  # which the gap is measured from
     assert runs["gap"] == runs["cost"] == runs_of("comparison") | full
     assert runs["nme"] == runs_of(*studies_of("ytf"))
-    bars = {p.benchmark: p for p in parsed if p.verb == "bars"}
-    assert {str(bars[b].pool) for b in bars} == {f"results/tables/{b}_pool_share.csv" for b in ("ytf", "synth")}
-    assert [sorted(json.loads(p.shares).values()) for p in bars.values()] == [[0.25, 0.5, 0.75, 1.0]] * 2
 
 
 def test_kept_runs_are_not_trained_and_their_scores_and_logs_are_read_where_they_lie(built):
     process = plan_again(built)
     jobs = planned(process)
     assert not {"settings", "warmup", "train", "predict", "score"} & set(jobs)
-    assert {"claim_nme", "claim_gap", "claim_bars", "table_study", "figure_claim_signals"} <= set(jobs)
-    (nme,) = commands(process, "claim nme")
+    assert (jobs["table"], jobs["figure"]) == (4 + 2, 3 + 1)  # of the claims and of the two studies
+    (nme,) = commands(process, "table --kind runs")
     assert nme.count("kept/synth.parquet/") == RUNS and "results/runs" not in nme
-    (cost,) = commands(process, "claim cost")
+    (cost,) = commands(process, "table --kind cost")
     assert "kept/synth.parquet/tsal/0.05/seed1/log.csv" in cost
 
 

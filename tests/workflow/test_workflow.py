@@ -21,7 +21,7 @@ from tsal.synth import RENDERER
 
 BENCHMARKS = ("synth", "ytf")
 FIGURES = ("faces", "ced", "training", "signals", "overlay")
-AFTER_TRAINING = {"figure_ced", "figure_overlay", "figure_signals", "figure_training", "table", "report"}
+AFTER_TRAINING = {"figure", "nme", "report"}
 
 
 def patched(folder: Path, *lines: str) -> Path:
@@ -104,10 +104,11 @@ def test_every_step_leaves_a_log_and_its_cost(built):
         "crop/96px_0.2_1.3333333/train",
         "flow/dis/96px_0.2_1.3333333/train",
         "train/tsal/0.05/seed0",
-        "table",
-        "figure_ced",
+        "scores/runs/tsal/0.05/seed0",
+        "nme",
+        "figures/ced",
     ]
-    steps = [f"ytf/{rule}" for rule in rules] + ["synth/render/7of8", "synth/figure_faces"]
+    steps = [f"ytf/{rule}" for rule in rules] + ["synth/render/7of8", "synth/figures/faces"]
     for step in steps:
         assert (built / f"logs/{step}.log").exists()
         assert "max_rss" in (built / f"results/timings/{step}.tsv").read_text()
@@ -261,8 +262,9 @@ def test_another_crop_geometry_keeps_the_index(plan):
 
 def test_an_option_of_a_method_trains_that_method_alone(plan):
     jobs = plan({"methods": {"tsal": {"filter": 0.123}}})
-    each = dict.fromkeys(["settings", "train", "predict", "score", *AFTER_TRAINING], len(BENCHMARKS))
-    assert jobs == {**each, "report": 1}
+    each = dict.fromkeys(["settings", "train", "predict", "score", "nme"], len(BENCHMARKS))
+    figures = len(FIGURES) - 1  # all but the faces
+    assert jobs == {**each, "figure": figures * len(BENCHMARKS), "report": 1}
 
 
 def test_a_training_key_trains_everything_on_the_same_crops(plan):
@@ -282,7 +284,7 @@ def test_a_new_method_is_trained_alone(plan):
 def test_a_method_that_is_not_run_leaves_its_runs_and_the_table_is_made_anew(plan):
     jobs = plan({"methods": {"tsal": {"run": False}}})
     assert "train" not in jobs
-    assert "table" in jobs
+    assert "nme" in jobs
 
 
 # --- the paper ---
@@ -296,12 +298,14 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
 
 def test_the_paper_can_be_listed_without_its_data_and_says_what_is_needed(listed):
     jobs = planned(listed)
-    assert (jobs["table"], jobs["table_published"], jobs["figure_trajectory"]) == (3, 3, 1)
+    assert jobs["nme"] == 3
     output = listed.stdout + listed.stderr
     for name, archive in (("300w", "afw.zip"), ("aflw", "aflw.tar.gz"), ("300vw", "300VW_Dataset_2015_12_14.zip")):
         assert output.count(f"Needed: {name}: {archive}") == (name != "300w")  # that can be downloaded
     assert jobs["download"] == 4  # the pool of ytf, too
-    for target in ("tables/300vw_categories.csv", "tables/300w_on_300vw.csv", "figures/aflw_filter.png"):
+    published = [f"tables/{name}_published.csv" for name in ("300w", "aflw", "300vw")]
+    figures = ["figures/aflw_filter.png", "figures/300vw_trajectory.png"]
+    for target in ("tables/300vw_categories.csv", "tables/300w_on_300vw.csv", *published, *figures):
         assert f"results/{target}" in output
 
 
@@ -311,7 +315,14 @@ def test_each_command_of_the_paper_is_understood(listed):
     commands = re.findall(r"^Shell command: tsal (.*) 2>&1 \| tee -i logs/", listed.stdout, re.MULTILINE)
     assert len(commands) == sum(planned(listed).values())
     parsed = [cli.parser().parse_args(shlex.split(command)) for command in commands]
-    assert {p.kind for p in parsed if p.verb == "table"} == {"nme", "on", "published", "categories", "budgets", "study"}
+    assert {p.kind for p in parsed if p.verb == "table"} == {
+        "nme",
+        "runs",
+        "published",
+        "categories",
+        "budgets",
+        "study",
+    }
     (study,) = (p for p in parsed if p.verb == "table" and p.output.name == "300vw_parts.csv")
     assert next(iter(json.loads(study.names))) == "tsal"
     assert json.loads(study.names)["tsal_no_raf"] == "without averaging (RAF)"
@@ -422,7 +433,7 @@ def test_all_skips_what_is_missing_and_says_so_once(folder, private_benchmark):
     (folder / "override.yaml").write_text("benchmarks: {private: {}}")
     process = snakemake(folder, "-n", "--configfile", "override.yaml", python_path=private_benchmark)
     jobs = planned(process)
-    assert (jobs["table"], jobs["report"]) == (len(BENCHMARKS), 1)
+    assert (jobs["nme"], jobs["report"]) == (len(BENCHMARKS), 1)
     assert (process.stdout + process.stderr).count(f"Skipped {MISSING}\n") == 1
 
 

@@ -19,8 +19,8 @@ from tsal.cli.study import add_study_verbs, read_json
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.evaluation.metrics import THRESHOLD
 from tsal.files import atomic_path
+from tsal.synth.rounding import round_alike
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -175,7 +175,7 @@ def score(arguments: argparse.Namespace) -> None:
         arguments.predictions,
         arguments.faces,
         arguments.output,
-        scheme=benchmark.scheme,
+        scheme=benchmark.landmarks,
         normalisers=benchmark.normalisers,
         is_video=benchmark.is_video,
         subsets=benchmark.subsets,
@@ -193,33 +193,10 @@ def floor(arguments: argparse.Namespace) -> None:
 
     be_deterministic(0, arguments.threads)
     benchmark = datasets.get(arguments.benchmark)
-    scheme, normaliser = SCHEMES[benchmark.scheme], benchmark.normalisers[0]
+    scheme, normaliser = benchmark.landmarks, benchmark.normalisers[0]
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
-    differences = label_differences(store, open_flow(arguments.flow, store), scheme.normalisers[normaliser])
+    differences = label_differences(store, open_flow(arguments.flow, store), scheme, normaliser)
     write_floor(benchmark.name, normaliser, noise_floors(differences, scheme), arguments.output)
-
-
-def table(arguments: argparse.Namespace) -> None:
-    """Write a table from the scores of runs: CSV, Markdown and LaTeX."""
-    from tsal import tables
-
-    benchmark, scores, faces = arguments.benchmark, arguments.scores, arguments.faces
-    if arguments.kind == "nme":
-        tables.write_table(benchmark, scores, faces, arguments.output, floor=arguments.floor)
-    elif arguments.kind == "on":
-        tables.write_transfer(benchmark, scores, faces, arguments.output)
-    elif arguments.kind == "published":
-        tables.write_published(benchmark, scores, arguments.output)
-    elif arguments.kind == "categories":
-        inner = [path.with_name("scores_49.csv") for path in scores]
-        tables.write_categories(benchmark, scores, inner, arguments.output, thresholds=arguments.thresholds)
-    elif arguments.kind == "budgets":
-        names = read_json("--names", arguments.names)
-        tables.write_budgets(benchmark, scores, arguments.output, names=names, floor=arguments.floor)
-    else:
-        names = read_json("--names", arguments.names)
-        about = arguments.title, benchmark, scores, faces, names, next(iter(names))
-        tables.write_study(*about, arguments.output, thresholds=arguments.thresholds, floor=arguments.floor)
 
 
 def report(arguments: argparse.Namespace) -> None:
@@ -255,10 +232,8 @@ def parser() -> argparse.ArgumentParser:
     _crop_arguments(verb(crop))
     added = verb(flow)
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
-    added.add_argument(
-        "--tracker", default="dis", help="optical flow by name: dis, pwc, raft, raft_small (default: dis)"
-    )
-    added.add_argument("--network", type=Path, help="weights: of pwc by train-flow; of raft, if not torchvision's")
+    added.add_argument("--tracker", default="dis", help="optical flow by name: dis, pwc (default: dis)")
+    added.add_argument("--network", type=Path, help="weights of pwc, by train-flow")
     _machine_arguments(added)
     added = verb(train_flow)
     added.add_argument("crops", type=Path, help="CROPS/train.npy")
@@ -279,7 +254,6 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--flow", type=Path, required=True, help="their flow, by `tsal flow`")
     added.add_argument("--benchmark", required=True)
     added.add_argument("--threads", type=int)
-    _table_arguments(verb(table))
     add_study_verbs(verb)
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top
@@ -318,18 +292,6 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
     verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
 
 
-def _table_arguments(verb: argparse.ArgumentParser) -> None:
-    kinds = ("nme", "on", "published", "categories", "budgets", "study")
-    verb.add_argument("scores", type=Path, nargs="+", help="scores.csv of the runs, each in its run's folder")
-    verb.add_argument("--kind", choices=kinds, default="nme", help="default: nme")
-    verb.add_argument("--benchmark", required=True)
-    verb.add_argument("--faces", type=Path, required=True, help="face table of the benchmark")
-    verb.add_argument("--title", default="", help="of a study")
-    verb.add_argument("--names", help="JSON: how each method is called (study, budgets); the first is the reference")
-    verb.add_argument("--floor", type=Path, help="noise of the labels, by `tsal floor` (nme, study, budgets)")
-    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
-
-
 def _machine_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--threads", type=int)
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
@@ -354,6 +316,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake ends with one message and exit code 2, an interruption with 130."""
     arguments = parser().parse_args(argv)
+    if argv is None and arguments.run is render:  # called by a program, it could only start that one again
+        round_alike()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("tsal").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)

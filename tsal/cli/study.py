@@ -1,18 +1,23 @@
-"""The verbs that look at many runs: figures, tables of claims, the keeping of runs, pages of docs.
+"""The verbs that look at many runs: tables, figures, the keeping of runs, pages of docs.
 
 Like those of `cli`, they import what is heavy only where it is used.
 """
 
 import argparse
 import json
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tsal import datasets
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
+from tsal.evaluation.runs import parse_run
 
 Verb = Callable[..., argparse.ArgumentParser]
+TABLES = ("nme", "runs", "published", "categories", "budgets", "study", "significance", "gap", "cost")
+FIGURES = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets", "trajectory", "jitter")
+_NEED_FACES = ("nme", "runs", "study", "significance", "gap")
 
 
 def figure(arguments: argparse.Namespace) -> None:
@@ -29,15 +34,20 @@ def figure(arguments: argparse.Namespace) -> None:
     draw = {
         "faces": lambda: draw_faces(inputs[0], output),
         "ced": lambda: figures.draw_ced(inputs, output, thresholds=arguments.thresholds),
-        "overlay": lambda: draw_overlay(inputs, faces, output),
+        "overlay": lambda: draw_overlay(inputs, faces, output, scheme=_landmarks_of(inputs)),
         "sweep": lambda: figures.draw_sweep(
             arguments.parameter, read_json("--values", arguments.values), inputs, output
         ),
         "budgets": lambda: figures.draw_budgets(inputs, faces, output),
-        "trajectory": lambda: figures.draw_trajectory(inputs, faces, output),
+        "trajectory": lambda: figures.draw_trajectory(inputs, faces, output, scheme=_landmarks_of(inputs)),
     }
     plain = {"training": figures.draw_training, "signals": figures.draw_signals, "jitter": figures.draw_jitter}
     draw[arguments.kind]() if arguments.kind in draw else plain[arguments.kind](inputs, output)
+
+
+def _landmarks_of(inputs: Sequence[Path]) -> Scheme:
+    """The scheme of the landmarks of the runs that files lie in."""
+    return datasets.get(parse_run(inputs[0]).target).landmarks
 
 
 def read_json(option: str, text: str | None) -> dict:
@@ -55,31 +65,32 @@ def read_json(option: str, text: str | None) -> dict:
     raise InputError(f"{option}: found {text}; expected a JSON object with one entry at least")
 
 
-def claim(arguments: argparse.Namespace) -> None:
-    """Write a table of a study's claims from all of its runs."""
-    from tsal.tables.claims import write_all_nme
-    from tsal.tables.cost import write_cost
-    from tsal.tables.gap import write_gap
-    from tsal.tables.significance import write_significance
+def table(arguments: argparse.Namespace) -> None:
+    """Write a table of runs: CSV, Markdown and LaTeX."""
+    from tsal import tables
 
-    benchmark, inputs, output = arguments.benchmark, arguments.inputs, arguments.output
-    if arguments.kind == "cost":
-        write_cost(benchmark, inputs, output)
-    elif arguments.faces is None:
-        raise InputError(f"claim {arguments.kind}: --faces is missing; expected the face table of the runs")
-    else:
-        gap = partial(write_gap, supervised=arguments.supervised)
-        write = {"nme": write_all_nme, "significance": write_significance, "gap": gap}[arguments.kind]
-        write(benchmark, inputs, arguments.faces, output)
-
-
-def bars(arguments: argparse.Namespace) -> None:
-    """Write what TSAL has to reach beside what was measured, from the tables of a study's claims."""
-    from tsal.tables.bars import write_bars
-
-    tables = arguments.nme, arguments.significance, arguments.gap, arguments.cost
-    shares = read_json("--shares", arguments.shares) if arguments.shares else None
-    write_bars(arguments.benchmark, *tables, arguments.output, pool=arguments.pool, shares=shares)
+    benchmark, inputs, faces, output = arguments.benchmark, arguments.inputs, arguments.faces, arguments.output
+    thresholds, floor = arguments.thresholds, arguments.floor
+    if arguments.kind in _NEED_FACES and faces is None:
+        raise InputError(f"table --kind {arguments.kind}: --faces is missing; expected the face table of the runs")
+    names = read_json("--names", arguments.names) if arguments.kind in ("budgets", "study") else {}
+    inner = [path.with_name("scores_49.csv") for path in inputs]
+    write = {
+        "nme": lambda: tables.write_table(benchmark, inputs, faces, output, floor=floor),
+        "runs": lambda: tables.write_nme_of_runs(benchmark, inputs, faces, output),
+        "published": lambda: tables.write_published(benchmark, inputs, output),
+        "categories": lambda: tables.write_categories(benchmark, inputs, inner, output, thresholds=thresholds),
+        "budgets": lambda: tables.write_budgets(benchmark, inputs, output, names=names, floor=floor),
+        "study": lambda: tables.write_study(
+            *(arguments.title, benchmark, inputs, faces, names, next(iter(names)), output),
+            thresholds=thresholds,
+            floor=floor,
+        ),
+        "significance": lambda: tables.write_significance(benchmark, inputs, faces, output),
+        "gap": lambda: tables.write_gap(benchmark, inputs, faces, output, supervised=arguments.supervised),
+        "cost": lambda: tables.write_cost(benchmark, inputs, output),
+    }
+    write[arguments.kind]()
 
 
 def keep(arguments: argparse.Namespace) -> None:
@@ -106,19 +117,8 @@ def add_study_verbs(verb: Verb) -> None:
     Args:
         verb: adds the verb of a function and returns its parser; with output=False one without -o.
     """
+    _table_arguments(verb(table))
     _figure_arguments(verb(figure))
-    added = verb(claim)
-    added.add_argument("kind", choices=("nme", "significance", "gap", "cost"))
-    added.add_argument("inputs", type=Path, nargs="+", help="scores.csv of the runs, or their log.csv (cost)")
-    added.add_argument("--benchmark", required=True)
-    added.add_argument("--faces", type=Path, help="face table of the benchmark (all but cost)")
-    added.add_argument("--supervised", default="supervised", help="method that the gap is measured from (gap)")
-    added = verb(bars)
-    for name in ("nme", "significance", "gap", "cost"):
-        added.add_argument(f"--{name}", type=Path, required=True, help="table of `tsal claim`")
-    added.add_argument("--benchmark", required=True)
-    added.add_argument("--pool", type=Path, help="table of the study that sweeps the share of the unlabelled frames")
-    added.add_argument("--shares", help="JSON: that share, of each of its methods")
     added = verb(keep, output=False)
     added.add_argument("results", type=Path, help="folder that holds runs/; beside it lies data/")
     added.add_argument("folder", type=Path, help="where to keep them, such as docs/results/runs")
@@ -127,9 +127,21 @@ def add_study_verbs(verb: Verb) -> None:
     added.add_argument("--tables", type=Path, required=True, help="what each table shows: docs/results/tables.yaml")
 
 
+def _table_arguments(verb: argparse.ArgumentParser) -> None:
+    inputs = "scores.csv of the runs, each in its run's folder; their log.csv (cost)"
+    verb.add_argument("inputs", type=Path, nargs="+", help=inputs)
+    verb.add_argument("--kind", choices=TABLES, default="nme", help="default: nme")
+    verb.add_argument("--benchmark", required=True)
+    verb.add_argument("--faces", type=Path, help=f"face table of the benchmark ({', '.join(_NEED_FACES)})")
+    verb.add_argument("--title", default="", help="of a study")
+    verb.add_argument("--names", help="JSON: how each method is called (study, budgets); the first is the reference")
+    verb.add_argument("--floor", type=Path, help="noise of the labels, by `tsal floor` (nme, study, budgets)")
+    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
+    verb.add_argument("--supervised", default="supervised", help="method that the gap is measured from (gap)")
+
+
 def _figure_arguments(verb: argparse.ArgumentParser) -> None:
-    kinds = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets", "trajectory", "jitter")
-    verb.add_argument("kind", choices=kinds)
+    verb.add_argument("kind", choices=FIGURES)
     verb.add_argument("inputs", type=Path, nargs="+", help="scores, logs or predictions of runs; face table (faces)")
     verb.add_argument("--faces", type=Path, help="face table (overlay, trajectory, budgets)")
     verb.add_argument("--parameter", help="what is swept (sweep)")

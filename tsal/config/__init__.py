@@ -1,6 +1,15 @@
 """config.yaml: its check, what is built from it, and the settings of each run that follow from it."""
 
 from tsal.config.check import check_config, load_schema, normalise
+from tsal.config.outputs import (
+    Output,
+    find_output,
+    in_words,
+    named_inputs,
+    output_names,
+    output_options,
+    target_of,
+)
 from tsal.config.resolve import (
     WARMUP,
     geometry_of,
@@ -31,17 +40,23 @@ from tsal.config.targets import (
 __all__ = [
     "COMPARISON",
     "WARMUP",
+    "Output",
     "Study",
     "check_config",
     "claim_studies",
+    "find_output",
     "geometry_of",
+    "in_words",
     "index_options",
     "labels_of",
     "load_schema",
     "measures_signals",
     "merge",
     "methods_to_run",
+    "named_inputs",
     "normalise",
+    "output_names",
+    "output_options",
     "pool_of",
     "pretraining",
     "render_settings",
@@ -52,6 +67,7 @@ __all__ = [
     "shards",
     "studies_of",
     "study",
+    "target_of",
     "tracker_of",
     "warmup_name",
 ]

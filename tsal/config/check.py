@@ -60,7 +60,7 @@ def check_config(config: Config, schema: Config, sources: Sequence[Source] = ())
     problems = list(_violations(config, _require_all(schema)))
     problems += _benchmark_problems(config, schema) + _method_problems(config, schema)
     problems += _preset_problems(config, schema) + _label_problems(config) + _name_problems(config)
-    problems += _claims_problems(config)
+    problems += _claims_problems(config) + _landmark_problems(config)
     if problems:
         lines = (f"{_source_of(path, sources)}: {'.'.join(path)}: {text}" for path, text in problems)
         raise InputError("\n".join(dict.fromkeys(lines)))
@@ -151,6 +151,23 @@ def _name_problems(config: Config) -> list[Problem]:
             if section != "methods" and methods:
                 check((section, name, "methods"), "method", entry.get("methods"), list(methods))
     check(("paper",), "benchmark", config.get("paper"), datasets.names())
+    return problems
+
+
+def _landmark_problems(config: Config) -> list[Problem]:
+    """Benchmarks that are to be scored on the faces of others whose landmarks are other ones."""
+    problems: list[Problem] = []
+    for name, entry in _sections(config, "benchmarks").items():
+        targets = entry.get("score_on")
+        for target in targets if isinstance(targets, list) else ():
+            if name not in datasets.names() or target not in datasets.names():
+                continue
+            ours, theirs = datasets.get(name).landmarks, datasets.get(target).landmarks
+            if not ours.same_points(theirs):
+                text = (
+                    f"{target} has {theirs.name} landmarks, {name} has {ours.name}; expected a benchmark with the same"
+                )
+                problems.append((("benchmarks", name, "score_on"), text))
     return problems
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from tsal import datasets
 from tsal.config.wording import unknown
 from tsal.data.labels import Budget, parse_budget
+from tsal.data.landmarks import as_setting
 from tsal.errors import InputError
 
 WARMUP = "warmup"
@@ -82,11 +83,17 @@ def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] 
     """What a warm-up starts from: (benchmark, label budget as in file names) of a supervised run; None for nothing.
 
     Raises:
-        InputError: see resolve_warmup; or the benchmark is unknown.
+        InputError: see resolve_warmup; or the benchmark is unknown, or has other landmarks.
     """
     source = resolve_warmup(config, benchmark, warmup, 1.0)["training"]["pretrained"]
     if source is None:
         return None
+    theirs, ours = datasets.get(source).landmarks, datasets.get(benchmark).landmarks
+    if not theirs.same_points(ours):
+        raise InputError(
+            f"{benchmark}: training.pretrained: {source} has {theirs.name} landmarks, {benchmark} has {ours.name}; "
+            "expected a benchmark with the same ones, or null"
+        )
     everything = next((labels for labels in config["labels"] if labels == 1), 1)
     return datasets.get(source).name, str(everything)
 
@@ -132,7 +139,7 @@ def _about(benchmark: str, method: str, algorithm: str, labels: Budget) -> dict[
         "method": method,
         "algorithm": algorithm,
         "labels": parse_budget(labels),
-        "scheme": datasets.get(benchmark).scheme,
+        "scheme": as_setting(datasets.get(benchmark).landmarks),
     }
 
 

@@ -22,10 +22,10 @@ import numpy as np
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.splits import held_out
-from tsal.datasets import Benchmark
-from tsal.datasets.matlab import Value, read_mat
-from tsal.datasets.options import check_options
-from tsal.datasets.pts import FIRST_PIXEL, read_pts
+from tsal.datasets import Dataset
+from tsal.datasets.reading.matlab import Value, read_mat
+from tsal.datasets.reading.options import check_options
+from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_zip, open_zip
 
@@ -97,7 +97,7 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
             "challenging", None to expect nothing; validation: share of the training photographs that validates.
 
     Raises:
-        InputError: see Benchmark.index; names the file.
+        InputError: see Dataset.index; names the file.
     """
     check_options("300w", options["counts"], _COUNTS, options["validation"])
     if options["box"] not in (*_BOX_FIELDS, _TIGHT):
@@ -339,7 +339,7 @@ def _unpack(source: Path, images_dir: Path, members: Mapping[str, str]) -> None:
         extract_zip(source, images_dir, members)
 
 
-BENCHMARK = Benchmark(
+DATASET = Dataset(
     name="300w",
     title="300W",
     archives={

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tsal.data.faces import make_faces, write_faces
-from tsal.datasets import Benchmark, Renderer
+from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
 from tsal.files import extract_zip, open_zip
 from tsal.synth import RENDERER
@@ -70,7 +70,7 @@ def index(shards: Sequence[Path], images_dir: Path, out_parquet: Path) -> None:
     write_faces(table, out_parquet)
 
 
-BENCHMARK = Benchmark(
+DATASET = Dataset(
     name="synth",
     title="Rendered faces",
     renderer=Renderer(RENDERER, missing, render, index),

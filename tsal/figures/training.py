@@ -24,7 +24,6 @@ from tsal.figures.style import (
     GREY,
     LINE_STYLES,
     ORANGE,
-    PURPLE,
     SKY,
     SOLID,
     VERMILLION,
@@ -41,7 +40,6 @@ _SIGNAL_COLOURS = {
     "detection": BLUE,
     "offsets": SKY,
     "tracking": GREEN,
-    "mirror": PURPLE,
     "fused": BLACK,
     "teacher": VERMILLION,
 }

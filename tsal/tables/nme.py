@@ -145,14 +145,18 @@ def write_table(
     return [paths[0], shown[0], paths[1], shown[1]]
 
 
-def write_transfer(benchmark: str, scores: Sequence[str | Path], faces: str | Path, output: str | Path) -> list[Path]:
-    """Write the NME of the runs of one benchmark on the test faces of another.
+def write_nme_of_runs(
+    benchmark: str, scores: Sequence[str | Path], faces: str | Path, output: str | Path
+) -> list[Path]:
+    """Write the NME of all given runs, of whatever studies, on the test faces of their benchmark or of another.
 
     Args:
         benchmark: that the runs were trained on.
-        scores: .../{benchmark}/{method}/{labels}/seed{seed}/on_{target}/scores.csv, all of one target.
+        scores: .../{benchmark}/{method}/{labels}/seed{seed}/scores.csv, or on_{target}/scores.csv there, all of one
+            target.
         faces: the face table of the benchmark, for the number of labelled faces.
-        output: results/tables/{benchmark}_on_{target}.csv; .md and .tex are written beside it.
+        output: results/claims/{benchmark}_nme.csv or results/tables/{benchmark}_on_{target}.csv, with NME_COLUMNS; .md
+            and .tex are written beside it.
 
     Returns:
         The three paths.

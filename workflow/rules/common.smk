@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -14,7 +15,7 @@ from snakemake.logging import logger
 from tsal import datasets
 from tsal import config as settings
 from tsal.errors import InputError
-from tsal.data.fingerprint import fingerprint
+from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow.trackers import TRACKERS, needs_network
 
 
@@ -46,8 +47,36 @@ def check_configuration():
 
 check_configuration()
 
-SWEEPS = [name for name, study in config["studies"].items() if "parameter" in study]
-STUDIES = [name for name in config["studies"] if name not in ("published", "budgets")]
+
+def of_configuration(function):
+    """A function of tsal.config as one of names alone: asked once for each; a mistake ends with a message alone."""
+
+    @cache
+    def answer(*names):
+        try:
+            return function(config, *names)
+        except InputError as error:
+            stop(error)
+
+    return answer
+
+
+geometry_of = of_configuration(settings.geometry_of)
+labels_of = of_configuration(settings.labels_of)
+methods_to_run = of_configuration(settings.methods_to_run)
+pool_name = of_configuration(settings.pool_of)
+pretraining = of_configuration(settings.pretraining)
+resolve_run = of_configuration(settings.resolve_run)
+resolve_warmup = of_configuration(settings.resolve_warmup)
+shard_count = of_configuration(settings.shards)
+tracker_of = of_configuration(settings.tracker_of)
+warmup_name = of_configuration(settings.warmup_name)
+
+
+def folders_of_outputs():
+    """Folders of tables, as a regular expression: each followed by what is made there, so that nothing else matches."""
+    names = {folder: "|".join(settings.output_names(config, folder)) for folder in ("tables", "claims")}
+    return "|".join(f"{folder}(?=/[a-z0-9]+_({known})[.])" for folder, known in names.items())
 
 
 # Benchmarks have no "_" in their names, so that results/{benchmark}_nme.csv and figures are read in one way.
@@ -60,17 +89,19 @@ wildcard_constraints:
     seed="[0-9]+",
     split="train|validation|test",
     geometry=r"[0-9]+px_[0-9.]+_[0-9.]+",
-    target="[a-z0-9]+",
+    on="(on_[a-z0-9]+/)?",
+    kept_in="runs|peers",
     tracker="|".join(TRACKERS),
     shard="[0-9]+",
     shards="[0-9]+",
-    points="68|51|49",
     scores="scores(_51|_49)?",
-    study="|".join(STUDIES) or "none",
-    sweep="|".join(SWEEPS) or "none",
+    transfer="(transfer/(68|51|49)/)?",
+    folder=folders_of_outputs(),
+    figure="|".join(settings.output_names(config, "figures")),
 
 
 RUN = "results/runs/{benchmark}/{method}/{labels}/seed{seed}"
+SCORED = "results/{kept_in}/{benchmark}/{method}/{labels}/seed{seed}"  # runs and the detectors of others
 WARMUP = "results/runs/{benchmark}/{warmup}/{labels}/seed{seed}"
 CROPS = "data/{benchmark}/crops/{geometry}"
 FLOW = "data/{benchmark}/flow/{tracker}/{geometry}"
@@ -137,10 +168,7 @@ def shards_of(wildcards):
     require(wildcards.benchmark)
     if not datasets.get(wildcards.benchmark).renderer:
         return []
-    try:
-        count = settings.shards(config, wildcards.benchmark)
-    except InputError as error:
-        stop(error)
+    count = shard_count(wildcards.benchmark)
     return [f"data/{{benchmark}}/shards/{shard}of{count}.zip" for shard in range(count)]
 
 
@@ -166,75 +194,6 @@ def available_benchmarks():
     return [name for name, reason in reasons.items() if not reason]
 
 
-def runs_of(benchmark, file, warmups=False):
-    """`file` of every run of a benchmark; with the warm-up that all methods share, if asked for."""
-    require(benchmark)
-    runs = settings.methods_to_run(config, benchmark)
-    if warmups and any(settings.warmup_name(config, benchmark, method) == settings.WARMUP for method in runs):
-        runs = [settings.WARMUP, *runs]
-    return expand(
-        "results/runs/{benchmark}/{run}/{labels}/seed{seed}/{file}",
-        benchmark=benchmark,
-        run=runs,
-        labels=settings.labels_of(config, benchmark),
-        seed=config["seeds"],
-        file=file,
-    )
-
-
-def scores_of_transfer(wildcards):
-    """Scores on a benchmark of detectors from rendered faces: alone (no labels), as a start, and not at all."""
-    require(wildcards.benchmark)
-    file = "scores.csv" if wildcards.points == "68" else f"scores_{wildcards.points}.csv"
-    runs = [("supervised_synth_alone", 0)]
-    runs += [
-        (method, labels)
-        for labels in settings.labels_of(config, wildcards.benchmark)
-        for method in ("supervised", "supervised_from_synth")
-    ]
-    return [
-        f"results/runs/{wildcards.benchmark}/{method}/{labels}/seed{seed}/{file}"
-        for method, labels in runs
-        for seed in config["seeds"]
-    ]
-
-
-def figures_of(benchmark):
-    """The figures of a benchmark: of the signals where a method measures some, of training where somebody validates."""
-    names = ["faces", "ced", "training", "signals", "overlay"]
-    if settings.index_options(config, benchmark).get("validation") == 0:
-        names.remove("training")
-    if not any(
-        settings.measures_signals(config, benchmark, method)
-        for method in settings.methods_to_run(config, benchmark)
-    ):
-        names.remove("signals")
-    return [f"results/figures/{benchmark}_{name}.png" for name in names]
-
-
-def all_tables(wildcards):
-    return [f"results/{benchmark}_nme.csv" for benchmark in available_benchmarks()]
-
-
-def all_significance_tables(wildcards):
-    return [f"results/tables/{benchmark}_significance.csv" for benchmark in available_benchmarks()]
-
-
-def all_figures(wildcards):
-    return [figure for benchmark in available_benchmarks() for figure in figures_of(benchmark)]
-
-
-def settings_of_methods(wildcards):
-    """Settings of one run of each method, and what the faces are made of: what the report says of the numbers."""
-    files = []
-    for benchmark in available_benchmarks():
-        files.append(f"data/{benchmark}/index.yaml")
-        for method in settings.methods_to_run(config, benchmark):
-            run = f"{method}/{settings.labels_of(config, benchmark)[0]}/seed{config['seeds'][0]}"
-            files.append(f"results/runs/{benchmark}/{run}/settings.yaml")
-    return files
-
-
 def as_json(values):
     """The same text for the same values: their order in a configuration is no reason to compute anything again."""
     return json.dumps(values, sort_keys=True)
@@ -242,12 +201,8 @@ def as_json(values):
 
 def settings_as_json(wildcards):
     """The settings of a run or warm-up, as far as its training depends on them."""
-    resolve = settings.resolve_warmup if wildcards.run.startswith("warmup") else settings.resolve_run
-    try:
-        resolved = resolve(config, wildcards.benchmark, wildcards.run, wildcards.labels)
-    except InputError as error:
-        stop(error)
-    return as_json(resolved)
+    resolve = resolve_warmup if wildcards.run.startswith("warmup") else resolve_run
+    return as_json(resolve(wildcards.benchmark, wildcards.run, wildcards.labels))
 
 
 def index_settings_as_json(wildcards):
@@ -270,71 +225,81 @@ def index_settings_as_json(wildcards):
 
 def warmup_of(wildcards):
     """The warm-up that a method starts from."""
-    try:
-        warmup = settings.warmup_name(config, wildcards.benchmark, wildcards.method)
-    except InputError as error:
-        stop(error)
+    warmup = warmup_name(wildcards.benchmark, wildcards.method)
     return f"results/runs/{{benchmark}}/{warmup}/{{labels}}/seed{{seed}}/checkpoint.safetensors"
 
 
 def pretrained_of(wildcards):
     """The detector that a warm-up starts from, if any."""
-    try:
-        source = settings.pretraining(config, wildcards.benchmark, wildcards.warmup)
-    except InputError as error:
-        stop(error)
+    source = pretraining(wildcards.benchmark, wildcards.warmup)
     if source is None:
         return []
     benchmark, labels = source
     return f"results/runs/{benchmark}/supervised/{labels}/seed{wildcards.seed}/checkpoint.safetensors"
 
 
-def geometry_of(wildcards):
-    """The name of the crops that a run works on."""
-    run = wildcards.get("method") or wildcards.get("warmup")
-    try:
-        return settings.geometry_of(config, wildcards.benchmark, run)
-    except InputError as error:
-        stop(error)
+def geometry_of_run(wildcards):
+    """The name of the crops that a run or warm-up works on."""
+    return geometry_of(wildcards.benchmark, wildcards.get("method") or wildcards.get("warmup"))
 
 
 def crops_of(wildcards, splits=("train", "validation"), benchmark=None):
     """The packed crops of splits, as a run sees them."""
-    folder = f"data/{benchmark or wildcards.benchmark}/crops/{geometry_of(wildcards)}"
+    folder = f"data/{benchmark or wildcards.benchmark}/crops/{geometry_of_run(wildcards)}"
     return [f"{folder}/{split}.{kind}" for split in splits for kind in ("npy", "npz")]
 
 
 def pool_of(wildcards):
     """The crops of the benchmark whose frames a method takes as unlabelled ones, if it is not its own."""
-    pool = settings.pool_of(config, wildcards.benchmark, wildcards.method)
+    pool = pool_name(wildcards.benchmark, wildcards.method)
     return [] if pool == wildcards.benchmark else crops_of(wildcards, ["train"], pool)
 
 
 def flow_of(wildcards):
     """The optical flow of the unlabelled frames that a method trains on, if any."""
-    tracker = settings.tracker_of(config, wildcards.benchmark, wildcards.method)
-    pool = settings.pool_of(config, wildcards.benchmark, wildcards.method)
-    return f"data/{pool}/flow/{tracker}/{geometry_of(wildcards)}/train.npy" if tracker else []
+    tracker = tracker_of(wildcards.benchmark, wildcards.method)
+    pool = pool_name(wildcards.benchmark, wildcards.method)
+    return f"data/{pool}/flow/{tracker}/{geometry_of_run(wildcards)}/train.npy" if tracker else []
+
+
+def start_options(input):
+    """What a training starts from, as options: each input but the settings, crops by their folder."""
+    options = {"warmup": input.get("warmup"), "pretrained": input.get("pretrained")}
+    options |= {name: os.path.dirname(input[name][0]) for name in ("crops", "pool") if input.get(name)}
+    options |= {"flow": input.get("flow"), "flow-network": input.get("flow_network")}
+    return " ".join(f"--{name} {value}" for name, value in options.items() if value)
 
 
 def flow_network_of(wildcards):
     """The network of the tracker, of a method that adapts it."""
-    adapted = settings.resolve_run(config, wildcards.benchmark, wildcards.method, wildcards.labels)
+    adapted = resolve_run(wildcards.benchmark, wildcards.method, wildcards.labels)
     if not adapted.get("tsal", {}).get("adapt_flow"):
         return []
     return os.path.join(os.path.dirname(flow_of(wildcards)), "network.safetensors")
 
 
+def tested_on(wildcards):
+    """The benchmark on whose test faces a run is scored: its own or another, in whose folder on_{target}/ this lies."""
+    return wildcards.on.strip("/").removeprefix("on_") or wildcards.benchmark
+
+
+def test_crops_of(wildcards):
+    return crops_of(wildcards, ["test"], tested_on(wildcards))
+
+
+def test_faces_of(wildcards):
+    return f"data/{tested_on(wildcards)}/faces.parquet"
+
+
+def scored_on(wildcards):
+    """Benchmark and, where they are some alone, landmarks that a run is scored on; as options."""
+    points = wildcards.scores.removeprefix("scores").replace("_", " --points ")
+    return f"--benchmark {tested_on(wildcards)}{points}"
+
+
 def network_of_tracker(wildcards):
     """The network that a tracker needs, where it is trained here."""
     return f"{FLOW}/network.safetensors" if needs_network(wildcards.tracker) else []
-
-
-def network_option(wildcards, input):
-    if input.network:
-        return f"--network {input.network}"
-    own = config["flow"]["raft"] if wildcards.tracker.startswith("raft") else None
-    return f"--network {shlex.quote(own)}" if own else ""
 
 
 def crop_options(wildcards):

@@ -1,6 +1,5 @@
 # Input functions of `paper`, of the studies and of `claims`; nothing here makes a file.
 
-from functools import cache
 from types import SimpleNamespace
 
 from tsal.evaluation import keep
@@ -36,9 +35,9 @@ def kept_or_made(paths):
     return [kept_file(*Path(path).parts[-5:]) or path for path in paths] if config["finished"] else paths
 
 
-def stored(files_of_runs):
-    """Input function: the files on disk in which lies what another function names."""
-    return lambda wildcards: list(dict.fromkeys(str(keep.on_disk(path)) for path in files_of_runs(wildcards)))
+def stored(paths):
+    """The files on disk in which lie those that kept_or_made names."""
+    return list(dict.fromkeys(str(keep.on_disk(path)) for path in paths))
 
 
 @cache
@@ -88,31 +87,13 @@ def runs_of_claims(benchmark, file):
     return list(dict.fromkeys([*paths, *runs_of_comparison(benchmark, file)]))
 
 
-def pool_study(benchmark):
-    """The study of `claims` that sweeps the share of the unlabelled frames; None where there is none."""
-    known = settings.claim_studies(config, benchmark)
-    return next((study for study in known if study.parameter == "pool_share"), None)
-
-
-def pool_table(wildcards):
-    """The table of that study, for the bars on the pool."""
-    study = pool_study(wildcards.benchmark)
-    return [f"results/tables/{wildcards.benchmark}_{study.name}.csv"] if study else []
-
-
-def pool_options(wildcards, input):
-    """That table and, in JSON, the share of each of its methods; as options."""
-    study = pool_study(wildcards.benchmark)
-    return f"--pool {input.pool} --shares {shlex.quote(as_json_in_order(study.values))}" if study else ""
-
-
 def claim_files(wildcards):
     """All tables and figures of `claims`."""
     files = []
     for benchmark in config["claims"]["benchmarks"]:
         require(benchmark)
         studies = settings.claim_studies(config, benchmark)
-        tables = ["nme", "significance", "gap", "cost", "bars"]
+        tables = ["nme", "significance", "gap", "cost"]
         figures = ["claim_budgets", "claim_signals", *(study.name for study in studies if study.parameter)]
         figures += ["claim_jitter"] if datasets.get(benchmark).is_video else []
         files += [f"results/claims/{benchmark}_{name}.csv" for name in tables]
@@ -129,16 +110,6 @@ def runs_on(benchmark, target, file):
         for method, labels in settings.runs_on(config, benchmark, target)
         for seed in config["seeds"]
     ]
-
-
-def names_in_study(wildcards, name=None):
-    """JSON: how each method of a study is called."""
-    return as_json_in_order(settings.study(config, wildcards.benchmark, name or wildcards.study).methods)
-
-
-def values_in_study(wildcards):
-    """JSON: the value of what is swept, by method."""
-    return as_json_in_order(settings.study(config, wildcards.benchmark, wildcards.sweep).values)
 
 
 def paper_benchmarks():
@@ -167,8 +138,3 @@ def paper_figures(wildcards):
         names += ["trajectory", "jitter"] if datasets.get(benchmark).is_video else []
         figures += [*figures_of(benchmark), *(f"results/figures/{benchmark}_{name}.png" for name in names)]
     return figures
-
-
-def as_json_in_order(values):
-    """Text for values whose order counts."""
-    return json.dumps(values, ensure_ascii=False)

@@ -12,7 +12,7 @@ def crops_of_supervised(split):
     def crops(wildcards):
         require(wildcards.benchmark)
         folder = f"data/{wildcards.benchmark}/crops"
-        geometry = settings.geometry_of(config, wildcards.benchmark, "supervised")
+        geometry = geometry_of(wildcards.benchmark, "supervised")
         return [f"{folder}/{geometry}/{split}.{kind}" for kind in ("npy", "npz")]
 
     return crops
@@ -33,6 +33,6 @@ def lightning_pose_python(wildcards, input):
 
 def lightning_pose_budget(wildcards):
     """As many steps, with as many labelled faces each, as `supervised` has with its warm-up."""
-    run = settings.resolve_run(config, wildcards.benchmark, "supervised", wildcards.labels)
+    run = resolve_run(wildcards.benchmark, "supervised", wildcards.labels)
     training = run["training"]
     return f"--steps {training['warmup_steps'] + training['steps']} --batch {training['batch']}"

@@ -1,16 +1,18 @@
-# predict -> score: from a checkpoint to the error of every test face.
+# predict -> score: from a checkpoint to the error of every test face; and the noise of labels, below which no error is.
 
 
+# The test faces of the run's own benchmark or, in on_{target}/, of another, such as the videos of 300VW for a detector
+# that was trained on 300W.
 rule predict:
     input:
         checkpoint=f"{RUN}/checkpoint.safetensors",
-        crops=lambda wildcards: crops_of(wildcards, ["test"]),
+        crops=test_crops_of,
     output:
-        f"{RUN}/predictions.csv",
+        f"{RUN}/{{on}}predictions.csv",
     log:
-        "logs/{benchmark}/predict/{method}/{labels}/seed{seed}.log",
+        "logs/{benchmark}/predict/{method}/{labels}/{on}seed{seed}.log",
     benchmark:
-        "results/timings/{benchmark}/predict/{method}/{labels}/seed{seed}.tsv"
+        "results/timings/{benchmark}/predict/{method}/{labels}/{on}seed{seed}.tsv"
     conda:
         "../../environment.yml"
     threads: config["threads"]
@@ -20,106 +22,64 @@ rule predict:
     params:
         device=untracked(config["device"]),
     message:
-        "Predicting the test faces of {wildcards.benchmark} with {wildcards.method}"
+        "Predicting {input.crops[0]} with {wildcards.method} of {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal predict {input.checkpoint} {input.crops[0]} --threads {threads} --device {params.device}"
         " -o {output} 2>&1 | tee -i {log}"
 
 
+# scores_51.csv: some of the landmarks alone, all but the jaw line.
 rule score:
     input:
-        predictions=rules.predict.output,
-        faces=rules.index.output.faces,
+        predictions=f"{SCORED}/{{on}}predictions.csv",
+        faces=test_faces_of,
     output:
-        f"{RUN}/scores.csv",
+        f"{SCORED}/{{on}}{{scores}}.csv",
     log:
-        "logs/{benchmark}/score/{method}/{labels}/seed{seed}.log",
+        "logs/{benchmark}/{scores}/{kept_in}/{method}/{labels}/{on}seed{seed}.log",
     benchmark:
-        "results/timings/{benchmark}/score/{method}/{labels}/seed{seed}.tsv"
+        "results/timings/{benchmark}/{scores}/{kept_in}/{method}/{labels}/{on}seed{seed}.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        scored=scored_on,
     message:
-        "Scoring {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
+        "Scoring {wildcards.method} of {wildcards.benchmark} on {input.faces}"
+        " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal score {input.predictions} --faces {input.faces} --benchmark {wildcards.benchmark} -o {output}"
+        "tsal score {input.predictions} --faces {input.faces} {params.scored} -o {output}"
         " 2>&1 | tee -i {log}"
 
 
-# Some of the landmarks alone, such as 51: all but the jaw line.
-rule score_points:
+rule floor:
     input:
-        predictions=rules.predict.output,
-        faces=rules.index.output.faces,
+        unpack(labelled_clips_of),
     output:
-        f"{RUN}/scores_{{points}}.csv",
+        csv=report(
+            "results/tables/{benchmark}_floor.csv",
+            caption="../report/floor.rst",
+            category="{benchmark}",
+            subcategory="Tables",
+            labels={"table": "Noise of the labels"},
+        ),
+        markdown="results/tables/{benchmark}_floor.md",
+        latex="results/tables/{benchmark}_floor.tex",
     log:
-        "logs/{benchmark}/score_{points}/{method}/{labels}/seed{seed}.log",
+        "logs/{benchmark}/floor.log",
     benchmark:
-        "results/timings/{benchmark}/score_{points}/{method}/{labels}/seed{seed}.tsv"
+        "results/timings/{benchmark}/floor.tsv"
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=30,
-    message:
-        "Scoring {wildcards.points} landmarks of {wildcards.method} on {wildcards.benchmark}"
-        " (labels {wildcards.labels}, seed {wildcards.seed})"
-    shell:
-        "tsal score {input.predictions} --faces {input.faces} --benchmark {wildcards.benchmark}"
-        " --points {wildcards.points} -o {output} 2>&1 | tee -i {log}"
-
-
-# The test faces of another benchmark, such as the videos of 300VW for a detector that was trained on 300W.
-rule predict_on:
-    input:
-        checkpoint=f"{RUN}/checkpoint.safetensors",
-        crops=lambda wildcards: crops_of(wildcards, ["test"], wildcards.target),
-    output:
-        f"{RUN}/on_{{target}}/predictions.csv",
-    log:
-        "logs/{benchmark}/predict_on_{target}/{method}/{labels}/seed{seed}.log",
-    benchmark:
-        "results/timings/{benchmark}/predict_on_{target}/{method}/{labels}/seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: config["threads"]
+    threads: 1
     resources:
         mem_mb=3000,
         runtime=60,
-    params:
-        device=untracked(config["device"]),
     message:
-        "Predicting the test faces of {wildcards.target} with {wildcards.method} of {wildcards.benchmark}"
-        " (labels {wildcards.labels}, seed {wildcards.seed})"
+        "Measuring the noise of the labels of {wildcards.benchmark}"
     shell:
-        "tsal predict {input.checkpoint} {input.crops[0]} --threads {threads} --device {params.device}"
-        " -o {output} 2>&1 | tee -i {log}"
-
-
-rule score_on:
-    input:
-        predictions=rules.predict_on.output,
-        faces="data/{target}/faces.parquet",
-    output:
-        f"{RUN}/on_{{target}}/{{scores}}.csv",
-    log:
-        "logs/{benchmark}/{scores}_on_{target}/{method}/{labels}/seed{seed}.log",
-    benchmark:
-        "results/timings/{benchmark}/{scores}_on_{target}/{method}/{labels}/seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=30,
-    params:
-        points=lambda wildcards: wildcards.scores.replace("scores", "").replace("_", "--points "),
-    message:
-        "Scoring {wildcards.method} of {wildcards.benchmark} on {wildcards.target}"
-        " (labels {wildcards.labels}, seed {wildcards.seed})"
-    shell:
-        "tsal score {input.predictions} --faces {input.faces} --benchmark {wildcards.target} {params.points}"
-        " -o {output} 2>&1 | tee -i {log}"
+        "tsal floor {input.images} --flow {input.flow} --benchmark {wildcards.benchmark} --threads {threads}"
+        " -o {output.csv} 2>&1 | tee -i {log}"

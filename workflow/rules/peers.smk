@@ -79,25 +79,3 @@ rule lightning_pose_import:
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "python {params.script:q} {input.points} --crops {params.crops} -o {output} 2>&1 | tee -i {log}"
-
-
-rule lightning_pose_score:
-    input:
-        predictions=rules.lightning_pose_import.output,
-        faces=rules.index.output.faces,
-    output:
-        f"{LIGHTNING_POSE_RUN}/scores.csv",
-    log:
-        "logs/{benchmark}/lightning_pose/score/{labels}/seed{seed}.log",
-    benchmark:
-        "results/timings/{benchmark}/lightning_pose/score/{labels}/seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=1000,
-        runtime=30,
-    message:
-        "Scoring lightning-pose on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
-    shell:
-        "tsal score {input.predictions} --faces {input.faces} --benchmark {wildcards.benchmark} -o {output}"
-        " 2>&1 | tee -i {log}"

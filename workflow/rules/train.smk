@@ -46,13 +46,12 @@ rule warmup:
         runtime=240,
         gpu=config["gpu"],
     params:
-        crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
-        pretrained=lambda wildcards, input: f"--pretrained {input.pretrained}" if input.pretrained else "",
+        start=lambda wildcards, input: start_options(input),
         device=untracked(config["device"]),
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal warmup --settings {input.settings} --crops {params.crops} {params.pretrained} --seed {wildcards.seed}"
+        "tsal warmup --settings {input.settings} {params.start} --seed {wildcards.seed}"
         " --threads {threads} --device {params.device} -o {output.checkpoint} --log {output.log}"
         " 2>&1 | tee -i {log}"
 
@@ -80,15 +79,10 @@ rule train:
         runtime=720,
         gpu=config["gpu"],
     params:
-        crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
-        pool=lambda wildcards, input: f"--pool {os.path.dirname(input.pool[0])}" if input.pool else "",
-        flow=lambda wildcards, input: f"--flow {input.flow}" if input.flow else "",
-        adapted=lambda wildcards, input: f"--flow-network {input.flow_network}" if input.flow_network else "",
+        start=lambda wildcards, input: start_options(input),
         device=untracked(config["device"]),
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal train --settings {input.settings} --warmup {input.warmup} --crops {params.crops} {params.pool} {params.flow}"
-        " {params.adapted}"
-        " --seed {wildcards.seed} --threads {threads} --device {params.device}"
-        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
+        "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {threads}"
+        " --device {params.device} -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
