@@ -1,35 +1,28 @@
 """The method that CONTRIBUTING.md has as an example, as a user's file outside of the package."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
+from plugins import example
 from trainings import train_method, train_warm_up
 
 from tsal import methods
 from tsal.detectors.predict import load_detector
 from tsal.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 TRAINING = {"warmup_steps": 2, "steps": 4, "batch": 4, "evaluate_every": 2, "probe": 0, "precision": "float32"}
-
-
-def blocks(language: str) -> list[str]:
-    """The blocks of code of CONTRIBUTING.md."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
 def agreement(plugin_folder: Path) -> Path:
     """The file of the example, in a folder of plug-ins."""
-    (source,) = (block for block in blocks("python") if "METHOD = " in block)
     path = plugin_folder / "methods/agreement.py"
     path.parent.mkdir()
-    path.write_text(source)
+    path.write_text(example("METHOD"))
     return path
 
 
@@ -47,8 +40,8 @@ def test_a_method_of_ones_own_is_found_by_the_name_of_its_file(agreement):
 
 
 def test_the_entry_of_the_example_has_keys_that_the_method_declares(agreement, tmp_path):
-    (entry,) = (yaml.safe_load(block)["methods"] for block in blocks("yaml") if "agreement:" in block)
-    options = methods.read_settings(write_settings(tmp_path, **entry["agreement"])).options
+    entry = yaml.safe_load(example("methods"))["methods"]["agreement"]
+    options = methods.read_settings(write_settings(tmp_path, **entry)).options
     assert (options.weight, options.ramp_up) == (0.2, 0.4)
 
 
