@@ -9,7 +9,7 @@ import pytest
 from archives import ytf_raw_dir
 from matplotlib.figure import Figure
 
-from tsal import datasets
+from tsal import datasets, methods
 from tsal.data.crops import write_crops
 from tsal.data.faces import SPLITS, read_faces
 
@@ -47,10 +47,12 @@ def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     folder.mkdir()
     known = set(sys.modules)
     monkeypatch.setenv("TSAL_PLUGINS", str(folder))
-    monkeypatch.setattr(datasets, "__path__", list(datasets.__path__))
-    datasets._registry.cache_clear()
+    for package in (datasets, methods):
+        monkeypatch.setattr(package, "__path__", list(package.__path__))
+        package._registry.cache_clear()
     yield folder
-    datasets._registry.cache_clear()
+    for package in (datasets, methods):
+        package._registry.cache_clear()
     for name in set(sys.modules) - known:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
             del sys.modules[name]

@@ -1,59 +1,26 @@
 """A folder of plug-ins, as a user would have it: each data set and each method is one file outside of the package."""
 
+import re
 import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 # Landmarks of a face of unit size: eyes, nose, corners of the mouth. Left and right are those of the picture.
 FACE = np.array([[0.25, 0.3], [0.75, 0.3], [0.5, 0.55], [0.3, 0.8], [0.7, 0.8]])
 COLOURS = np.array([[230, 60, 60], [60, 230, 60], [60, 60, 230], [230, 230, 60], [60, 230, 230]])
 
-# The example of CONTRIBUTING.md.
-TOY5 = '''\
-"""toy5: in toy5.zip, images/*.png and points.csv (image, person, x0, y0, ..., x4, y4)."""
 
-import pandas as pd
-
-from tsal.data.faces import make_faces, write_faces
-from tsal.data.landmarks import Scheme
-from tsal.data.splits import split_people
-from tsal.datasets import Dataset
-from tsal.files import extract_zip, open_zip
+def example(name: str) -> str:
+    """The block of CONTRIBUTING.md that defines a name: METHOD or DATASET in Python, methods or benchmarks in YAML."""
+    blocks = re.findall(r"^```(?:python|yaml)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (found,) = (block for block in blocks if re.search(rf"^{name}( = |:)", block, re.MULTILINE))
+    return found
 
 
-def index(sources, images_dir, out_parquet, options):
-    """Write the face table, and put the images that it names into images_dir."""
-    with open_zip(sources["toy5.zip"]) as archive:
-        table = pd.read_csv(archive.open("points.csv"))
-    extract_zip(sources["toy5.zip"], images_dir, {f"images/{name}": name for name in table["image"]})
-    points = table.filter(regex=r"[xy]\\d").to_numpy().reshape(-1, 5, 2)  # px; NaN where not annotated
-    boxes = [[*face.min(axis=0), *face.max(axis=0)] for face in points]
-    split_of = split_people(table["person"])  # nobody trains and tests
-    names, splits = [str(images_dir / name) for name in table["image"]], table["person"].map(split_of)
-    write_faces(make_faces(names, boxes, points, person=table["person"], split=splits), out_parquet)
-
-
-SCHEME = Scheme(
-    name="toy5",
-    n_points=5,
-    names=("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth"),
-    mirror_pairs=((0, 1), (3, 4)),  # None: these faces have no mirror images, and are never mirrored
-    edges=((0, 2, 1), (3, 4)),  # lines to draw
-    normalisers={"inter-eye": ([0], [1]), "face-size": "box"},
-)
-DATASET = Dataset(
-    name="toy5",
-    title="Five points",
-    archives={"toy5.zip": ()},
-    how_to_get="ask its owners",
-    indexer=index,
-    scheme=SCHEME,
-    normalisers=("inter-eye", "face-size"),
-    has_clips=False,
-)
-'''
+TOY5 = example("DATASET")
 
 
 def write_toy5(plugins: Path, raw_dir: Path, *, mirror: bool = True, faces: int = 40) -> None:
