@@ -1,12 +1,14 @@
-"""config.yaml: its check, what is built from it, and the settings of each run that follow from it."""
+"""The configuration: its check, what is built from it, and the settings of each run that follow from it."""
 
-from tsal.config.check import check_config, load_schema, normalise
+from tsal.config.check import check_config, read_config
+from tsal.config.files import Source, merge, normalise, read_definitions, read_source
 from tsal.config.resolve import (
     WARMUP,
+    Configuration,
+    adapts_flow,
     geometry_of,
     labels_of,
     measures_signals,
-    merge,
     pool_of,
     pretraining,
     resolve_run,
@@ -31,19 +33,24 @@ from tsal.config.targets import (
 __all__ = [
     "COMPARISON",
     "WARMUP",
+    "Configuration",
+    "Source",
     "Study",
+    "adapts_flow",
     "check_config",
     "claim_studies",
     "geometry_of",
     "index_options",
     "labels_of",
-    "load_schema",
     "measures_signals",
     "merge",
     "methods_to_run",
     "normalise",
     "pool_of",
     "pretraining",
+    "read_config",
+    "read_definitions",
+    "read_source",
     "render_settings",
     "resolve_run",
     "resolve_warmup",

@@ -122,12 +122,13 @@ class ConfigFile(Section):
     """A whole configuration, but for the entries of benchmarks, methods, presets and studies."""
 
     raw_dir: Folder = Field(
-        "data/raw", description="where raw archives lie, as <raw_dir>/<benchmark>/<archive>; moving them re-runs nothing"
+        "data/raw",
+        description="where raw archives lie, as `raw_dir/BENCHMARK/ARCHIVE`; moving them re-runs nothing",
     )
     download: bool = Field(False, description="whether `all` may download raw data that is missing")
-    benchmarks: Annotated[
-        dict[str, Any], Field(min_length=1), Expected("a section with at least one benchmark")
-    ] = Field(..., description="what `all` builds of it where it is rendered, or its raw data is there")
+    benchmarks: Annotated[dict[str, Any], Field(min_length=1), Expected("a section with at least one benchmark")] = (
+        Field(..., description="what `all` builds of it where it is rendered, or its raw data is there")
+    )
     labels: Budgets = Field((0.05,), description=f"label budgets: {EXPECTED}")
     seeds: Seeds = Field((0,), description="one run each; a seed chooses the labelled faces and all that is random")
     detector: DetectorSettings = DetectorSettings()
@@ -139,7 +140,9 @@ class ConfigFile(Section):
     presets: dict[str, Any] = Field({}, description="keys of `detector` and `training` that belong together, by name")
     studies: dict[str, Any] = Field({}, description="comparisons of methods by name, each a table")
     flow: FlowSettings = FlowSettings()
-    paper: Benchmarks = Field((), description="benchmarks that `paper` builds and `all` leaves out, since they take a GPU")
+    paper: Benchmarks = Field(
+        (), description="benchmarks that `paper` builds and `all` leaves out, since they take a GPU"
+    )
     claims: ClaimSettings = ClaimSettings()
     finished: OptionalFolder = Field(
         None, description="folder with kept runs: one kept with the settings that it would have is not trained again"
@@ -148,7 +151,9 @@ class ConfigFile(Section):
         (8,), description="NME (%) for failure rate and area under the error curve; the first is that of the curves"
     )
     device: Annotated[str, Expected("one of auto, cpu, cuda, cuda:N")] = Field(
-        "auto", pattern="^(auto|cpu|cuda(:[0-9]+)?)$", description="of training and prediction; auto: a GPU if there is one"
+        "auto",
+        pattern="^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="of training and prediction; auto: a GPU if there is one",
     )
     threads: int = Field(4, ge=1, description="CPU threads of a training job, at most those that --cores gives")
     gpu: int = Field(0, ge=0, description="GPUs that a training job asks the scheduler for")
@@ -185,7 +190,9 @@ def method_entry(algorithm: str) -> type[Section]:
 @cache
 def _flat_unlabelled() -> type[Section]:
     keys = partial(UnlabelledSettings).model_fields
-    fields = {FLAT.get(name, name): (Annotated[key.annotation, *(key.metadata or [None])], None) for name, key in keys.items()}
+    fields = {
+        FLAT.get(name, name): (Annotated[key.annotation, *(key.metadata or [None])], None) for name, key in keys.items()
+    }
     return create_model("unlabelled", __base__=Section, **fields)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 from tsal.data.download import MismatchError, download
 from tsal.errors import InputError
 from tsal.files import atomic_path, sha256
+from tsal.settings.models import NoOptions
+from tsal.settings.section import Section, read_section
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Benchmark:
         how_to_get: where a user gets the others by hand.
         indexer: (sources, images_dir, out_parquet, options) -> None, see `index`; sources: where the content of each
             archive is, the archive itself or the folder that it was unpacked into.
-        options: what a configuration may say of its faces, with the defaults.
+        options: the model of what a configuration may say of its faces; of one that is rendered, of its pictures.
         renderer: of a benchmark that is rendered, which has none of these.
         scheme: name of the landmark scheme, a key of tsal.data.landmarks.SCHEMES.
         normalisers: those of the scheme by which the benchmark is scored.
@@ -65,7 +67,7 @@ class Benchmark:
     urls: Mapping[str, str] = field(default_factory=dict)
     how_to_get: str = ""
     indexer: Callable[[Mapping[str, Path], Path, Path, Mapping[str, Any]], None] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: type[Section] = NoOptions
     renderer: Renderer | None = None
     subsets: tuple[str, ...] = ("full",)
     is_video: bool = False
@@ -151,7 +153,7 @@ class Benchmark:
         """Write the face table of the raw data, and unpack the images that it names into `images_dir`.
 
         Args:
-            options: those of the benchmark that are not at their defaults.
+            options: those of the data set's model that are not at their defaults.
 
         Raises:
             InputError: the raw data is missing, or not as its owners publish it; an option is unknown.
@@ -160,10 +162,8 @@ class Benchmark:
             raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
         if self.status(raw_dir) != "present":
             raise InputError(self.missing_message(raw_dir))
-        unknown = [name for name in options or {} if name not in self.options]
-        if unknown:
-            raise InputError(f"{self.name}: unknown option {unknown[0]!r}; known: {', '.join(self.options) or 'none'}")
-        self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), {**self.options, **(options or {})})
+        complete = read_section(self.options, options or {}, self.name).model_dump()
+        self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), complete)
 
     def index_shards(self, shards: Sequence[str | Path], images_dir: str | Path, out_parquet: str | Path) -> None:
         """As `index`, of a benchmark that is rendered, from all its shards.

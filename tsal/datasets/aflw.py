@@ -12,18 +12,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
 from tsal.datasets import Benchmark
 from tsal.datasets.matlab import Value, read_mat
-from tsal.datasets.options import check_options
+from tsal.datasets.options import COUNTS, VALIDATING, Count, NumbersByName, check_options
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_tar
+from tsal.settings.section import Section
 
 _IMAGES, _INFO = "aflw.tar.gz", "AFLWinfo_release.mat"
 _FLICKR = "data/flickr"
@@ -59,6 +61,15 @@ class _Info:
         low, high = self.boxes[:, None, :2], self.boxes[:, None, 2:]
         inside = (self.points > low) & (self.points < high)  # strictly: as the counts of the literature were made
         return (self.annotated & inside.all(axis=2)).all(axis=1)
+
+
+class Options(Section):
+    """What a configuration may say of aflw."""
+
+    counts: Annotated[dict[Literal["train", "test", "frontal"], Count] | None, NumbersByName] = Field(
+        _COUNTS, description=COUNTS
+    )
+    validation: float = Field(0.05, ge=0, le=0.5, description=VALIDATING)
 
 
 def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
@@ -205,7 +216,7 @@ BENCHMARK = Benchmark(
     urls={_INFO: f"http://mmlab.ie.cuhk.edu.hk/projects/compositional/{_INFO}"},
     how_to_get="register at https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/aflw/",
     indexer=index,
-    options={"counts": _COUNTS, "validation": 0.05},
+    options=Options,
     scheme="19",
     normalisers=("face-size",),
     subsets=("full", "frontal"),

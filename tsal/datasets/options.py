@@ -1,9 +1,17 @@
-"""Checks of what a configuration may say of several benchmarks."""
+"""What a configuration may say of several data sets."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from tsal.errors import InputError
+from tsal.settings.mistakes import Expected
+
+Count = Annotated[int, Field(ge=0)]
+NumbersByName = Expected("numbers by name, or null")
+COUNTS = "what the archives must hold, such as {train: 20000} (default: what their owners state); null: anything"
+VALIDATING = "share of the owners' training images, or videos, that validates; 0: all train, and nothing is measured"
 
 
 def check_options(benchmark: str, counts: Any, known: Collection[str], validation: Any) -> None:

@@ -43,7 +43,9 @@ class Options(Section):
         (1.2, 1.0, 1.0),
         description="width of the pseudo-labels' heatmaps, round by round, as a multiple of `sigma`",
     )
-    shrink_weights: Listed[Annotated[float, Field(ge=0)]] = Field((0.1, 1.0, 1.0), description="of their loss, round by round")
+    shrink_weights: Listed[Annotated[float, Field(ge=0)]] = Field(
+        (0.1, 1.0, 1.0), description="of their loss, round by round"
+    )
     pretraining: float = Field(
         0.2, ge=0, description="length of these rounds' pre-training, as a multiple of what follows it"
     )

@@ -105,7 +105,9 @@ class Options(Section):
         if self.sources == ("tracks",):
             raise ValueError("sources: found tracks alone, expected another one with it, whose targets it remembers")
         if self.adapt_flow and self.tracker != "pwc":
-            raise ValueError(f"adapt_flow: found true with tracker {self.tracker}, expected pwc, the one that can learn")
+            raise ValueError(
+                f"adapt_flow: found true with tracker {self.tracker}, expected pwc, the one that can learn"
+            )
         return self
 
     @property

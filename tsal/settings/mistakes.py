@@ -24,6 +24,7 @@ RENAMED = {
     "trust_px": "confidence_px",
     "unlabelled_clips": "clips",
 }
+GONE = ("filter_back", "raft")
 _BOUNDS = ((Ge, "ge", "of at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
 _SECTION = "a section (key: value)"
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", type(None): "null"}
@@ -103,17 +104,17 @@ def as_lines(problems: Iterable[Problem], where: str) -> list[str]:
 
 def _problem(one: Mapping[str, Any], kind: _Kind, values: Any) -> Problem:
     """Follows the place that Pydantic names as far as it leads through keys; beyond them it has names of its own."""
-    path: Path = ()
+    path, before = (), kind
     for key in one["loc"]:
         if one["type"] == "extra_forbidden" and key == one["loc"][-1]:
             return (*path, str(key)), unknown("key", str(key), kind.fields)
         if key == "[key]":
-            known = _Kind.of(get_args(_mapping_in(kind_before).annotation)[0])
+            known = _Kind.of(get_args(_mapping_in(before).annotation)[0])
             return path, unknown("key", path[-1], get_args(known.annotation))
         part = kind.part(key)
         if part is None:
             break
-        kind_before, kind, path = kind, part, (*path, str(key))
+        before, kind, path = kind, part, (*path, str(key))
         values = _at(values, key)
     if one["type"] == "missing":
         return path, f"missing, expected {expected(kind)}"
@@ -157,6 +158,11 @@ def expected(kind: Any) -> str:
     return _number(_TYPES.get(kind.annotation, "a value"), kind.marks)
 
 
+def expected_of(field: FieldInfo) -> str:
+    """What a field of a model accepts, in words."""
+    return expected(_Kind.of(field.annotation, field.metadata))
+
+
 def _one_of(kind: _Kind) -> str:
     """The members of a union: choices together, a whole number not beside a number, bounds with what they are of."""
     members = kind.members
@@ -176,9 +182,7 @@ def _values(kind: _Kind) -> Sequence[Any]:
 
 
 def _number(text: str, marks: Sequence[Any]) -> str:
-    least, most = (
-        next((getattr(m, n) for m in marks if isinstance(m, t)), None) for t, n in ((Ge, "ge"), (Le, "le"))
-    )
+    least, most = (next((getattr(m, n) for m in marks if isinstance(m, t)), None) for t, n in ((Ge, "ge"), (Le, "le")))
     if least is not None and most is not None:
         return f"{text} from {least} to {most}"
     bounds = [f"{word} {getattr(mark, name)}" for t, name, word in _BOUNDS for mark in marks if isinstance(mark, t)]
@@ -214,6 +218,8 @@ def unknown(what: str, name: object, known: Iterable[object]) -> str:
     for old, new in RENAMED.items():
         if old in str(name) and (now := str(name).replace(old, new)) in known:
             return f"unknown {what}; it is called '{now}' now"
+    if name in GONE:
+        return f"unknown {what}; it is gone, leave it out"
     near = difflib.get_close_matches(str(name), known, n=1)
     return f"unknown {what}; " + (f"did you mean '{near[0]}'?" if near else f"expected {any_of(known)}")
 
