@@ -59,11 +59,12 @@ def completed(config: Config) -> dict[str, Any]:
     for key, field in models.ConfigFile.model_fields.items():
         if isinstance(field.default, Section):
             defaults = field.default.model_dump(mode="json")
-            given = complete.get(key, {})
             complete[key] = defaults
-            merge(complete[key], given)
+            merge(complete[key], _section(config, key))
         elif key not in complete:
             complete[key] = list(field.default) if isinstance(field.default, tuple) else field.default
+        elif key in models.TEXTS and complete[key] is not None:
+            complete[key] = str(complete[key])
     return complete
 
 
@@ -192,8 +193,9 @@ def _combined_problems(config: Config, found: Sequence[Problem]) -> list[Problem
     wrong = {path[:depth] for path, _ in found for depth in (1, 2)}
     if any((name,) in wrong for name in ("detector", "training", "unlabelled")) or not _entries(config, "methods"):
         return []
-    config = completed(config)
-    sound = [name for name in config["methods"] if not any(("methods", base) in wrong for base in _chain(config, name))]
+    config = {**completed(config), **{name: _entries(config, name) for name in _SECTIONS}}
+    sound = [name for name in config["methods"] if _chain(config, name)]
+    sound = [name for name in sound if not any(("methods", base) in wrong for base in _chain(config, name))]
     problems = []
     for method in sound:
         problems += _inherited(config, method, lambda name: _option_problems(config, name))
@@ -205,7 +207,7 @@ def _combined_problems(config: Config, found: Sequence[Problem]) -> list[Problem
     for benchmark in listed:
         for method in methods_to_run(config, benchmark):
             chain = _chain(config, method)
-            if (method in config["methods"] and method not in sound) or spoiled & set(chain):
+            if not chain or (method in config["methods"] and method not in sound) or spoiled & set(chain):
                 continue
             if any(("presets", preset) in wrong for preset in _presets(config, benchmark, chain)):
                 continue
@@ -221,8 +223,11 @@ def _parameter_problems(config: Config) -> list[Problem]:
     problems = []
     for name, entry in _entries(config, "studies").items():
         parameter, named = entry.get("parameter"), entry.get("methods")
-        roots = {_chain(config, method)[0] for method in named} if isinstance(named, list) else ()
-        keys = [key for root in sorted(roots) if root in methods.names() for key in models.own_keys(root).model_fields]
+        chains = (
+            [_chain(config, method) for method in named if isinstance(method, str)] if isinstance(named, list) else []
+        )
+        roots = sorted({chain[0] for chain in chains if chain})
+        keys = [key for root in roots for key in models.own_keys(root).model_fields]
         if isinstance(parameter, str) and keys and parameter not in keys:
             problems.append(
                 (("studies", name, "parameter"), unknown(f"key {parameter!r} of its methods", parameter, keys))
@@ -237,10 +242,11 @@ def _on(path: Path, where: Sequence[str], listed: Sequence[str]) -> str:
 
 
 def _chain(config: Config, method: str) -> list[str]:
+    """Its bases and itself; none where it leads to no implemented method."""
     try:
         return bases(config, method)
     except InputError:
-        return [method]
+        return []
 
 
 def _presets(config: Config, benchmark: str, chain: Iterable[str]) -> list[str]:
