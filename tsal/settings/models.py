@@ -11,8 +11,8 @@ import yaml
 from pydantic import Field, SerializeAsAny, model_validator
 
 from tsal.errors import InputError
-from tsal.settings.mistakes import Expected
-from tsal.settings.section import Section, read_section
+from tsal.settings.mistakes import Expected, as_lines, problems_of
+from tsal.settings.section import Section
 
 OtherBenchmark = Annotated[str | None, Expected("the name of a benchmark or null")]
 # What the heatmaps of each detector are: "distribution" over the cells, or "regressed" Gaussians.
@@ -188,9 +188,11 @@ def parse_settings(values: Mapping[str, Any], options: type[Section], where: str
     Raises:
         InputError: one line for each mistake.
     """
-    own = values.get("options")
-    own = own if isinstance(own, options) else read_section(options, own or {}, f"{where}: options")
-    return read_section(Settings, {**values, "options": own}, where)
+    common = {key: value for key, value in values.items() if key != "options"}
+    own = values.get("options", {})
+    if problems := [*problems_of(Settings, common), *problems_of(options, own, ("options",))]:
+        raise InputError("\n".join(as_lines(problems, where)))
+    return Settings(**common, options=options.model_validate(own))
 
 
 def read_mapping(path: str | Path, what: str = "the settings of a run") -> dict[str, Any]:
