@@ -9,14 +9,12 @@ labelled faces alone, with the same batches, and scored on the validation people
 import argparse
 import copy
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from tsal.data.augment import Augmentation
 from tsal.data.crops import open_crops
 from tsal.detectors import build
-from tsal.methods.tsal import warm_up
-from tsal.settings.models import Settings
+from tsal.methods.common import warm_up
+from tsal.settings.models import Augmentation, Settings, TrainingSettings
 from tsal.training.batches import TrainingData
 from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
 from tsal.training.train import Measurements
@@ -39,10 +37,9 @@ def main() -> None:
     options.add_argument("--device", default="auto")
     chosen = options.parse_args()
     device = choose_device(chosen.device)
-    settings = Settings("ytf", "compact", "supervised", chosen.labels)
-    augmentation = Augmentation(flip=0.0, colour=0.6, erase=0.5)
-    training = replace(settings.training, warmup_steps=chosen.steps, steps=0, augmentation=augmentation)
-    settings = replace(settings, training=training)
+    training = TrainingSettings(warmup_steps=chosen.steps, steps=0, augmentation=Augmentation(flip=0.0))
+    about = {"benchmark": "ytf", "method": "compact", "algorithm": "supervised", "labels": chosen.labels}
+    settings = Settings(**about, training=training)
     data = TrainingData(settings, open_crops(chosen.crops, "train"), None, chosen.seed, device)
     measure = Measurements(data, open_crops(chosen.crops, "validation"))
     rows = []

@@ -9,7 +9,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,13 +18,11 @@ from tsal.data.cropping import store_size
 from tsal.data.crops import CropStore
 from tsal.detectors import mixed_precision
 from tsal.detectors.predict import create_network
-from tsal.methods import tsal as learning
-from tsal.methods.memory import Memory
-from tsal.settings.models import Settings
+from tsal.methods import tsal
+from tsal.methods.common import warm_up
+from tsal.settings.models import DetectorSettings, Settings, TrainingSettings
 from tsal.training.batches import TrainingData
 from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
-
-TEACHER_EVERY = 2  # as config.yaml has it
 
 
 def random_store(input_px: int, n: int = 64) -> CropStore:
@@ -97,20 +94,15 @@ def main() -> None:
     device = choose_device(chosen.device)
     be_deterministic(0, chosen.threads)
     input_px = chosen.input_px or {"compact": 96, "vgg16_cpm": 256}[chosen.detector]
-    settings = Settings("ytf", "tsal", "tsal", 1.0)
-    settings = replace(
-        settings,
-        detector=replace(settings.detector, name=chosen.detector, input_px=input_px, decode="gaussian"),
-        training=replace(settings.training, precision=chosen.precision),
-        tsal=replace(
-            settings.tsal,
-            sources=("detection", "view", "tracks"),
-            teacher_source="detection",
-            observer="teacher",
-            fusion="confidence",
-            loss="robust",
-            teacher_every=TEACHER_EVERY,
-        ),
+    every = tsal.Options().teacher_every
+    settings = Settings(
+        benchmark="ytf",
+        method="tsal",
+        algorithm="tsal",
+        labels=1.0,
+        detector=DetectorSettings(name=chosen.detector, input_px=input_px),
+        training=TrainingSettings(precision=chosen.precision),
+        options=tsal.Options(),
     )
     data = TrainingData(settings, random_store(input_px), None, 0, device)
     half = data.store.size // 2
@@ -120,27 +112,27 @@ def main() -> None:
         new_run(settings, ("raw", "averaged"), device, data),
         new_run(settings, ("student", "teacher"), device, data),
     )
-    both.networks["memory"] = Memory(data)
+    tsal.prepare(both, data, None)
     network = warm.networks["raw"]
     batch = data.labelled_batch(0)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(batch.images)
     rate = matrix_rate(device, chosen.precision)
     forward = counter.get_total_flops() / rate
-    labelled, unlabelled = len(batch.images), settings.tsal.unlabelled_clips * settings.tsal.clip_frames
-    passes = (1 + 1 / TEACHER_EVERY) * 3 * (labelled + unlabelled) / labelled + 2 * unlabelled / labelled
+    labelled, unlabelled = len(batch.images), settings.unlabelled.frames
+    passes = (1 + 1 / every) * 3 * (labelled + unlabelled) / labelled + 2 * unlabelled / labelled
 
     def seconds(work: Callable[[], object]) -> float:
         return median_seconds(work, device, chosen.repeats)
 
-    supervised = seconds(lambda: learning.warm_up(warm, data, 0, 1))
+    supervised = seconds(lambda: warm_up(warm, data, 0, 1))
     rows = [
         ("labelled batch: views, colours", seconds(lambda: data.labelled_batch(0)), None),
         ("unlabelled clips: views, colours, flow", seconds(lambda: data.unlabelled_batch(0)), None),
         ("supervised step", supervised, 3 * forward),
         (
             "TSAL step, both networks",
-            seconds(lambda: learning.learn_asynchronously(both, data, 400, 400 + TEACHER_EVERY)) / TEACHER_EVERY,
+            seconds(lambda: tsal.train(both, data, 400, 400 + every)) / every,
             passes * forward,
         ),
     ]

@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from views import mirror
 
 from tsal.data.augment import (
-    NONE,
-    Augmentation,
+    apply_view,
     change_colours,
     draw_view,
     from_view,
-    look,
-    mirror,
     normalise,
     sample,
     sampling_grid,
@@ -19,6 +17,7 @@ from tsal.data.augment import (
     turn,
 )
 from tsal.data.landmarks import SCHEMES
+from tsal.settings.models import NO_AUGMENTATION, Augmentation
 
 SCHEME = SCHEMES["68"]
 STRONG = Augmentation(scale=0.2, rotation=30, shift=0.1, flip=0.5, colour=0.5, erase=0.5)
@@ -37,7 +36,10 @@ def test_points_come_back_from_a_view():
 
 def test_the_plain_view_is_the_crop_without_its_margin():
     points = torch.tensor([[[63.5, 63.5], [16.0, 111.0]]]).expand(1, 2, 2)
-    shown = points @ views(1, NONE).matrix[:, :, :2].transpose(1, 2) + views(1, NONE).matrix[:, None, :, 2]
+    shown = (
+        points @ views(1, NO_AUGMENTATION).matrix[:, :, :2].transpose(1, 2)
+        + views(1, NO_AUGMENTATION).matrix[:, None, :, 2]
+    )
     assert shown[0].tolist() == [[47.5, 47.5], [0.0, 95.0]]
 
 
@@ -58,14 +60,14 @@ def test_the_picture_shows_a_landmark_where_the_view_says():
 
 def test_a_mirrored_face_swaps_left_and_right():
     face = torch.rand(1, 68, 2) * 60 + 34
-    plain = views(1, NONE)
+    plain = views(1, NO_AUGMENTATION)
     seen = to_view(face, mirror(plain, 96), SCHEME)
     straight = to_view(face, plain, SCHEME)
     assert seen[0, 36].tolist() == pytest.approx([95 - straight[0, 45, 0].item(), straight[0, 45, 1].item()], abs=1e-3)
 
 
 def test_a_turned_view_turns_the_picture_about_its_middle():
-    plain = views(1, NONE)
+    plain = views(1, NO_AUGMENTATION)
     points = torch.tensor([[63.5, 63.5], [93.5, 63.5]]).repeat(1, 34, 1)
     seen = to_view(points, turn(plain, 96, 30.0), SCHEME)[0, :2]
     expected = [47.5 + 30 * np.cos(np.pi / 6), 47.5 + 30 * np.sin(np.pi / 6)]
@@ -74,7 +76,7 @@ def test_a_turned_view_turns_the_picture_about_its_middle():
 
 
 def test_scale_rotation_and_shift_stay_in_their_ranges():
-    view = views(2000, Augmentation(scale=0.2, rotation=30, shift=0.1, flip=0, colour=0))
+    view = views(2000, Augmentation(scale=0.2, rotation=30, shift=0.1, flip=0, colour=0, erase=0))
     linear = view.matrix[:, :, :2]
     scale = torch.linalg.det(linear).sqrt()
     angle = torch.rad2deg(torch.atan2(linear[:, 1, 0], linear[:, 0, 0]))
@@ -89,7 +91,7 @@ def test_the_same_seed_gives_the_same_pictures():
 
     def picture(seed):
         random = torch.Generator().manual_seed(seed)
-        return look(crops, draw_view(4, 128, 96, STRONG, random), 96, STRONG, random)
+        return apply_view(crops, draw_view(4, 128, 96, STRONG, random), 96, STRONG, random)
 
     assert torch.equal(picture(5), picture(5))
     assert not torch.equal(picture(5), picture(6))
@@ -99,7 +101,7 @@ def test_colours_stay_in_range_and_no_strength_changes_nothing():
     images = torch.rand(8, 3, 32, 32)
     changed = change_colours(images, STRONG, torch.Generator().manual_seed(0))
     assert changed.min() >= 0 and changed.max() <= 1 and not torch.equal(changed, images)
-    assert torch.equal(change_colours(images, NONE, torch.Generator().manual_seed(0)), images)
+    assert torch.equal(change_colours(images, NO_AUGMENTATION, torch.Generator().manual_seed(0)), images)
 
 
 def test_normalisation_is_that_of_imagenet():

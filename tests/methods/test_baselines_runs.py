@@ -6,8 +6,9 @@ import pytest
 import torch
 from archives import ytf_files, ytf_raw_dir
 from safetensors.torch import load_file
+from trainings import train_method, train_warm_up
 
-from tsal import datasets
+from tsal import datasets, methods
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import open_crops, write_crops
 from tsal.data.faces import read_faces
@@ -16,9 +17,8 @@ from tsal.detectors.predict import load_detector, predict_store
 from tsal.evaluation.metrics import nme
 from tsal.flow.storage import write_flow
 from tsal.methods import pseudo_labels, self_training
-from tsal.settings.models import Settings, from_dict
+from tsal.settings.models import parse_settings
 from tsal.training import run as training_run
-from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 METHODS = ("self_training", "mean_teacher", "sbr", "stld")
@@ -34,8 +34,9 @@ def settings_of(method, own=None, labels=0.5, **training):
         "detector": {"input_px": 48},
         "training": FAST | training,
     }
-    own = {"unlabelled_clips": 2} | (own or {})
-    return from_dict(Settings, values | ({method: own} if method != "supervised" else {}), method)
+    own = {"clips": 2} | (own or {})
+    shared = {key: own.pop(key) for key in ("clips", "pool_share") if key in own}
+    return parse_settings(values | {"unlabelled": shared, "options": own}, methods.get(method).settings, method)
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def faces(tmp_path_factory):
 
 def learning(method, steps=60):
     training = {"warmup_steps": 60, "steps": steps, "batch": 8, "evaluate_every": 1000}
-    return settings_of(method, {"unlabelled_clips": 4}, labels="n20", **training)
+    return settings_of(method, {"clips": 4}, labels="n20", **training)
 
 
 def errors(checkpoint, crops):

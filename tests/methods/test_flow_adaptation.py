@@ -9,7 +9,8 @@ from tsal.data.landmarks import SCHEMES
 from tsal.detectors import build
 from tsal.flow.pwc import FlowNetwork
 from tsal.methods.flow_adaptation import adaptation_loss, flow_between
-from tsal.methods.signals import Frames, observe
+from tsal.methods.signals import compute_signals
+from tsal.training.batches import Frames
 
 SCHEME, SIDE, INPUT = SCHEMES["68"], 64, 48
 
@@ -82,7 +83,7 @@ def test_flow_of_the_moment_fits_the_frames_of_the_sources(network, detector, cr
     there, back = flow_between(network, *crops)
     assert there.shape == back.shape == (2, 2, SIDE // 2, SIDE // 2) and not there.requires_grad
     frames = Frames(*crops, there, back, torch.tensor([True, True]))
-    signals, _ = observe(detector, frames, ("tracking",), SCHEME, INPUT)
+    signals, _ = compute_signals(detector, frames, ("tracking",), SCHEME, INPUT)
     assert np.isfinite(signals["tracking"].points.numpy()).all()
     swapped = flow_between(network, *crops[::-1])
     assert torch.allclose(swapped[0], back, atol=1e-4) and torch.allclose(swapped[1], there, atol=1e-4)

@@ -8,12 +8,11 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from trainings import train_method, train_warm_up
 
 from tsal import methods
 from tsal.data.crops import open_crops
 from tsal.flow.storage import write_flow
-from tsal.methods.common import warm_up
-from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 TRAINING = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}
@@ -94,9 +93,8 @@ def start(ytf_data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pinned")
     write_flow(open_crops(ytf_data / "crops", "train"), folder / "flow.npy", "dis", 1)
     settings = methods.read_settings(write_settings(folder, "supervised"))
-    train_warm_up(
-        warm_up, settings, ytf_data / "crops", folder / "warmup.safetensors", folder / "warmup.csv", 0, 1, CPU
-    )
+    out, log = folder / "warmup.safetensors", folder / "warmup.csv"
+    train_warm_up(settings, ytf_data / "crops", out, log, 0, 1, CPU)
     return folder
 
 
@@ -118,5 +116,5 @@ def test_the_weights_of_a_seed_are_the_pinned_ones(ytf_data, start, method):
     settings = methods.read_settings(write_settings(start, method))
     out, flow = start / f"{method}.safetensors", start / "flow.npy" if settings.algorithm in ("tsal", "sbr") else None
     inputs = start / "warmup.safetensors", ytf_data / "crops", None, flow, None
-    train_method(methods.get(settings.algorithm), settings, *inputs, out, start / f"{method}.csv", 0, 1, CPU)
+    train_method(settings, *inputs, out, start / f"{method}.csv", 0, 1, CPU)
     assert digest(out) == PINNED[MACHINE][method]

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from views import mirror
 
-from tsal.data.augment import NONE, Augmentation, draw_view, mirror, to_view
+from tsal.data.augment import draw_view, to_view
 from tsal.data.landmarks import SCHEMES
 from tsal.detectors import build
 from tsal.detectors.heatmaps import decode_peaks, encode_distribution
@@ -11,15 +12,15 @@ from tsal.methods.signals import (
     LEAST_VARIANCE,
     MOTION_NOISE,
     ROUND_TRIP_NOISE,
-    SOURCES,
     SPREAD_NOISE,
-    Frames,
     Signal,
+    claimed_deviation,
+    compute_signals,
     fuse,
     maps_in_view,
-    observe,
-    uncertainty,
 )
+from tsal.settings.models import NO_AUGMENTATION, Augmentation
+from tsal.training.batches import Frames
 
 SCHEME = SCHEMES["68"]
 
@@ -111,39 +112,40 @@ def follower():
 
 
 def test_every_source_finds_the_spot_where_it_is_in_this_frame(follower):
-    names = ("tracking", "detection", "mirror", "turned", "view")
-    signals, _ = observe(follower, moved(), names, SCHEME, 96)
+    names = ("tracking", "detection", "turned", "view")
+    signals, _ = compute_signals(follower, moved(), names, SCHEME, 96)
     for name in names:
         assert signals[name].points[0, 0].tolist() == pytest.approx([72, 70], abs=0.7), name
         assert signals[name].variance.isfinite().all()
 
 
-def test_tracking_says_nothing_where_the_way_back_fails_or_there_is_no_neighbour(follower):
-    lost, _ = observe(follower, moved(back=-12.0), ("tracking", "detection"), SCHEME, 96)
+def test_tracking_knows_nothing_where_the_way_back_fails_or_there_is_no_neighbour(follower):
+    lost, _ = compute_signals(follower, moved(back=-12.0), ("tracking", "detection"), SCHEME, 96)
     assert lost["tracking"].variance.isinf().all() and lost["detection"].variance.isfinite().all()
-    alone, _ = observe(follower, moved(tracked=False), ("tracking",), SCHEME, 96)
+    alone, _ = compute_signals(follower, moved(tracked=False), ("tracking",), SCHEME, 96)
     assert alone["tracking"].variance.isinf().all()
 
 
 def test_the_round_trip_error_adds_to_the_variance_of_tracking(follower):
-    exact, _ = observe(follower, moved(), ("tracking",), SCHEME, 96)
-    off, _ = observe(follower, moved(back=12.5), ("tracking",), SCHEME, 96)
+    exact, _ = compute_signals(follower, moved(), ("tracking",), SCHEME, 96)
+    off, _ = compute_signals(follower, moved(back=12.5), ("tracking",), SCHEME, 96)
     added = off["tracking"].variance - exact["tracking"].variance
     assert added.flatten().tolist() == pytest.approx([ROUND_TRIP_NOISE * 0.25] * 68, abs=0.3)
 
 
-def test_tracking_is_believed_less_the_further_the_face_moved(follower):
-    signals, _ = observe(follower, moved(), ("tracking", "detection"), SCHEME, 96)
+def test_tracking_has_the_less_confidence_the_further_the_face_moved(follower):
+    signals, _ = compute_signals(follower, moved(), ("tracking", "detection"), SCHEME, 96)
     added = signals["tracking"].variance - signals["detection"].variance
     assert added.flatten().tolist() == pytest.approx([MOTION_NOISE * 12**2] * 68, abs=0.5)
 
 
-def test_observing_leaves_no_gradient_and_no_trace_in_the_detector():
+def test_computing_signals_leaves_no_gradient_and_no_trace_in_the_detector():
     detector = build("compact", 68).train()
     before = {name: value.clone() for name, value in detector.state_dict().items()}
-    signals, looks = observe(detector, moved(), SOURCES, SCHEME, 96)
+    names = ("tracking", "offsets", "detection", "turned", "view")
+    signals, passes = compute_signals(detector, moved(), names, SCHEME, 96)
     assert not any(s.points.requires_grad or s.variance.requires_grad for s in signals.values())
-    assert not any(look.output.stages[-1].requires_grad for look in looks.values())
+    assert not any(forward.output.stages[-1].requires_grad for forward in passes.values())
     assert detector.training
     assert all(torch.equal(before[name], value) for name, value in detector.state_dict().items())
 
@@ -153,25 +155,25 @@ def test_the_claimed_uncertainty_grows_with_excess_spread_or_as_the_peak_falls()
     maps = encode_distribution(torch.tensor([[[40.0, 40.0], [50.0, 50.0]]]), (24, 24), 4, 6.0)
     output = detector(torch.zeros(1, 3, 96, 96))
     sharp = type(output)([maps.clamp_min(1e-30).log()], output.centre, output.offsets)
-    assert uncertainty(detector, sharp).flatten().tolist() == pytest.approx([LEAST_VARIANCE**0.5] * 2, rel=2e-2)
-    detector.sigma = 4.0  # trained sharper than the maps are now: 6^2 - 4^2 = 20 px^2 of doubt
+    assert claimed_deviation(detector, sharp).flatten().tolist() == pytest.approx([LEAST_VARIANCE**0.5] * 2, rel=2e-2)
+    detector.sigma = 4.0  # trained sharper than the maps are now: 6^2 - 4^2 = 20 px^2 more
     expected = (LEAST_VARIANCE + 20 * SPREAD_NOISE) ** 0.5
-    assert uncertainty(detector, sharp).flatten().tolist() == pytest.approx([expected] * 2, rel=2e-2)
+    assert claimed_deviation(detector, sharp).flatten().tolist() == pytest.approx([expected] * 2, rel=2e-2)
     detector.sigma = 6.0
     detector.distribution = False
     peaks = torch.zeros(1, 3, 24, 24)
     peaks[0, 0, 5, 5], peaks[0, 1, 5, 5] = 1.0, 0.5
     flat = type(output)([peaks], output.centre, output.offsets)
-    assert uncertainty(detector, flat).flatten().tolist() == [6.0, 12.0]
+    assert claimed_deviation(detector, flat).flatten().tolist() == [6.0, 12.0]
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_heatmaps_are_carried_to_another_view_with_their_landmarks(mirrored):
     points = torch.rand(4, 68, 2, generator=torch.Generator().manual_seed(0)) * 40 + 44
-    seen = draw_view(4, 128, 96, NONE, torch.Generator())
-    seen = mirror(seen, 96) if mirrored else seen
+    own = draw_view(4, 128, 96, NO_AUGMENTATION, torch.Generator())
+    own = mirror(own, 96) if mirrored else own
     strong = Augmentation(scale=0.1, rotation=20, shift=0.05, flip=0.5, colour=0)
     view = draw_view(4, 128, 96, strong, torch.Generator().manual_seed(2))
-    maps = encode_distribution(to_view(points, seen, SCHEME), (24, 24), 4, 6.0)
-    carried = maps_in_view(maps, 4, seen, view, SCHEME)
+    maps = encode_distribution(to_view(points, own, SCHEME), (24, 24), 4, 6.0)
+    carried = maps_in_view(maps, 4, own, view, SCHEME)
     assert (decode_peaks(carried, 4, 6.0) - to_view(points, view, SCHEME)).abs().max() < 0.6

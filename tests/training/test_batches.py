@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from tsal.data.crops import open_crops
+from tsal.data.randomness import generator
 from tsal.errors import InputError
 from tsal.flow.storage import pairs, write_flow
-from tsal.settings.models import Settings, TrainingSettings, TsalSettings
-from tsal.training.batches import TrainingData, generator
+from tsal.settings.models import Settings, TrainingSettings, UnlabelledSettings
+from tsal.training.batches import TrainingData
 
 CPU = torch.device("cpu")
 
@@ -20,9 +21,10 @@ def store(ytf_data):
     return open_crops(ytf_data / "crops", "train")
 
 
-def data(store, seed=0, flow=None, labels=0.2, **tsal):
+def data(store, seed=0, flow=None, labels=0.2, **unlabelled):
     training = TrainingSettings(batch=4, probe=6)
-    settings = Settings("ytf", "tsal", "tsal", labels, training=training, tsal=TsalSettings(**tsal))
+    about = {"benchmark": "ytf", "method": "tsal", "algorithm": "tsal", "labels": labels}
+    settings = Settings(**about, training=training, unlabelled=UnlabelledSettings(**unlabelled))
     return TrainingData(settings, store, flow, seed, CPU)
 
 
@@ -47,9 +49,8 @@ def test_every_labelled_face_is_seen_once_before_any_comes_again(store):
     images = np.zeros_like(store.images)
     images[some.labelled] = (np.arange(len(some.labelled)) * 3).astype(np.uint8)[:, None, None, None]
     some.store = dataclasses.replace(store, images=images)  # each crop's grey is its number
-    augmentation = dataclasses.replace(some.settings.training.augmentation, colour=0)
-    training = dataclasses.replace(some.settings.training, augmentation=augmentation)
-    some.settings = dataclasses.replace(some.settings, training=training)
+    augmentation = some.settings.training.augmentation.replace(colour=0.0, erase=0.0)
+    some.settings = some.settings.replace(training=some.settings.training.replace(augmentation=augmentation))
     seen = []
     for step in range(7):
         grey = some.labelled_batch(step).images[:, 0, 0, 0] * 0.229 + 0.485
@@ -80,14 +81,14 @@ def test_windows_are_consecutive_frames_of_one_clip(store):
 
 def test_still_images_are_clips_that_repeat_one_frame(store):
     alone = dataclasses.replace(store, next=np.full(len(store), -1))
-    batch = data(alone, clip_frames=3, unlabelled_clips=2).unlabelled_batch(0)
+    batch = data(alone, clip_frames=3, clips=2).unlabelled_batch(0)
     assert not batch.frames.tracked.any()
     assert torch.equal(batch.frames.images, batch.frames.neighbours) and not batch.frames.there.any()
 
 
 def test_the_paper_tracks_a_repeated_still_image_from_itself_but_for_the_first_time(store):
     alone = dataclasses.replace(store, next=np.full(len(store), -1))
-    batch = data(alone, clip_frames=3, unlabelled_clips=2, neighbours="previous").unlabelled_batch(0)
+    batch = data(alone, clip_frames=3, clips=2, neighbours="previous").unlabelled_batch(0)
     assert batch.frames.tracked.tolist() == [False, True, True] * 2
     assert torch.equal(batch.frames.images, batch.frames.neighbours) and not batch.frames.there.any()
 

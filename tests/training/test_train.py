@@ -1,6 +1,5 @@
 """Training runs: what they leave behind, and that a killed one ends as if it had not been killed."""
 
-import dataclasses
 import os
 import shutil
 import signal
@@ -13,20 +12,25 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from trainings import train_method, train_warm_up
 
+from tsal import methods
 from tsal.data.crops import write_crops
 from tsal.data.faces import read_faces
 from tsal.detectors.predict import load_detector
 from tsal.errors import InputError
 from tsal.flow.pwc import FlowNetwork, load_network, save_network
-from tsal.methods import tsal as learning
-from tsal.settings.models import read_settings
+from tsal.methods import common, read_settings
 from tsal.training import run as training_run
 from tsal.training import train
-from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 FAST = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 6, "precision": "float32"}
+
+
+# The loop as the paper has it, which tracks.
+PAPER = {"sources": ["tracking", "offsets"], "teacher_source": "tracking", "observer": "student", "fusion": 0.5}
+PAPER |= {"loss": "mse", "teacher_rate": 1.0, "teacher_every": 1, "ema_decay": 0.6}
 
 
 def write_settings(folder, method="tsal", tsal=None, **training):
@@ -37,8 +41,10 @@ def write_settings(folder, method="tsal", tsal=None, **training):
         "labels": 0.5,
         "detector": {"input_px": 48, "decode": "gaussian"},
         "training": FAST | training,
-        "tsal": {"unlabelled_clips": 2, **(tsal or {})},
+        "unlabelled": {"clips": 2},
     }
+    if method == "tsal":
+        values["options"] = PAPER | (tsal or {})
     path = folder / f"{method}.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
@@ -104,28 +110,28 @@ def test_the_papers_loop_adapts_a_flow_network_of_the_student_and_one_of_the_tea
 ):
     """The teacher's takes in the student's, and each network's frames come with the flow of its own."""
     crops, flow, warmup = paths
-    settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True, "filter": 0.25}))
-    runs, filtered = [], []
-    real = learning.filter_recursively
+    settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True, "ema_decay": 0.25}))
+    runs, averaged = [], []
+    real = common.exponential_moving_average
 
-    def spy(teacher, student, keep):
+    def spy(teacher, student, decay):
         before = {name: value.clone() for name, value in teacher.state_dict().items()}
-        real(teacher, student, keep)
-        filtered.append((teacher, student, keep, before))
+        real(teacher, student, decay)
+        averaged.append((teacher, student, decay, before))
 
-    monkeypatch.setattr(learning, "filter_recursively", spy)
+    monkeypatch.setattr(common, "exponential_moving_average", spy)
     monkeypatch.setattr(train, "_new_run", lambda *rest, new=train._new_run: runs.append(new(*rest)) or runs[-1])
     out = tmp_path / "adapted" / "checkpoint.safetensors"
     train_method(settings, warmup, crops, None, flow, flow_network, out, tmp_path / "log.csv", 0, None, CPU)
-    networks = runs[0].networks
-    start, flows = load_network(flow_network).state_dict(), (networks["student_flow"], networks["teacher_flow"])
+    parts = runs[0].parts
+    start, flows = load_network(flow_network).state_dict(), (parts["student_flow"], parts["teacher_flow"])
     for network in flows:
         assert any(not torch.equal(value, start[name]) for name, value in network.state_dict().items())
-    of_flow = [call for call in filtered if call[0] is networks["teacher_flow"]]
+    of_flow = [call for call in averaged if call[0] is parts["teacher_flow"]]
     assert len(of_flow) == FAST["steps"] and {call[2] for call in of_flow} == {0.25}
-    teacher, student, keep, before = of_flow[-1]
+    teacher, student, decay, before = of_flow[-1]
     name = next(iter(before))
-    expected = keep * before[name] + (1 - keep) * student.state_dict()[name]
+    expected = decay * before[name] + (1 - decay) * student.state_dict()[name]
     torch.testing.assert_close(teacher.state_dict()[name], expected)
     assert load_detector(out, CPU).network.trunk  # what is shipped is the detector alone
 
@@ -133,7 +139,7 @@ def test_the_papers_loop_adapts_a_flow_network_of_the_student_and_one_of_the_tea
 def test_to_adapt_flow_without_its_network_is_explained(tmp_path, paths):
     crops, flow, warmup = paths
     settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True}))
-    with pytest.raises(InputError, match=r"tsal: adapt_flow needs the tracker's network; expected --flow-network FILE"):
+    with pytest.raises(InputError, match=r"tsal: adapt_flow needs the tracker's network; expected --flow-network"):
         train_method(settings, warmup, crops, None, flow, None, tmp_path / "c", tmp_path / "log.csv", 0, None, CPU)
     with pytest.raises(InputError, match="adapt_flow: found tracker dis; expected pwc"):
         read_settings(write_settings(tmp_path, tsal={"tracker": "dis", "adapt_flow": True}))
@@ -184,10 +190,8 @@ def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths):
     """Warm-up and supervised baseline together are the same as a warm-up of their joint length."""
     out = run(tmp_path, paths, "supervised", "supervised")
     settings = read_settings(tmp_path / "supervised.yaml")
-    whole = dataclasses.replace(settings.training, warmup_steps=12, steps=0)
-    train_warm_up(
-        dataclasses.replace(settings, training=whole), paths[0], tmp_path / "whole", tmp_path / "w.csv", 0, None, CPU
-    )
+    whole = settings.replace(training=settings.training.replace(warmup_steps=12, steps=0))
+    train_warm_up(whole, paths[0], tmp_path / "whole", tmp_path / "w.csv", 0, None, CPU)
     from safetensors.torch import load_file
 
     whole, shipped = load_file(tmp_path / "whole"), load_file(out)
@@ -267,7 +271,7 @@ def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):
 
 def test_student_and_teacher_do_not_share_their_optimisers_state(tmp_path, paths):
     settings = read_settings(tmp_path / "tsal.yaml")
-    starts, _ = train.ALGORITHMS["tsal"]
+    starts = methods.get("tsal").networks
     new = train._new_run(settings, starts, CPU, "test")
     new.load(paths[2], starts)
     states = [next(iter(optimizer.state.values()))["exp_avg"] for optimizer in new.optimizers.values()]
@@ -332,7 +336,7 @@ def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(
     first = run(tmp_path, paths, "first", "supervised")
     crops = paths[0]
     still = {"pretrained": "synth", "warmup_steps": 0, "steps": 0}
-    settings = dataclasses.replace(read_settings(write_settings(tmp_path, "supervised", **still)), labels=0)
+    settings = read_settings(write_settings(tmp_path, "supervised", **still)).replace(labels=0)
     warmup, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
     train_warm_up(settings, crops, warmup, tmp_path / "w.csv", 0, None, CPU, first)
     train_method(settings, warmup, crops, None, None, None, out, tmp_path / "log.csv", 0, None, CPU)
@@ -341,7 +345,7 @@ def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(
 
 
 def test_a_label_budget_of_nothing_is_refused_by_what_learns(tmp_path, paths):
-    settings = dataclasses.replace(read_settings(write_settings(tmp_path, "supervised")), labels=0)
+    settings = read_settings(write_settings(tmp_path, "supervised")).replace(labels=0)
     with pytest.raises(InputError, match="label budget of 0"):
         train_warm_up(settings, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU)
 
@@ -349,6 +353,6 @@ def test_a_label_budget_of_nothing_is_refused_by_what_learns(tmp_path, paths):
 def test_another_detector_is_no_start(tmp_path, paths):
     first = run(tmp_path, paths, "first", "supervised")
     settings = read_settings(write_settings(tmp_path, "supervised"))
-    other = dataclasses.replace(settings, detector=dataclasses.replace(settings.detector, decode="centroid"))
+    other = settings.replace(detector=settings.detector.replace(decode="centroid"))
     with pytest.raises(InputError, match=r"checkpoint\.safetensors: found a detector"):
         train_warm_up(other, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU, first)
