@@ -190,7 +190,7 @@ def main() -> None:
 
     visible = store.visible[first] & store.visible[second]
     errors, kept = (np.stack(part) for part in zip(*landmarks, strict=True))
-    distance = SCHEMES["68"].normalisers["inter-ocular"](store.points[second], store.box[second])
+    distance = SCHEMES["68"].distances("inter-ocular", store.points[second], store.box[second])
     percent = (100 * errors / distance[:, None, None])[visible]
     motion, number = errors[visible][:, WAYS.index("left")], np.nonzero(visible)[1]
     print("Error of visible landmarks in % of the inter-ocular distance, mean (median)\n")

@@ -1,5 +1,6 @@
 """Fixtures that several test modules use."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -37,6 +38,22 @@ def ytf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             margin=4 / 3,
         )
     return folder
+
+
+@pytest.fixture
+def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder of plug-ins, which TSAL_PLUGINS names; what is found in it is forgotten after the test."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    known = set(sys.modules)
+    monkeypatch.setenv("TSAL_PLUGINS", str(folder))
+    monkeypatch.setattr(datasets, "__path__", list(datasets.__path__))
+    datasets._registry.cache_clear()
+    yield folder
+    datasets._registry.cache_clear()
+    for name in set(sys.modules) - known:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
 
 
 @pytest.fixture

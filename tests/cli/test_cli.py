@@ -2,8 +2,6 @@
 
 import errno
 import os
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -87,14 +85,6 @@ def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tm
 def test_a_contact_sheet_is_of_one_face_table(capsys, tmp_path):
     assert cli.main(["figure", "faces", "a.parquet", "b.parquet", "-o", str(tmp_path / "a.png")]) == 2
     assert "figure faces: found 2 inputs; expected one face table" in capsys.readouterr().err
-
-
-def test_light_verbs_do_not_load_pytorch():
-    code = "import sys, tsal.cli, tsal.data.crops, tsal.evaluation.runs, tsal.tables, tsal.figures\n"
-    code += "import tsal.figures.overlay, tsal.report.page\n"
-    code += "import tsal.figures.contact_sheet, tsal.synth.shards, tsal.datasets.synth, tsal.data.video\n"
-    code += "sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_every_verb_has_help_that_says_what_it_does(capsys):

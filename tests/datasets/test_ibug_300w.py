@@ -10,14 +10,14 @@ import pytest
 from archives import draw_face, encode, write_zip
 from archives_300vw import drawn_scene, pts_bytes
 from archives_300w import BOXES, COUNTS, box_records, ibug_300w_files, ibug_300w_raw_dir, mat_bytes
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
 from tsal import datasets
 from tsal.data.cropping import read_image
 from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.data.landmarks import SCHEMES
-from tsal.datasets.matlab import read_mat
-from tsal.datasets.pts import read_pts
+from tsal.datasets.reading.matlab import read_mat
+from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
 from tsal.files import open_zip
 
@@ -113,6 +113,14 @@ def test_matlab_files_hold_what_scipy_finds_in_them():
     np.testing.assert_array_equal(read["cells"][1, 1], expected["cells"][1, 1])
     assert [record["name"] for record in read["records"][0]] == ["one", "two"]
     np.testing.assert_array_equal(read["records"][0, 0]["box"], expected["records"][0, 0]["box"])
+
+
+def test_a_matlab_text_has_as_many_characters_as_its_shape_says():
+    savemat(content := io.BytesIO(), {"bounding_boxes": "0123.jpg"})
+    shape = np.array([1, 8], "<i4").tobytes()
+    damaged = content.getvalue().replace(shape, np.array([1, 4], "<i4").tobytes())
+    with pytest.raises(InputError, match=r"a text of 8 characters has the shape \(1, 4\)"):
+        read_mat(damaged, "a.mat", ["bounding_boxes"])
 
 
 def test_a_damaged_matlab_file_is_an_input_error_wherever_the_damage_is():

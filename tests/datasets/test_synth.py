@@ -24,8 +24,8 @@ from tsal.data.faces import (
     visibility_of,
     write_faces,
 )
-from tsal.data.fingerprint import fingerprint
 from tsal.data.landmarks import SCHEMES
+from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.errors import InputError
 from tsal.synth.plan import plan
 from tsal.synth.shards import read_flow, read_shard_tables

@@ -19,7 +19,7 @@ from tsal.flow.storage import write_flow
 from tsal.tables import write_budgets, write_floor, write_study, write_table
 
 SCHEME = SCHEMES["68"]
-INTER_OCULAR = SCHEME.normalisers["inter-ocular"]
+INTER_OCULAR = SCHEME, "inter-ocular"
 SIDE, PX = 64, 1.5  # of a crop; px of the image for one of the crop
 MIDDLE = np.full(2, (SIDE - 1) / 2)
 FACE = 34 * mean_face() + 15
@@ -93,7 +93,7 @@ def clips(*, noise=0.0, bias=0.0, slip=0.0, people=60, per_person=12, seed=2):
 
 
 def floors_of(store, flow):
-    return noise_floors(label_differences(store, flow, INTER_OCULAR), SCHEME).set_index("landmarks")
+    return noise_floors(label_differences(store, flow, *INTER_OCULAR), SCHEME).set_index("landmarks")
 
 
 @pytest.mark.parametrize("noise", [1.0, 3.0])
@@ -131,7 +131,7 @@ def test_differences_are_nme_between_the_later_label_and_the_carried_one():
     motion = affine(np.eye(2)[None], np.array([[3.0, -2.0]]))
     labels = np.stack([FACE, moved(motion[0], FACE)])[None]
     labels[0, 1, 30] += [1.0, -2.0]
-    found = label_differences(store_of(labels, ["ann"]), flow_of(motion), INTER_OCULAR)
+    found = label_differences(store_of(labels, ["ann"]), flow_of(motion), *INTER_OCULAR)
     expected = np.zeros(68)
     expected[30] = 100 * np.hypot(1, 2) / DISTANCE
     assert found.percent[0] == pytest.approx(expected, abs=1e-4)
@@ -143,7 +143,7 @@ def test_change_is_what_no_turn_scale_or_shift_explains():
     stretched = turned @ np.diag([1.03, 0.97])
     motion = affine(np.stack([turned, stretched]), np.array([[2.0, 1], [2, 1]]))
     labels = np.stack([np.broadcast_to(FACE, (2, 68, 2)), moved(motion, FACE)], 1)
-    found = label_differences(store_of(labels, ["ann", "bob"]), flow_of(motion), INTER_OCULAR)
+    found = label_differences(store_of(labels, ["ann", "bob"]), flow_of(motion), *INTER_OCULAR)
     # Of z -> a z + b conj(z), the best similarity of centred points leaves b (conj(z) - mean(conj(z)^2)/mean|z|^2 z).
     z = (FACE - FACE.mean(0)) @ [1, 1j]
     left = np.abs(z.conj() - (z.conj() ** 2).mean() / (np.abs(z) ** 2).mean() * z).mean() * 1.1 * 0.03
@@ -155,7 +155,7 @@ def test_landmarks_that_fail_the_round_trip_or_are_hidden_do_not_count():
     store, flow = clips(noise=2.0, people=2)
     flow[0, 1, :, :, : SIDE // 4] += 9  # the way back misses, on the left half
     store.visible[2, :17] = False
-    percent = label_differences(store, flow, INTER_OCULAR).percent
+    percent = label_differences(store, flow, *INTER_OCULAR).percent
     left = store.points[1, :, 0] < SIDE / 2 - 3
     assert left.sum() > 10 and np.isnan(percent[0, left]).all()
     assert np.isfinite(percent[0, store.points[1, :, 0] > SIDE / 2 + 3]).all()
@@ -196,13 +196,13 @@ def test_labels_of_single_frames_are_refused():
     store, flow = clips(people=1)
     store.visible[1::2] = False
     with pytest.raises(InputError, match="no two of them labelled neighbouring frames"):
-        label_differences(store, flow, INTER_OCULAR)
+        label_differences(store, flow, *INTER_OCULAR)
 
 
 def test_where_nothing_can_be_tracked_nothing_is_claimed(tmp_path):
     store, flow = clips(people=2)
     flow[:, 1] += 20
-    floors = noise_floors(label_differences(store, flow, INTER_OCULAR), SCHEME)
+    floors = noise_floors(label_differences(store, flow, *INTER_OCULAR), SCHEME)
     assert floors["floor"].isna().all() and (floors["n_pairs"] == 0).all()
     csv, text, _ = write_floor("toy", "inter-ocular", floors, tmp_path / "toy_floor.csv")
     assert pd.read_csv(csv)["floor"].isna().all() and "| all | 0 | 0 |  |  |  |" in text.read_text()

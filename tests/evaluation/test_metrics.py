@@ -10,16 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsal.data.faces import make_faces
-from tsal.data.landmarks import SCHEMES
+from tsal.data.landmarks import SCHEMES, Scheme, face_size
 from tsal.errors import InputError
 from tsal.evaluation.metrics import (
     SCORE_COLUMNS,
     auc,
     ced,
     failure_rate,
-    jitter,
     nme,
-    paired_bootstrap,
     score_predictions,
 )
 
@@ -33,7 +31,7 @@ def rng():
 
 
 def slow_nme(predicted, truth, visible, distance):
-    """NME_i = mean_k |p_k - y_k| / d_i over visible points, in % (datasets.md), one landmark at a time."""
+    """NME_i = mean_k |p_k - y_k| / d_i over visible points, in % (docs/datasets.md), one landmark at a time."""
     result = []
     for i in range(len(truth)):
         total, count = 0.0, 0
@@ -56,7 +54,7 @@ def slow_auc(errors, threshold):
 
 
 def slow_jitter(predicted, truth, visible, distance):
-    """mean_k |(p - y)_{t+1} - 2 (p - y)_t + (p - y)_{t-1}| / d of each inner frame, in % (datasets.md)."""
+    """mean_k |(p - y)_{t+1} - 2 (p - y)_t + (p - y)_{t-1}| / d of each inner frame, in % (docs/datasets.md)."""
     result = []
     for t in range(1, len(predicted) - 1):
         values = []
@@ -88,6 +86,17 @@ def predictions_of(face, points):
     table = pd.DataFrame(points.reshape(len(points), -1), columns=columns)
     table.insert(0, "face", list(face))
     return table
+
+
+def jitter_of(predicted, truth, visible, distance):
+    """The jitter (T,) that the frames of one clip are scored with, in %; NaN where there is none."""
+    frames, count = visible.shape
+    scheme = Scheme("toy", count, np.arange(count), (), {"side": face_size})
+    boxes = np.outer(distance, [0, 0, 1, 1])
+    names = [f"f{t}" for t in range(frames)]
+    faces = make_faces(names, boxes, truth, visible, face=names, clip=["c"] * frames, frame=list(range(frames)))
+    scores = score_predictions(predictions_of(names, predicted), faces, scheme, ["side"], True)
+    return scores.set_index("face")["jitter"].reindex(names).to_numpy()
 
 
 def test_nme_of_a_face_by_hand():
@@ -197,106 +206,6 @@ def test_summaries_refuse_no_faces_and_undefined_errors(score, errors):
         score(errors)
 
 
-def test_jitter_equals_the_slow_reference(rng):
-    predicted, truth = rng.normal(size=(2, 7, 5, 2)) * 20
-    visible, distance = rng.random((7, 5)) < 0.8, rng.uniform(30, 60, 7)
-    visible[3] = False
-    expected = slow_jitter(predicted, truth, visible, distance)
-    assert np.isnan(expected[1:4]).all()  # frames 2, 3 and 4 have no landmark that is visible three times
-    np.testing.assert_allclose(jitter(predicted, distance, truth, visible), expected, rtol=1e-12)
-
-
-def test_jitter_without_truth_is_that_of_the_predictions_themselves(rng):
-    predicted = rng.normal(size=(5, 3, 2))
-    expected = slow_jitter(predicted, np.zeros_like(predicted), np.ones((5, 3), bool), np.ones(5))
-    np.testing.assert_allclose(jitter(predicted, np.ones(5)), expected, rtol=1e-12)
-
-
-def test_jitter_of_an_alternating_error_by_hand():
-    # The error goes 1, -1, 1 px: its second difference is 4 px, and d is 50 px.
-    predicted = np.zeros((3, 1, 2))
-    predicted[:, 0, 0] = [1, -1, 1]
-    assert jitter(predicted, [50.0] * 3, np.zeros((3, 1, 2))) == pytest.approx([8.0])
-
-
-def test_jitter_ignores_an_error_that_is_constant_or_grows_steadily(rng):
-    truth, drift = rng.normal(size=(6, 4, 2)) * 30, np.arange(6)[:, None, None] * rng.normal(size=(4, 2))
-    np.testing.assert_allclose(jitter(truth + 5 + drift, np.ones(6), truth), 0, atol=1e-10)
-
-
-@pytest.mark.parametrize("frames", [0, 1, 2])
-def test_fewer_than_three_frames_have_no_jitter(frames):
-    assert jitter(np.zeros((frames, 4, 2)), np.ones(frames)).shape == (0,)
-
-
-def test_jitter_refuses_what_is_not_a_number(rng):
-    predicted = rng.normal(size=(4, 3, 2))
-    predicted[2, 1] = np.nan
-    with pytest.raises(InputError, match="frame 2"):
-        jitter(predicted, np.ones(4))
-    with pytest.raises(InputError, match=r"frame 1.*normaliser"):
-        jitter(np.zeros((4, 3, 2)), [1, 0, 1, 1])
-
-
-def test_the_bootstraps_mean_and_interval_agree_with_theory(rng):
-    a, b = rng.normal(6, 2, 400), rng.normal(5, 2, 400)
-    found = paired_bootstrap(a, b)
-    error = (a - b).std() / math.sqrt(400)  # of the mean; a normal interval is +- 1.96 of it
-    assert found.difference == pytest.approx(np.mean(a - b))
-    assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.05)
-    assert found.p_value == pytest.approx(2 / 10_001)  # the smallest that 10,000 draws can tell
-
-
-@pytest.mark.parametrize("groups", [None, list("aaabbcdd")], ids=["faces", "people"])
-def test_the_bootstrap_equals_the_slow_reference(rng, groups):
-    a, b = rng.normal(6, 2, 8), rng.normal(6, 2, 8)
-    members = [[i for i in range(8) if groups[i] == g] for g in "abcd"] if groups else [[i] for i in range(8)]
-    draw = np.random.default_rng(3)
-    means = []
-    for _ in range(200):
-        chosen = [i for group in draw.integers(len(members), size=len(members)) for i in members[group]]
-        means.append(sum(a[i] - b[i] for i in chosen) / len(chosen))
-    found = paired_bootstrap(a, b, groups, draws=200, seed=3)
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
-    tail = min(sum(m <= 0 for m in means), sum(m >= 0 for m in means))
-    assert found.p_value == pytest.approx(min(1, 2 * (tail + 1) / 201))
-
-
-def test_the_bootstrap_has_no_favourite_and_repeats_itself(rng):
-    a, b = rng.normal(6, 2, 50), rng.normal(6.3, 2, 50)
-    forth, back = paired_bootstrap(a, b, draws=500), paired_bootstrap(b, a, draws=500)
-    assert (forth.difference, forth.low, forth.high) == pytest.approx((-back.difference, -back.high, -back.low))
-    assert forth.p_value == back.p_value
-    assert forth == paired_bootstrap(a, b, draws=500) != paired_bootstrap(a, b, draws=500, seed=1)
-
-
-def test_equal_methods_do_not_differ():
-    errors = np.array([0.1, 0.2, 0.7])
-    found = paired_bootstrap(errors, errors)
-    assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
-
-
-def test_drawing_people_widens_the_interval_when_their_faces_are_alike(rng):
-    person = np.repeat(np.arange(20), 10)
-    a = rng.normal(size=20)[person] + 0.05 * rng.normal(size=200)
-    faces, people = paired_bootstrap(a, np.zeros(200)), paired_bootstrap(a, np.zeros(200), person)
-    assert people.difference == pytest.approx(faces.difference)
-    # Ten copies of each value: the standard error grows by sqrt(10).
-    assert (people.high - people.low) / (faces.high - faces.low) == pytest.approx(math.sqrt(10), rel=0.15)
-
-
-def test_the_bootstrap_does_not_depend_on_the_size_of_its_blocks(rng, monkeypatch):
-    a = rng.normal(size=100)
-    expected = paired_bootstrap(a, 0 * a, draws=250)
-    monkeypatch.setattr("tsal.evaluation.metrics._BLOCK", 300)
-    assert paired_bootstrap(a, 0 * a, draws=250) == expected
-
-
-def test_the_bootstrap_refuses_different_numbers_of_faces():
-    with pytest.raises(InputError, match="3 against 2"):
-        paired_bootstrap([1.0, 2, 3], [1.0, 2])
-
-
 def test_scores_equal_the_slow_references(rng):
     faces, predictions = faces_and_predictions(rng)
     scores = score_predictions(predictions, faces, SCHEME, ["inter-ocular", "face-size"], is_video=True)
@@ -313,6 +222,35 @@ def test_scores_equal_the_slow_references(rng):
         np.testing.assert_allclose(cell["nme"], slow_nme(predicted, truth, visible, distances[name]))
         inner = slow_jitter(predicted, truth, visible, distances[name])
         np.testing.assert_allclose(cell["jitter"], [math.nan, *inner, math.nan])
+
+
+def test_jitter_equals_the_slow_reference(rng):
+    predicted, truth = rng.normal(size=(2, 7, 5, 2)) * 20
+    visible, distance = rng.random((7, 5)) < 0.8, rng.uniform(30, 60, 7)
+    visible[3] = False
+    expected = slow_jitter(predicted, truth, visible, distance)
+    assert np.isnan(expected[1:4]).all()  # frames 2, 3 and 4 have no landmark that is visible three times
+    np.testing.assert_allclose(jitter_of(predicted, truth, visible, distance)[1:-1], expected, rtol=1e-12)
+
+
+def test_jitter_of_an_alternating_error_by_hand():
+    # The error goes 1, -1, 1 px: its second difference is 4 px, and d is 50 px.
+    predicted = np.zeros((3, 1, 2))
+    predicted[:, 0, 0] = [1, -1, 1]
+    found = jitter_of(predicted, np.zeros((3, 1, 2)), np.ones((3, 1), bool), [50.0] * 3)
+    assert found[1] == pytest.approx(8.0) and np.isnan(found[[0, 2]]).all()
+
+
+def test_jitter_ignores_an_error_that_is_constant_or_grows_steadily(rng):
+    truth, drift = rng.normal(size=(6, 4, 2)) * 30, np.arange(6)[:, None, None] * rng.normal(size=(4, 2))
+    found = jitter_of(truth + 5 + drift, truth, np.ones((6, 4), bool), np.ones(6))
+    np.testing.assert_allclose(found[1:-1], 0, atol=1e-10)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_fewer_than_three_frames_have_no_jitter(frames):
+    found = jitter_of(*np.zeros((2, frames, 4, 2)), np.ones((frames, 4), bool), np.ones(frames))
+    assert len(found) == frames and np.isnan(found).all()
 
 
 def test_the_order_of_predictions_does_not_matter(rng):
@@ -404,10 +342,3 @@ def test_tables_from_which_no_score_follows_are_refused_by_name(rng, defect):
     predictions, faces, normalisers, message = broken(defect, rng)
     with pytest.raises(InputError, match=message):
         score_predictions(predictions, faces, SCHEME, normalisers, True)
-
-
-def test_a_few_groups_that_all_agree_prove_no_more_than_the_sign_test():
-    errors = np.linspace(4, 6, 30)
-    for groups, expected in ((1, 1.0), (3, 0.25), (5, 0.0625), (30, 2 / 1001)):
-        members = np.arange(30) % groups
-        assert paired_bootstrap(errors + 1, errors, members, draws=1000).p_value == pytest.approx(expected)

@@ -9,6 +9,7 @@ import pytest
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.labels import budget_name
+from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError
 from tsal.evaluation.runs import (
     Run,
@@ -163,7 +164,7 @@ def score(tmp_path):
         tmp_path / "predictions.csv",
         tmp_path / "faces.parquet",
         tmp_path / "run/scores.csv",
-        scheme="68",
+        scheme=SCHEMES["68"],
         normalisers=["inter-ocular", "inter-pupil"],
         is_video=True,
     )

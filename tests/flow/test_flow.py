@@ -111,7 +111,7 @@ def test_flow_of_other_crops_or_a_broken_file_is_refused(ytf_data, tmp_path):
 
 def test_an_unknown_tracker_is_refused_by_all_who_are_asked_for_it(ytf_data, tmp_path):
     store = open_crops(ytf_data / "crops", "train")
-    known = "'flownet' is not known; known: dis, pwc, raft, raft_small"
+    known = "'flownet' is not known; known: dis, pwc"
     for ask in (needs_network, lambda name: write_flow(store, tmp_path / "x.npy", name, 1)):
         with pytest.raises(InputError, match=known):
             ask("flownet")

@@ -93,7 +93,7 @@ def test_flow_of_a_store_is_what_the_saved_network_says(network, ytf_data, tmp_p
 
 
 def test_trackers_say_what_they_need(ytf_data, tmp_path):
-    assert needs_network("pwc") and not any(needs_network(name) for name in ("dis", "raft", "raft_small"))
+    assert needs_network("pwc") and not needs_network("dis")
     store = open_crops(ytf_data / "crops", "train")
     with pytest.raises(InputError, match=r"'pwc'.*train one"):
         write_flow(store, tmp_path / "flow.npy", "pwc", 1)

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from reference_bootstrap import paired_bootstrap
 from run_files import scores_table, write_run_log, write_run_scores
 
 from tsal import cli
 from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.evaluation.metrics import paired_bootstrap
 from tsal.evaluation.runs import parse_run, read_log
 from tsal.tables import NME_COLUMNS, load_runs, write_table
 from tsal.tables.bars import write_bars

@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from reference_bootstrap import paired_bootstrap
 from run_files import run_folder, scores_table, write_run_scores
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.errors import InputError
-from tsal.evaluation.metrics import auc, failure_rate, paired_bootstrap
+from tsal.evaluation.metrics import auc, failure_rate
 from tsal.evaluation.runs import parse_run
 from tsal.tables import load_runs, write_budgets, write_categories, write_study, write_transfer
 from tsal.tables.aggregate import aggregate, threshold_columns
-from tsal.tables.significance import compare_pairs
 
 NAMES = {"tsal": "Multi-source", "tsal_one": "Single source"}
 
@@ -126,19 +126,6 @@ def test_shares_at_other_thresholds(tmp_path, faces):
     assert (row["fr07"], row["auc07"]) == pytest.approx((failure_rate(errors, 7), auc(errors, 7)), abs=1e-4)
     assert (row["fr10"], row["auc10"]) == pytest.approx((failure_rate(errors, 10), auc(errors, 10)), abs=1e-4)
     assert "full: AUC@7 | full: FR@7 | full: AUC@10 | full: FR@10" in out[1].read_text()
-
-
-def test_pairs_on_shared_draws_are_the_paired_bootstrap_of_each():
-    rng = np.random.default_rng(3)
-    errors = {name: rng.gamma(4, 1, 50) for name in "abc"}
-    groups = [str(i // 7) for i in range(50)]
-    pairs = ["ba", "ca", "aa"]
-    for given in (None, groups):
-        found = compare_pairs(errors, pairs, given, draws=500, seed=4)
-        for (method, reference), comparison in zip(pairs, found, strict=True):
-            expected = paired_bootstrap(errors[method], errors[reference], given, draws=500, seed=4)
-            for name in ("difference", "low", "high", "p_value"):
-                assert getattr(comparison, name) == pytest.approx(getattr(expected, name), abs=1e-12)
 
 
 def test_budgets_are_columns_by_size_and_what_was_not_run_is_empty(tmp_path):

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+from reference_bootstrap import paired_bootstrap
 from run_files import scores_table, write_run_scores
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.labels import labelled_faces
 from tsal.errors import InputError
-from tsal.evaluation.metrics import paired_bootstrap
 from tsal.evaluation.runs import parse_run, read_scores
 from tsal.tables import SIGNIFICANCE_COLUMNS, load_runs, markdown, nme_table, significance_table, write_table
 
-# The header that design.md promises to users.
+# The header that users' own scripts read.
 HEADER = "benchmark,subset,normaliser,method,labels,n_labelled,n_faces,seeds,nme,nme_std,fr08,auc08,jitter"
 
 

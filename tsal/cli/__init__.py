@@ -21,6 +21,7 @@ from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.evaluation.metrics import THRESHOLD
 from tsal.files import atomic_path
+from tsal.synth.rounding import round_alike
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -175,7 +176,7 @@ def score(arguments: argparse.Namespace) -> None:
         arguments.predictions,
         arguments.faces,
         arguments.output,
-        scheme=benchmark.scheme,
+        scheme=benchmark.landmarks,
         normalisers=benchmark.normalisers,
         is_video=benchmark.is_video,
         subsets=benchmark.subsets,
@@ -193,9 +194,9 @@ def floor(arguments: argparse.Namespace) -> None:
 
     be_deterministic(0, arguments.threads)
     benchmark = datasets.get(arguments.benchmark)
-    scheme, normaliser = SCHEMES[benchmark.scheme], benchmark.normalisers[0]
+    scheme, normaliser = benchmark.landmarks, benchmark.normalisers[0]
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
-    differences = label_differences(store, open_flow(arguments.flow, store), scheme.normalisers[normaliser])
+    differences = label_differences(store, open_flow(arguments.flow, store), scheme, normaliser)
     write_floor(benchmark.name, normaliser, noise_floors(differences, scheme), arguments.output)
 
 
@@ -255,10 +256,8 @@ def parser() -> argparse.ArgumentParser:
     _crop_arguments(verb(crop))
     added = verb(flow)
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
-    added.add_argument(
-        "--tracker", default="dis", help="optical flow by name: dis, pwc, raft, raft_small (default: dis)"
-    )
-    added.add_argument("--network", type=Path, help="weights: of pwc by train-flow; of raft, if not torchvision's")
+    added.add_argument("--tracker", default="dis", help="optical flow by name: dis, pwc (default: dis)")
+    added.add_argument("--network", type=Path, help="weights of pwc, by train-flow")
     _machine_arguments(added)
     added = verb(train_flow)
     added.add_argument("crops", type=Path, help="CROPS/train.npy")
@@ -354,6 +353,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake ends with one message and exit code 2, an interruption with 130."""
     arguments = parser().parse_args(argv)
+    if argv is None and arguments.run is render:  # called by a program, it could only start that one again
+        round_alike()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("tsal").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)

@@ -5,12 +5,15 @@ Like those of `cli`, they import what is heavy only where it is used.
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tsal import datasets
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
+from tsal.evaluation.runs import parse_run
 
 Verb = Callable[..., argparse.ArgumentParser]
 
@@ -29,15 +32,20 @@ def figure(arguments: argparse.Namespace) -> None:
     draw = {
         "faces": lambda: draw_faces(inputs[0], output),
         "ced": lambda: figures.draw_ced(inputs, output, thresholds=arguments.thresholds),
-        "overlay": lambda: draw_overlay(inputs, faces, output),
+        "overlay": lambda: draw_overlay(inputs, faces, output, scheme=_landmarks_of(inputs)),
         "sweep": lambda: figures.draw_sweep(
             arguments.parameter, read_json("--values", arguments.values), inputs, output
         ),
         "budgets": lambda: figures.draw_budgets(inputs, faces, output),
-        "trajectory": lambda: figures.draw_trajectory(inputs, faces, output),
+        "trajectory": lambda: figures.draw_trajectory(inputs, faces, output, scheme=_landmarks_of(inputs)),
     }
     plain = {"training": figures.draw_training, "signals": figures.draw_signals, "jitter": figures.draw_jitter}
     draw[arguments.kind]() if arguments.kind in draw else plain[arguments.kind](inputs, output)
+
+
+def _landmarks_of(inputs: Sequence[Path]) -> Scheme:
+    """The scheme of the landmarks of the runs that files lie in."""
+    return datasets.get(parse_run(inputs[0]).target).landmarks
 
 
 def read_json(option: str, text: str | None) -> dict:

@@ -7,7 +7,7 @@ from typing import Any
 from tsal import datasets, methods
 from tsal.config import models
 from tsal.config.files import Config, Source, merge, merge_all, normalise, read_definitions, read_source, source_of
-from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, settings_problems
+from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
 from tsal.config.targets import COMPARISON, methods_to_run
 from tsal.errors import InputError
 from tsal.settings.mistakes import Path, Problem, problems_of, unknown
@@ -159,6 +159,11 @@ def _reference_problems(config: Config) -> list[Problem]:
         check((*place, "methods"), config, "method")
     for place in ((), *places):
         check((*place, "training", "pretrained"), config, "benchmark")
+    for name, entry in _entries(config, "benchmarks").items():
+        targets = entry.get("score_on")
+        for target in targets if isinstance(targets, list) else ():
+            if {name, target} <= set(known["benchmark"]) and (text := other_landmarks(name, target)):
+                problems.append((("benchmarks", name, "score_on"), text))
     check(("unlabelled", "pool"), config, "benchmark")
     check(("paper",), config, "benchmark")
     return problems

@@ -15,6 +15,7 @@ from tsal import datasets, methods
 from tsal.config.files import Config, merge
 from tsal.config.models import FLAT, MethodEntry
 from tsal.data.labels import Budget, parse_budget
+from tsal.data.landmarks import as_setting
 from tsal.errors import InputError
 from tsal.settings.mistakes import Path, Problem, problems_of, show, unknown
 from tsal.settings.models import Settings, UnlabelledSettings, parse_settings
@@ -196,7 +197,7 @@ def _about(benchmark: str, method: str, algorithm: str) -> dict[str, Any]:
         "method": method,
         "algorithm": algorithm,
         "labels": 1.0,
-        "scheme": datasets.get(benchmark).scheme,
+        "scheme": as_setting(datasets.get(benchmark).landmarks),
     }
 
 
@@ -258,8 +259,7 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
     problems: list[Problem] = []
     pool, source = settings.unlabelled.pool, settings.training.pretrained
     for path, name in ((("unlabelled", "pool"), pool), (("training", "pretrained"), source)):
-        if name and datasets.get(name).scheme != settings.scheme:
-            text = f"found {name}, expected a benchmark with the same landmarks as {settings.benchmark}"
+        if name and (text := other_landmarks(settings.benchmark, name)):
             problems.append((path, text))
     if source and not problems:
         theirs = merged_settings(config, source, "supervised")["detector"]
@@ -268,6 +268,14 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
                 text = f"found {show(own)}, expected {show(theirs[key])}, as of the detector of {source} to start from"
                 problems.append((("detector", key), text))
     return problems
+
+
+def other_landmarks(benchmark: str, name: str) -> str:
+    """Says that a benchmark that another one takes something from has other landmarks; empty where it has the same."""
+    ours, theirs = datasets.get(benchmark).landmarks, datasets.get(name).landmarks
+    if ours.same_points(theirs):
+        return ""
+    return f"found {name}, which has {theirs.name} landmarks, expected a benchmark with {ours.name}, as {benchmark} has"
 
 
 def _resolved(config: Config, benchmark: str, method: str) -> Resolved:

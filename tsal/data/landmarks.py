@@ -1,54 +1,196 @@
-"""Landmark schemes: which points a benchmark annotates, how they mirror, connect and measure a face."""
+"""Landmark schemes: which points a data set annotates, how they mirror, connect and measure a face.
+
+A scheme is data, so that settings and checkpoints carry it whole: `Scheme.to_dict` and `Scheme.from_dict`.
+"""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from operator import index
+from typing import Any
 
 import numpy as np
 
 from tsal.errors import InputError
 
-Normaliser = Callable[[np.ndarray, np.ndarray], np.ndarray]
+BOX = "box"
+Group = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """A set of K landmarks.
+    """A set of K landmarks, numbered from 0.
 
     Attributes:
-        name: the number of points as users write it, such as "68".
+        name: as users write it; of the built-in ones the number of points, such as "68".
         n_points: K.
-        flip: (K,) int64. Point k of a mirrored face is point flip[k] of the face: mirrored = points[flip].
-        edges: chains of point numbers to draw as lines; a closed chain ends with its first point.
-        normalisers: name -> function of points (N, K, 2) and boxes (N, 4), both in image px, that returns the
-            (N,) distances in px by which errors are divided; NaN where a point it needs is not annotated.
+        normalisers: name -> the distance by which errors are divided, "box" for the size of the face box, or two groups
+            of points for the distance between their means. The first one measures progress in training.
+        mirror_pairs: points that change places in a mirrored face; all others are their own mirror images. None: a
+            mirrored face is no face of this data set, and training never mirrors one.
+        edges: chains of points to draw as lines; a closed chain ends with its first point.
+        names: K names of points, or none.
         of_68: (K,) the same points' numbers in the 68-point scheme; empty if the scheme is no subset of it.
+
+    Raises:
+        InputError: a point that is not there, twice in mirror_pairs or twice in of_68; names or of_68 of another length
+            than K; a normaliser of another form, or none.
     """
 
     name: str
     n_points: int
-    flip: np.ndarray
-    edges: tuple[tuple[int, ...], ...]
-    normalisers: dict[str, Normaliser]
-    of_68: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    normalisers: Mapping[str, str | tuple[Group, Group]]
+    mirror_pairs: tuple[tuple[int, int], ...] | None = ()
+    edges: tuple[Group, ...] = ()
+    names: tuple[str, ...] = ()
+    of_68: Group = ()
+
+    def __post_init__(self) -> None:
+        for name, value in _checked(self).items():
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def flip(self) -> np.ndarray:
+        """(K,) int64. Point k of a mirrored face is point flip[k] of the face; 0 ... K - 1 where none is mirrored."""
+        flip = np.arange(self.n_points)
+        for left, right in self.mirror_pairs or ():
+            flip[left], flip[right] = right, left
+        return flip
+
+    def distances(self, normaliser: str, points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The (N,) distances in px of a normaliser, NaN where a point that it needs is not annotated.
+
+        "box" is sqrt(w h) of the face box, the normaliser of AFLW. With one point in each group the distance is that of
+        the outer eye corners ("inter-ocular"), say, with all points of both eyes that of their centres ("inter-pupil").
+
+        Args:
+            points: (N, K, 2) in image px.
+            boxes: (N, 4) x0, y0, x1, y1 in image px.
+
+        Raises:
+            InputError: the scheme has no such normaliser.
+        """
+        if normaliser not in self.normalisers:
+            raise InputError(f"no normaliser '{normaliser}' in scheme '{self.name}': {', '.join(self.normalisers)}")
+        between = self.normalisers[normaliser]
+        if between == BOX:
+            return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+        left, right = (points[:, list(group)].mean(axis=1) for group in between)
+        return np.linalg.norm(left - right, axis=-1)
+
+    def same_points(self, other: "Scheme") -> bool:
+        """Whether both name the same landmarks in the same order, so that what finds the one's finds the other's."""
+        return (self.name, self.n_points) == (other.name, other.n_points)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scheme as plain lists and texts, for YAML and JSON; normalisers as a list, whose order is kept."""
+        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        normalisers = [{"name": name, "between": _plain(between)} for name, between in self.normalisers.items()]
+        return {**values, "normalisers": normalisers}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Scheme":
+        """The scheme that `to_dict` wrote.
+
+        Raises:
+            InputError: a key is unknown or missing, or see Scheme.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = [name for name in values if name not in known]
+        missing = [name for name in ("name", "n_points", "normalisers") if name not in values]
+        if unknown or missing:
+            found = f"unknown key {unknown[0]!r}" if unknown else f"{missing[0]!r} is missing"
+            raise InputError(f"scheme: {found}; known: {', '.join(known)}")
+        listed = values["normalisers"]
+        if isinstance(listed, list):
+            try:
+                listed = {entry["name"]: entry["between"] for entry in listed}
+            except (TypeError, KeyError):
+                raise InputError(
+                    f"scheme: normalisers: found {listed}; expected 'name' and 'between' of each"
+                ) from None
+        return cls(**{**values, "normalisers": listed})
 
 
-def face_size(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """sqrt(w h) of each face box (N, 4), in px: the normaliser of AFLW."""
-    return np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+def scheme_of(scheme: str | Mapping[str, Any] | Scheme) -> Scheme:
+    """A scheme by the name of a built-in one, or as `Scheme.to_dict` writes it.
 
-
-def distance_between(left: Sequence[int], right: Sequence[int]) -> Normaliser:
-    """A normaliser: the distance between the means of two groups of points.
-
-    With one point each these are the outer eye corners ("inter-ocular"), with all points of both eyes their
-    centres ("inter-pupil").
+    Raises:
+        InputError: there is none of that name, or it is not valid.
     """
+    if isinstance(scheme, Scheme):
+        return scheme
+    if isinstance(scheme, Mapping):
+        return Scheme.from_dict(scheme)
+    if not isinstance(scheme, str) or scheme not in SCHEMES:
+        raise InputError(f"scheme: found {scheme!r}; expected a built-in one ({', '.join(SCHEMES)}) or a whole Scheme")
+    return SCHEMES[scheme]
 
-    def distance(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(points[:, left].mean(axis=1) - points[:, right].mean(axis=1), axis=-1)
 
-    return distance
+def as_setting(scheme: Scheme) -> str | dict[str, Any]:
+    """What `scheme_of` reads, as short as can be: the name of a built-in scheme, or all of one that is none."""
+    return scheme.name if SCHEMES.get(scheme.name) == scheme else scheme.to_dict()
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def _checked(scheme: Scheme) -> dict[str, Any]:
+    """The attributes of a scheme but for its name and size, lists as tuples."""
+    where, count = f"scheme {scheme.name!r}", scheme.n_points
+    if not isinstance(scheme.name, str) or not scheme.name:
+        raise InputError(f"{where}: name: expected a text")
+    if type(count) is not int or count < 1:
+        raise InputError(f"{where}: n_points: found {count!r}, expected a whole number of at least 1")
+    pairs = scheme.mirror_pairs
+    if pairs is not None:
+        pairs = _groups(pairs, count, f"{where}: mirror_pairs", 2)
+        _refuse_twice([point for pair in pairs for point in pair], f"{where}: mirror_pairs: point")
+    for key, values in (("names", scheme.names), ("of_68", scheme.of_68)):
+        if values and len(values) != count:
+            raise InputError(f"{where}: {key}: found {len(values)}, expected one for each of the {count} points")
+        _refuse_twice(values, f"{where}: {key}:")
+    return {
+        "normalisers": _checked_normalisers(scheme.normalisers, count, f"{where}: normalisers"),
+        "mirror_pairs": pairs,
+        "edges": _groups(scheme.edges, count, f"{where}: edges"),
+        "names": tuple(map(str, scheme.names)),
+        "of_68": _groups([scheme.of_68], 68, f"{where}: of_68")[0] if scheme.of_68 else (),
+    }
+
+
+def _checked_normalisers(normalisers: Any, count: int, where: str) -> dict[str, str | tuple[Group, Group]]:
+    if not isinstance(normalisers, Mapping) or not normalisers:
+        raise InputError(f"{where}: found {normalisers!r}, expected at least one name: distance")
+    checked = {}
+    for name, between in normalisers.items():
+        checked[name] = between if between == BOX else _groups(between, count, f"{where}: {name}")
+        if between != BOX and len(checked[name]) != 2:
+            raise InputError(f"{where}: {name}: found {between!r}, expected {BOX!r} or two groups of points")
+    return checked
+
+
+def _groups(values: Any, count: int, where: str, size: int | None = None) -> tuple[Group, ...]:
+    """Groups of points, each 0 to count - 1, as tuples; of `size` points where it is given."""
+    try:
+        groups = tuple(tuple(map(index, group)) for group in values)
+    except TypeError:
+        raise InputError(f"{where}: found {values!r}, expected groups of points such as [[0, 1], [2, 3]]") from None
+    for group in groups:
+        wrong = [point for point in group if not 0 <= point < count]
+        if wrong or not group or len(group) != (size or len(group)):
+            raise InputError(f"{where}: found {list(group)}, expected {size or 'some'} of the points 0 to {count - 1}")
+    return groups
+
+
+def _refuse_twice(values: Sequence[Any], where: str) -> None:
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise InputError(f"{where} {value!r} is there twice, expected once at most")
+        seen.add(value)
 
 
 def part_of(part: Scheme, whole: Scheme) -> np.ndarray:
@@ -57,11 +199,11 @@ def part_of(part: Scheme, whole: Scheme) -> np.ndarray:
     Raises:
         InputError: `whole` has not all of them.
     """
-    place = {point: number for number, point in enumerate(whole.of_68.tolist())}
-    missing = [point for point in part.of_68.tolist() if point not in place]
-    if missing or not len(part.of_68):
+    place = {point: number for number, point in enumerate(whole.of_68)}
+    missing = [point for point in part.of_68 if point not in place]
+    if missing or not part.of_68:
         raise InputError(f"the {part.name} points are not part of the {whole.name} that are annotated")
-    return np.array([place[point] for point in part.of_68.tolist()])
+    return np.array([place[point] for point in part.of_68])
 
 
 # The iBUG-68 mark-up of 300-W (Sagonas et al. 2013, figure 1), 0-based.
@@ -78,13 +220,6 @@ _MIRROR_PAIRS = (
     *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58)),
     *((60, 64), (61, 63), (65, 67)),
 )
-
-
-def _flip_68() -> np.ndarray:
-    flip = np.arange(68)
-    for left, right in _MIRROR_PAIRS:
-        flip[left], flip[right] = right, left
-    return flip
 
 
 def _edges(number: dict[int, int]) -> tuple[tuple[int, ...], ...]:
@@ -104,14 +239,14 @@ def _subset_of_68(name: str, points: Sequence[int]) -> Scheme:
     return Scheme(
         name=name,
         n_points=len(points),
-        flip=np.array([number[point] for point in _flip_68()[list(points)]], np.int64),
+        mirror_pairs=tuple((number[left], number[right]) for left, right in _MIRROR_PAIRS if left in number),
         edges=_edges(number),
         normalisers={
-            "inter-ocular": distance_between([number[36]], [number[45]]),
-            "inter-pupil": distance_between([number[k] for k in _LEFT_EYE], [number[k] for k in _RIGHT_EYE]),
-            "face-size": face_size,
+            "inter-ocular": ((number[36],), (number[45],)),
+            "inter-pupil": (tuple(number[k] for k in _LEFT_EYE), tuple(number[k] for k in _RIGHT_EYE)),
+            "face-size": BOX,
         },
-        of_68=np.array(points, np.int64),
+        of_68=tuple(points),
     )
 
 
@@ -126,24 +261,23 @@ AFLW_NAMES = (
     *("MouthLeftCorner", "MouthCenter", "MouthRightCorner"),
     "ChinCenter",
 )
-_OTHER_SIDE = {"Left": "Right", "Right": "Left"}
 
 
 def _aflw() -> Scheme:
-    mirrored = [re.sub("Left|Right", lambda side: _OTHER_SIDE[side[0]], name) for name in AFLW_NAMES]
     number = {name: k for k, name in enumerate(AFLW_NAMES)}
-    corners = [number["LeftEyeLeftCorner"]], [number["RightEyeRightCorner"]]
-    centres = [number["LeftEyeCenter"]], [number["RightEyeCenter"]]
+    other_side = {"Left": "Right", "Right": "Left"}
+    mirrored = {name: re.sub("Left|Right", lambda side: other_side[side[0]], name) for name in AFLW_NAMES}
     return Scheme(
         name="19",
         n_points=len(AFLW_NAMES),
-        flip=np.array([number[name] for name in mirrored], np.int64),
+        names=AFLW_NAMES,
+        mirror_pairs=tuple((number[a], number[b]) for a, b in mirrored.items() if number[a] < number[b]),
         # Brows, eyes, nose and mouth from left to right; the chin hangs on the mouth's centre.
         edges=(*((k, k + 1, k + 2) for k in range(0, 18, 3)), (16, 18)),
         normalisers={
-            "face-size": face_size,
-            "inter-ocular": distance_between(*corners),
-            "inter-pupil": distance_between(*centres),
+            "face-size": BOX,
+            "inter-ocular": ((number["LeftEyeLeftCorner"],), (number["RightEyeRightCorner"],)),
+            "inter-pupil": ((number["LeftEyeCenter"],), (number["RightEyeCenter"],)),
         },
     )
 

@@ -1,11 +1,14 @@
-"""Benchmarks: from the raw layout in which each is published to a table of faces.
+"""Data sets: from the raw layout in which each is published to a table of faces.
 
-Every module of this package that defines `BENCHMARK` is one benchmark; adding one is adding such a file.
+Every module of this package that defines `DATASET` is one data set; adding one is adding such a file, here or to
+`FOLDER/datasets` of a folder that the environment variable TSAL_PLUGINS names.
 """
 
 import importlib
 import json
 import pkgutil
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,21 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from tsal.data.download import MismatchError, download
+from tsal.data.landmarks import Scheme, scheme_of
 from tsal.errors import InputError
 from tsal.files import atomic_path, sha256
 from tsal.settings.models import NoOptions
+from tsal.settings.plugins import import_plugins
 from tsal.settings.section import Section, read_section
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """How the images of a benchmark are made, of one that has no raw data.
+    """How the images of a data set are made, of one that has no raw data.
 
     Attributes:
         version: another one makes other images of the same settings.
         missing: () -> why it cannot render here, with what to do about it, in one line; None where it can.
         render: (settings_yaml, shard, shards, out_zip) -> None; the same faces whatever the number of shards.
-        index: (shards, images_dir, out_parquet) -> None; see `Benchmark.index`.
+        index: (shards, images_dir, out_parquet) -> None; see `Dataset.index`.
     """
 
     version: int
@@ -37,22 +42,22 @@ class Renderer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark:
-    """What the workflow knows of a benchmark. Its images come from archives, or are rendered.
+class Dataset:
+    """What the workflow knows of a data set. Its images come from archives, or are rendered.
 
     Attributes:
-        name: as in config.yaml, file names and wildcards.
+        name: as in config.yaml, file names and wildcards: lower-case letters and digits.
         title: for tables and reports.
         archives: file name of each archive that a user drops under `<raw_dir>/<name>/`, with the files and folders by
-            which its unpacked content is known instead.
+            which its unpacked content is known instead; without any, it is taken as it is alone.
         urls: public addresses of the archives that can simply be downloaded.
         how_to_get: where a user gets the others by hand.
         indexer: (sources, images_dir, out_parquet, options) -> None, see `index`; sources: where the content of each
             archive is, the archive itself or the folder that it was unpacked into.
         options: the model of what a configuration may say of its faces; of one that is rendered, of its pictures.
-        renderer: of a benchmark that is rendered, which has none of these.
-        scheme: name of the landmark scheme, a key of tsal.data.landmarks.SCHEMES.
-        normalisers: those of the scheme by which the benchmark is scored.
+        renderer: of a data set that is rendered, which has none of these.
+        scheme: of its landmarks: the name of a built-in one, a key of tsal.data.landmarks.SCHEMES, or one of its own.
+        normalisers: those of the scheme by which the data set is scored.
         subsets: the subsets of test faces that are scored, in the order of the table.
         is_video: whether jitter is reported.
         has_clips: whether there are frames that follow one another, between which flow can be found.
@@ -61,7 +66,7 @@ class Benchmark:
 
     name: str
     title: str
-    scheme: str
+    scheme: str | Scheme
     normalisers: tuple[str, ...]
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
@@ -74,8 +79,23 @@ class Benchmark:
     has_clips: bool = True
     labels_by_machine: bool = False
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z0-9]+", self.name):
+            raise InputError(f"data set {self.name!r}: expected a name of lower-case letters and digits")
+        unknown = [name for name in self.normalisers if name not in self.landmarks.normalisers]
+        if unknown or not self.normalisers:
+            raise InputError(
+                f"data set {self.name}: normalisers: found {', '.join(map(repr, unknown)) or 'none'}; expected some of "
+                f"its scheme's: {', '.join(self.landmarks.normalisers)}"
+            )
+
+    @property
+    def landmarks(self) -> Scheme:
+        """The scheme of its landmarks."""
+        return scheme_of(self.scheme)
+
     def folder(self, raw_dir: str | Path) -> Path:
-        """The folder under which a user drops this benchmark's raw data."""
+        """The folder under which a user drops this data set's raw data."""
         return Path(raw_dir) / self.name
 
     def source(self, raw_dir: str | Path, archive: str) -> Path | None:
@@ -89,7 +109,9 @@ class Benchmark:
         levels = ([folder], folder.glob("*"), folder.glob("*/*"))
         candidates = (path for level in levels for path in sorted(level))
         contents = self.archives[archive]
-        return next((path for path in candidates if all((path / name).exists() for name in contents)), None)
+        return next(
+            (path for path in candidates if contents and all((path / name).exists() for name in contents)), None
+        )
 
     def sources(self, raw_dir: str | Path) -> dict[str, Path]:
         """`source` of those archives that are there."""
@@ -103,7 +125,7 @@ class Benchmark:
     def status(self, raw_dir: str | Path) -> str:
         """'present', 'downloadable' (public addresses are known) or 'missing' (the user has to bring something).
 
-        A benchmark that is rendered is present where it can be rendered.
+        A data set that is rendered is present where it can be rendered.
         """
         if self.renderer:
             return "missing" if self.renderer.missing() else "present"
@@ -166,7 +188,7 @@ class Benchmark:
         self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), complete)
 
     def index_shards(self, shards: Sequence[str | Path], images_dir: str | Path, out_parquet: str | Path) -> None:
-        """As `index`, of a benchmark that is rendered, from all its shards.
+        """As `index`, of a data set that is rendered, from all its shards.
 
         Raises:
             InputError: it is not rendered; or a shard is missing or damaged.
@@ -174,7 +196,7 @@ class Benchmark:
         self._need_renderer().index([Path(shard) for shard in shards], Path(images_dir), Path(out_parquet))
 
     def render(self, settings: str | Path, shard: int, shards: int, out_zip: str | Path) -> None:
-        """Render one of `shards` parts of the benchmark.
+        """Render one of `shards` parts of the data set.
 
         Args:
             settings: index.yaml, in which `settings` says what to render.
@@ -226,22 +248,35 @@ def _read_lock(lock: Path, url: str) -> dict[str, int | str]:
 
 
 @cache
-def _registry() -> dict[str, Benchmark]:
-    modules = (importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__))
-    found = [module.BENCHMARK for module in modules if hasattr(module, "BENCHMARK")]
-    return {benchmark.name: benchmark for benchmark in sorted(found, key=lambda benchmark: benchmark.name)}
+def _registry() -> dict[str, Dataset]:
+    package, found = sys.modules[__name__], {}
+    for info in pkgutil.iter_modules(__path__[:1]):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        if hasattr(module, "DATASET"):
+            found[module.DATASET.name] = module.DATASET
+    for file, module in import_plugins("datasets", package, "DATASET"):
+        if not isinstance(module.DATASET, Dataset):
+            raise InputError(f"{file}: DATASET is a {type(module.DATASET).__name__}; expected a tsal.datasets.Dataset")
+        if module.DATASET.name in found:
+            raise InputError(f"{file}: there is a data set {module.DATASET.name!r} already; expected another name")
+        found[module.DATASET.name] = module.DATASET
+    return dict(sorted(found.items()))
 
 
 def names() -> list[str]:
-    """The names of all benchmarks, sorted."""
+    """The names of all data sets, sorted.
+
+    Raises:
+        InputError: a plug-in cannot be used; names its file.
+    """
     return list(_registry())
 
 
-def get(name: str) -> Benchmark:
-    """The benchmark of that name.
+def get(name: str) -> Dataset:
+    """The data set of that name.
 
     Raises:
-        InputError: there is none; names those that there are.
+        InputError: there is none; names those that there are. Or see `names`.
     """
     try:
         return _registry()[name]

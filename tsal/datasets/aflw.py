@@ -20,9 +20,9 @@ from pydantic import Field
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
-from tsal.datasets import Benchmark
-from tsal.datasets.matlab import Value, read_mat
-from tsal.datasets.options import COUNTS, VALIDATING, Count, NumbersByName, check_options
+from tsal.datasets import Dataset
+from tsal.datasets.reading.matlab import Value, read_mat
+from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_tar
 from tsal.settings.section import Section
@@ -83,10 +83,9 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
             images of which the faces validate.
 
     Raises:
-        InputError: see Benchmark.index; names the file.
+        InputError: see Dataset.index; names the file.
     """
     where = sources[_INFO] / _INFO if sources[_INFO].is_dir() else sources[_INFO]
-    check_options("aflw", options["counts"], _COUNTS, options["validation"])
     counts = options["counts"] or {}
     info = _read_info(where.read_bytes(), str(where))
     testing = _testing(info, counts, where)
@@ -209,7 +208,7 @@ def _unpack(source: Path, images_dir: Path, names: set[str]) -> None:
     copy_files(source, images_dir, {f"{_FLICKR}/{name}": name for name in sorted(names)})
 
 
-BENCHMARK = Benchmark(
+DATASET = Dataset(
     name="aflw",
     title="AFLW",
     archives={_IMAGES: tuple(f"{_FLICKR}/{number}" for number in (0, 2, 3)), _INFO: (_INFO,)},

@@ -23,10 +23,10 @@ from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.splits import held_out
-from tsal.datasets import Benchmark
-from tsal.datasets.matlab import Value, read_mat
-from tsal.datasets.options import COUNTS, VALIDATING, Count, NumbersByName, check_options
-from tsal.datasets.pts import FIRST_PIXEL, read_pts
+from tsal.datasets import Dataset
+from tsal.datasets.reading.matlab import Value, read_mat
+from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
+from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_zip, open_zip
 from tsal.settings.section import Section
@@ -110,11 +110,8 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
             "challenging", None to expect nothing; validation: share of the training photographs that validates.
 
     Raises:
-        InputError: see Benchmark.index; names the file.
+        InputError: see Dataset.index; names the file.
     """
-    check_options("300w", options["counts"], _COUNTS, options["validation"])
-    if options["box"] not in (*_BOX_FIELDS, _TIGHT):
-        raise InputError(f"300w: unknown box {options['box']!r}; known: {', '.join((*_BOX_FIELDS, _TIGHT))}")
     by_set = {name: _read_set(name, sources[f"{name}.zip"]) for name in _SETS}
     faces = [face for annotated, _ in by_set.values() for face in annotated]
     bare = [path for _, images in by_set.values() for path in images]
@@ -352,7 +349,7 @@ def _unpack(source: Path, images_dir: Path, members: Mapping[str, str]) -> None:
         extract_zip(source, images_dir, members)
 
 
-BENCHMARK = Benchmark(
+DATASET = Dataset(
     name="300w",
     title="300W",
     archives={

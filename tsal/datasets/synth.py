@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
-from tsal.datasets import Benchmark, Renderer
+from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
 from tsal.files import extract_zip, open_zip
 from tsal.settings.section import Section
@@ -86,7 +86,7 @@ def index(shards: Sequence[Path], images_dir: Path, out_parquet: Path) -> None:
     write_faces(table, out_parquet)
 
 
-BENCHMARK = Benchmark(
+DATASET = Dataset(
     name="synth",
     title="Rendered faces",
     options=Options,

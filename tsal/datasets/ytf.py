@@ -28,7 +28,7 @@ from pydantic import Field
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import FEWEST_PEOPLE, split_people
-from tsal.datasets import Benchmark
+from tsal.datasets import Dataset
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import extract_zip, open_zip
 from tsal.progress import Progress
@@ -71,7 +71,7 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
         options: max_people: keep only the first so many people of the alphabetical list, None for all.
 
     Raises:
-        InputError: see Benchmark.index; names the file and, in a table of keypoints, the line.
+        InputError: see Dataset.index; names the file and, in a table of keypoints, the line.
     """
     raw, max_people = sources[_ARCHIVE], options["max_people"]
     files = _list_folder(raw) if raw.is_dir() else _list_archive(raw)
@@ -274,7 +274,7 @@ def _image_sizes(images_dir: Path, faces: list[_Face]) -> np.ndarray:
     return sizes
 
 
-BENCHMARK = Benchmark(
+DATASET = Dataset(
     name="ytf",
     title="YouTube Faces keypoints",
     archives={_ARCHIVE: (*_KEYPOINTS.values(), *_KEYPOINTS)},

@@ -54,7 +54,13 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
         raise InputError(f"{path}: damaged or no safetensors file ({error}); expected a {kind}") from error
     if kind not in metadata:
         raise InputError(f"{path}: found a safetensors file of another kind, expected a {kind}")
-    return json.loads(metadata[kind])
+    try:
+        about = json.loads(metadata[kind])
+    except ValueError:
+        about = None
+    if not isinstance(about, dict):
+        raise InputError(f"{path}: damaged: what it says of itself is {metadata[kind][:80]!r}, expected a JSON object")
+    return about
 
 
 def read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

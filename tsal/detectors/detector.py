@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from tsal.detectors.heatmaps import decode_expectation, decode_peaks
 
+PRECISIONS = ("auto", "float32", "bfloat16")  # see mixed_precision
 CANDIDATES = 32  # strongest facial centres that decode 2 looks at
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,10 @@ from tsal.data.augment import apply_view, draw_view, from_view
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
 from tsal.data.faces import boxes_of, point_columns
-from tsal.data.landmarks import SCHEMES, Scheme
+from tsal.data.landmarks import Scheme, as_setting, scheme_of
 from tsal.data.video import is_video
 from tsal.detectors import Detector, build, checkpoints
+from tsal.detectors.detector import PRECISIONS
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
@@ -47,10 +48,13 @@ class LandmarkDetector:
     scheme: Scheme
 
     def save(self, path: Path, **about: str) -> None:
-        """Write the weights as safetensors; `about` (benchmark, method, ...) goes into the metadata."""
+        """Write the weights as safetensors; `about` (benchmark, method, ...) goes into the metadata.
+
+        So does the scheme, whole where it is not a built-in one: a checkpoint needs no data set to be used.
+        """
         metadata = {
             "detector": self.settings.model_dump(),
-            "scheme": self.scheme.name,
+            "scheme": as_setting(self.scheme),
             "precision": self.network.precision,
             **about,
         }
@@ -78,14 +82,32 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
         InputError: missing, damaged, or not a checkpoint of this project.
     """
     tensors, metadata = checkpoints.read(Path(path), DETECTOR)
-    settings = read_section(DetectorSettings, metadata["detector"], str(path))
-    scheme = SCHEMES[metadata["scheme"]]
-    network = create_network(settings.replace(weights="none"), scheme, metadata["precision"])
+    settings, scheme, precision = _described(metadata, path)
     try:
+        network = create_network(settings.replace(weights="none"), scheme, precision)
         network.load_state_dict(tensors)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     except RuntimeError as error:
         raise InputError(f"{path}: weights do not fit a {settings.name} detector ({str(error)[:200]})") from error
     return LandmarkDetector(network.to(device), settings, scheme)
+
+
+def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSettings, Scheme, str]:
+    """Settings, scheme and precision of the detector that a checkpoint's metadata describes."""
+    missing = [key for key in ("detector", "scheme", "precision") if key not in metadata]
+    if missing:
+        raise InputError(f"{path}: its metadata lacks {missing[0]!r}; expected what `tsal train` writes, train it anew")
+    if not isinstance(metadata["detector"], dict) or metadata["precision"] not in PRECISIONS:
+        raise InputError(
+            f"{path}: its metadata has detector {metadata['detector']!r} and precision {metadata['precision']!r}; "
+            f"expected settings, and one of {', '.join(PRECISIONS)}"
+        )
+    try:
+        settings = read_section(DetectorSettings, metadata["detector"], "detector")
+        return settings, scheme_of(metadata["scheme"]), metadata["precision"]
+    except InputError as error:
+        raise InputError(f"{path}: its metadata: {error}") from error
 
 
 def create_network(settings: DetectorSettings, scheme: Scheme, precision: str) -> Detector:

@@ -16,8 +16,9 @@ is not seen, nor is noise that neighbouring frames have in common. Errors of tra
 on rendered clips, whose labels are exact, they leave n = 0.1 % of the inter-ocular distance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import nan, sqrt
 
 import numpy as np
@@ -26,7 +27,7 @@ import torch
 
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
-from tsal.data.landmarks import Normaliser, Scheme
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.flow.fields import follow, to_tensor
 from tsal.flow.storage import pairs
@@ -45,6 +46,7 @@ DRAWS = 10_000  # of the bootstrap over people
 _PAIRS_AT_ONCE = 128  # bounds the memory: 30 MB of flow for crops of 341 px
 _DRAWS_AT_ONCE = 500
 _CPU = torch.device("cpu")
+Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of points (N, K, 2) and boxes (N, 4), both in image px
 # (c / n)^2 in units of the median change, between no error of tracking and nothing else.
 _RATIOS = np.concatenate([[0.0], np.geomspace(1e-3, 1e6, 181)])
 
@@ -87,13 +89,14 @@ class Floor:
     high: float
 
 
-def label_differences(store: CropStore, flow: np.ndarray, normaliser: Normaliser) -> Differences:
+def label_differences(store: CropStore, flow: np.ndarray, scheme: Scheme, normaliser: str) -> Differences:
     """Compare the labels of neighbouring frames.
 
     Args:
         store: crops with clips.
         flow: of its pairs, see `tsal.flow.storage.open_flow`.
-        normaliser: of the scheme; taken at the later frame.
+        scheme: of the landmarks.
+        normaliser: its name in the scheme; taken at the later frame.
 
     Raises:
         InputError: no two neighbouring frames are labelled.
@@ -106,15 +109,16 @@ def label_differences(store: CropStore, flow: np.ndarray, normaliser: Normaliser
             f"found {len(store)} faces, no two of them labelled neighbouring frames of one clip; expected a benchmark "
             "of labelled clips: the noise of labels cannot be told from single images"
         )
+    distances = partial(scheme.distances, normaliser)
     percent, change = np.empty((len(chosen), store.points.shape[1]), np.float32), np.empty(len(chosen))
     for start in range(0, len(chosen), _PAIRS_AT_ONCE):
         block = slice(start, start + _PAIRS_AT_ONCE)
-        percent[block], change[block] = _compare(store, rows[chosen[block]], flow, chosen[block], normaliser)
+        percent[block], change[block] = _compare(store, rows[chosen[block]], flow, chosen[block], distances)
     return Differences(percent, change, store.person[rows[chosen, 0]])
 
 
 def _compare(
-    store: CropStore, rows: np.ndarray, flow: np.ndarray, places: np.ndarray, normaliser: Normaliser
+    store: CropStore, rows: np.ndarray, flow: np.ndarray, places: np.ndarray, distances: Distances
 ) -> tuple[np.ndarray, np.ndarray]:
     """`percent` and `change` of Differences for B pairs: rows (B, 2) of the store, places (B,) in the flow."""
     before, after = rows.T
@@ -123,7 +127,7 @@ def _compare(
     arrived, _, passed = follow(torch.from_numpy(start), there, back)
     old, new = (apply_affine(store.to_image[row], at) for row, at in ((before, start), (after, arrived.numpy())))
     label = apply_affine(store.to_image[after], store.points[after].astype(float))
-    distance = normaliser(label, store.box[after])
+    distance = distances(label, store.box[after])
     distance = np.where(distance > 0, distance, nan)
     counted = store.visible[before] & store.visible[after] & passed.numpy() & np.isfinite(distance)[:, None]
     percent = np.where(counted, 100 * np.linalg.norm(label - new, axis=-1) / distance[:, None], nan)
@@ -152,7 +156,7 @@ def noise_floors(differences: Differences, scheme: Scheme, seed: int = 0) -> pd.
     Returns:
         A row for each, whose columns are the attributes of Floor.
     """
-    number = {point: place for place, point in enumerate(scheme.of_68.tolist())}
+    number = {point: place for place, point in enumerate(scheme.of_68)}
     groups = {name: [number[point] for point in points if point in number] for name, points in GROUPS.items()}
     groups = {"all": list(range(scheme.n_points)), **{name: places for name, places in groups.items() if places}}
     return pd.DataFrame([_floor(differences, name, places, seed) for name, places in groups.items()])

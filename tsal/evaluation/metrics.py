@@ -1,11 +1,10 @@
-"""Scores: NME, failure rate, AUC, jitter, cumulative error curves and the paired bootstrap.
+"""Scores: NME, failure rate, AUC, jitter and cumulative error curves.
 
 Everything is computed in float64 from predictions and face tables in image pixels; the model is never needed.
 An input for which a score is undefined raises InputError and names the face: no score is silently NaN.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 
 THRESHOLD = 8.0  # the tau of FR@0.08 and AUC@0.08, in percent
-_BLOCK = 4_000_000  # random numbers at a time in the bootstrap: bounds its memory, changes no result
 SCORE_COLUMNS = ["face", "clip", "frame", "subset", "normaliser", "nme", "jitter"]
 
 
@@ -106,42 +104,6 @@ def ced(errors: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
     return 100 * np.searchsorted(errors, np.asarray(thresholds, float), side="right") / len(errors)
 
 
-def jitter(
-    predicted: ArrayLike,
-    normaliser: ArrayLike,
-    truth: ArrayLike | None = None,
-    visible: ArrayLike | None = None,
-) -> np.ndarray:
-    """Jitter of a clip: 100 * mean_k |e_{t+1} - 2 e_t + e_{t-1}| / d_t; e = p - y, or e = p without truth.
-
-    A landmark counts at frame t if it is visible in all three frames.
-
-    Args:
-        predicted: (T, K, 2) landmarks of consecutive frames in px.
-        normaliser: (T,) the distance d of each frame in px.
-        truth: (T, K, 2) landmarks in px, or None to measure the movement of the predictions themselves.
-        visible: (T, K) bool, or None for all.
-
-    Returns:
-        (max(T - 2, 0),) percent, one value for each inner frame, whose mean is the clip's jitter; NaN for a
-        frame without a landmark that is visible three times.
-
-    Raises:
-        InputError: NaN or infinite landmarks where visible, or a normaliser that is not a positive number.
-    """
-    predicted = np.asarray(predicted, float)
-    visible = np.ones(predicted.shape[:2], bool) if visible is None else np.asarray(visible, bool)
-    distance = np.asarray(normaliser, float)
-    frames = [f"frame {t}" for t in range(len(predicted))]
-    _check_distances(distance, frames)
-    _check_points(predicted, visible, frames, "predicted")
-    truth = np.zeros_like(predicted) if truth is None else np.asarray(truth, float)
-    _check_points(truth, visible, frames, "true")
-    inner = np.arange(1, max(len(predicted) - 1, 1))
-    neighbours = np.stack([inner - 1, inner, inner + 1])
-    return _second_difference(_offsets(predicted, truth, visible), visible, distance, neighbours)
-
-
 def _offsets(predicted: np.ndarray, truth: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """predicted - truth (N, K, 2), zero where not visible: there NaN is allowed."""
     offset = np.zeros_like(predicted)
@@ -152,77 +114,22 @@ def _offsets(predicted: np.ndarray, truth: np.ndarray, visible: np.ndarray) -> n
 def _second_difference(
     error: np.ndarray, visible: np.ndarray, distance: np.ndarray, neighbours: np.ndarray
 ) -> np.ndarray:
-    """Jitter (M,) in percent at the rows `neighbours` (3, M) of the frames t - 1, t, t + 1 of the N faces."""
+    """Jitter of frames: 100 * mean_k |e_{t+1} - 2 e_t + e_{t-1}| / d_t over the landmarks visible in all three frames.
+
+    Args:
+        error: (N, K, 2) e = predicted - true landmarks of the N faces in px, zero where not visible.
+        visible: (N, K) bool.
+        distance: (N,) the normaliser d in px.
+        neighbours: (3, M) rows of the frames t - 1, t, t + 1.
+
+    Returns:
+        (M,) percent; NaN where no landmark is visible three times.
+    """
     before, at, after = neighbours
     counted = visible[before] & visible[at] & visible[after]
     bend = np.where(counted[..., None], error[after] - 2 * error[at] + error[before], 0)
     total, count = np.hypot(bend[..., 0], bend[..., 1]).sum(axis=1), counted.sum(axis=1)
     return np.where(count > 0, 100 * total / np.maximum(count, 1) / distance[at], np.nan)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Paired comparison of two methods a and b.
-
-    Attributes:
-        difference: mean NME of a minus that of b, in percentage points; negative if a is better.
-        low, high: its 95 % interval, percentiles of the bootstrap.
-        p_value: two-sided, of no difference.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
-
-
-def paired_bootstrap(
-    a: ArrayLike,
-    b: ArrayLike,
-    groups: Sequence | None = None,
-    *,
-    draws: int = 10_000,
-    seed: int = 0,
-) -> Comparison:
-    """Compare two methods on the same faces by resampling the faces with replacement.
-
-    Faces of one person are alike, which makes an interval over faces too narrow for a statement about new
-    people: with `groups` whole groups are resampled instead (the cluster bootstrap).
-
-    Args:
-        a: (N,) NME of each face by the first method, in percent.
-        b: (N,) NME of the same faces, in the same order, by the second.
-        groups: N labels, for example the person of each face; None resamples single faces.
-        draws: number of bootstrap samples.
-        seed: of the random generator; the same seed gives the same result.
-
-    Raises:
-        InputError: different numbers of faces, no faces, or an NME that is not finite.
-    """
-    a, b = _checked_errors(a), _checked_errors(b)
-    if len(a) != len(b):
-        raise InputError(f"a paired comparison needs the same faces: {len(a)} against {len(b)}")
-    member = np.arange(len(a)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    sums, sizes = np.bincount(member, weights=a - b), np.bincount(member)
-    rng = np.random.default_rng(seed)
-    means = np.empty(draws)
-    block = max(1, _BLOCK // len(sums))
-    for start in range(0, draws, block):
-        chosen = rng.integers(len(sums), size=(min(block, draws - start), len(sums)))
-        means[start : start + block] = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
-    tail = min(np.sum(means <= 0), np.sum(means >= 0))
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Comparison(float(np.mean(a - b)), float(low), float(high), bootstrap_p_value(tail, draws, len(sums)))
-
-
-def bootstrap_p_value(tail: int, draws: int, groups: int) -> float:
-    """Two-sided p-value of a bootstrap in which `tail` of the draws lie on the far side of no difference.
-
-    It is never below that of the sign test on groups that all agree, 2^(1 - groups): draws from three videos that all
-    have the same sign never lie on the other side, and still say little. Nor is it zero, as finitely many draws
-    cannot show.
-    """
-    return float(min(1.0, max(2 * (tail + 1) / (draws + 1), 2.0 ** (1 - groups))))
 
 
 def score_predictions(
@@ -231,9 +138,8 @@ def score_predictions(
     scheme: Scheme,
     normalisers: Sequence[str],
     is_video: bool,
-    split: str = "test",
 ) -> pd.DataFrame:
-    """Score every face of a split that has at least one visible landmark.
+    """Score every test face that has at least one visible landmark.
 
     Left out: faces without a visible landmark (unlabelled), and predictions of faces of other splits. A face
     that belongs to several subsets ("common+full") is scored in each. Jitter is given for a frame whose
@@ -245,7 +151,6 @@ def score_predictions(
         scheme: of the K landmarks.
         normalisers: names in scheme.normalisers.
         is_video: whether to measure jitter.
-        split: the split to score.
 
     Returns:
         The scores, one row per (face, subset, normaliser): columns SCORE_COLUMNS; nme and jitter in percent,
@@ -257,9 +162,9 @@ def score_predictions(
             nme).
     """
     _check_tables(predictions, faces, scheme, normalisers)
-    scored = faces[(faces["split"] == split).to_numpy() & visibility_of(faces).any(axis=1)].reset_index(drop=True)
+    scored = faces[(faces["split"] == "test").to_numpy() & visibility_of(faces).any(axis=1)].reset_index(drop=True)
     if scored.empty:
-        raise InputError(f"no face to score: the face table has no labelled face in split '{split}'")
+        raise InputError("no face to score: the face table has no labelled face in split 'test'")
     known = predictions.set_index("face")
     missing = scored["face"][~scored["face"].isin(known.index)]
     if len(missing):
@@ -272,7 +177,7 @@ def score_predictions(
     neighbours = _triplets(scored) if is_video else np.empty((3, 0), int)
     tables = []
     for name in normalisers:
-        distance = np.asarray(scheme.normalisers[name](truth, boxes_of(scored)), float)
+        distance = scheme.distances(name, truth, boxes_of(scored))
         table = scored[["face", "clip", "frame", "subset"]].assign(normaliser=name)
         table["nme"] = nme(predicted, truth, visible, distance, names)
         table["jitter"] = np.nan

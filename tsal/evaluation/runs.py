@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsal.data.faces import keep_points, read_faces
 from tsal.data.labels import parse_budget
-from tsal.data.landmarks import SCHEMES, part_of
+from tsal.data.landmarks import SCHEMES, Scheme, part_of
 from tsal.errors import InputError
 from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
@@ -130,7 +130,7 @@ def write_scores(
     faces: str | Path,
     output: str | Path,
     *,
-    scheme: str,
+    scheme: Scheme,
     normalisers: Sequence[str],
     is_video: bool,
     subsets: Sequence[str] = (),
@@ -142,19 +142,19 @@ def write_scores(
         predictions: as read_predictions.
         faces: the face table.
         output: the scores' path.
-        scheme: a key of tsal.data.landmarks.SCHEMES.
+        scheme: of the landmarks.
         normalisers: names of the scheme's normalisers.
         is_video: whether to measure jitter.
-        points: a scheme of some of the scheme's points, such as "51" of "68", to score these alone.
+        points: a built-in scheme of some of the scheme's points, such as "51" of "68", to score these alone.
         subsets: in the order that the scores, and so all tables and figures, get; others follow.
 
     Raises:
         InputError: names the predictions' file and the face.
     """
-    found, table, scored = read_predictions(predictions), read_faces(faces), SCHEMES[points or scheme]
+    found, table, scored = read_predictions(predictions), read_faces(faces), SCHEMES[points] if points else scheme
     try:
-        if scored.name != scheme:
-            kept = part_of(scored, SCHEMES[scheme])
+        if scored != scheme:
+            kept = part_of(scored, scheme)
             found, table = keep_points(found, kept), keep_points(table, kept)
         scores = score_predictions(found, table, scored, normalisers, is_video)
     except InputError as error:

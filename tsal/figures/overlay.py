@@ -11,9 +11,9 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 
 from tsal.data.cropping import apply_affine, crop_image, invert_affine, read_face_image
-from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
+from tsal.data.faces import boxes_of, n_points, points_of, read_faces, visibility_of
 from tsal.data.labels import budget_name
-from tsal.data.landmarks import SCHEMES
+from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, method_name, read_predictions, read_scores
 from tsal.figures.loading import first_runs
@@ -23,6 +23,7 @@ _CROP_PX = 240
 _EXPAND = 0.12  # of the box's longer side, on each side: the faces fill the panels
 _FARTHEST = 0.5  # of the box's longer side: how far a panel reaches to show stray predictions
 _TRUTH = "#000000"
+Edges = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def draw_overlay(
     normaliser: str | None = None,
     percentiles: Sequence[float] = (10, 50, 90),
     n_worst: int | None = None,
+    scheme: Scheme | None = None,
 ) -> list[Path]:
     """Draw a grid: a row a method, a column a face: faces at percentiles of the NME, then the worst ones.
 
@@ -55,6 +57,7 @@ def draw_overlay(
         normaliser: of the NME; default the first in the scores.
         percentiles: in [0, 100].
         n_worst: worst faces of each method; default 2 for up to two methods, else 1.
+        scheme: of the landmarks, whose edges are drawn; default the built-in one of as many points, if there is one.
 
     Returns:
         The paths written.
@@ -71,6 +74,7 @@ def draw_overlay(
     if absent:
         raise InputError(f"{faces}: no face '{absent[0]}', which the scores have; score with this face table")
     colours = method_colours([method.run.method for method in methods])
+    edges = _edges(scheme, n_points(table))
     with new_figure(output) as make:
         side = (DOUBLE - 0.18) / len(columns)
         title_lines = max(title.count("\n") + 1 for title in columns.values())
@@ -78,7 +82,7 @@ def draw_overlay(
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.025, wspace=0.01, hspace=0.01)
         grid = figure.subplots(len(methods), len(columns), squeeze=False)
         for column, (face, title) in enumerate(columns.items()):
-            _draw_face(grid[:, column], table.loc[[face]], methods, colours)
+            _draw_face(grid[:, column], table.loc[[face]], methods, colours, edges)
             grid[0, column].set_title(title, fontsize=6.5, loc="center", linespacing=1.15)
         for axes, method in zip(grid[:, 0], methods, strict=True):
             axes.set_ylabel(method_name(method.run.method), color=colours[method.run.method], fontweight="bold")
@@ -135,7 +139,15 @@ def choose_faces(errors: dict[str, pd.Series], percentiles: Sequence[float], n_w
     return {face: "\n".join(lines) for face, lines in titles.items()}
 
 
-def _draw_face(column: Sequence[Axes], face: pd.DataFrame, methods: Sequence[_Method], colours: dict[str, str]) -> None:
+def _edges(scheme: Scheme | None, count: int) -> Edges:
+    """What is drawn as lines of `count` landmarks; nothing where the scheme is unknown."""
+    schemes = SCHEMES.values() if scheme is None else [scheme]
+    return next((scheme.edges for scheme in schemes if scheme.n_points == count), ())
+
+
+def _draw_face(
+    column: Sequence[Axes], face: pd.DataFrame, methods: Sequence[_Method], colours: dict[str, str], edges: Edges
+) -> None:
     """One face in every method's row: grey crop, truth in white, predictions and their errors in colour."""
     truth, visible = points_of(face)[0], visibility_of(face)[0]
     name = face["face"].iloc[0]
@@ -149,7 +161,7 @@ def _draw_face(column: Sequence[Axes], face: pd.DataFrame, methods: Sequence[_Me
     for axes, method, points in zip(column, methods, predicted, strict=True):
         axes.imshow(grey, cmap="gray", vmin=-170, vmax=255, interpolation="bilinear")
         colour = colours[method.run.method]
-        _draw_landmarks(axes, truth, apply_affine(to_crop, points), visible, colour)
+        _draw_landmarks(axes, truth, apply_affine(to_crop, points), visible, colour, edges)
         axes.set(xlim=(0, _CROP_PX - 1), ylim=(_CROP_PX - 1, 0), xticks=[], yticks=[])
         axes.grid(False)
         axes.spines[:].set_visible(False)
@@ -166,8 +178,9 @@ def _window(box: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high])
 
 
-def _draw_landmarks(axes: Axes, truth: np.ndarray, predicted: np.ndarray, visible: np.ndarray, colour: str) -> None:
-    edges = next((s.edges for s in SCHEMES.values() if s.n_points == len(truth)), ())
+def _draw_landmarks(
+    axes: Axes, truth: np.ndarray, predicted: np.ndarray, visible: np.ndarray, colour: str, edges: Edges
+) -> None:
     for chain in edges:
         axes.plot(*truth[list(chain)].T, color=_TRUTH, linewidth=0.6, alpha=0.9)
     gaps = np.full_like(truth, np.nan)

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tsal.data.faces import points_of, read_faces, visibility_of
 from tsal.data.labels import budget_order, budget_share
+from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, method_name, read_predictions, read_scores
 from tsal.figures.loading import first_runs, load_scores, methods_of, tested_on
@@ -38,7 +39,8 @@ def draw_trajectory(
     output: str | Path,
     *,
     video: str | None = None,
-    landmarks: Sequence[int] = (30, 48),
+    landmarks: Sequence[int] | None = None,
+    scheme: Scheme = SCHEMES["68"],
     first: int = 0,
     frames: int = 200,
 ) -> list[Path]:
@@ -52,7 +54,9 @@ def draw_trajectory(
         faces: the face table.
         output: the .png path; the .pdf is written beside it.
         video: a clip of the test faces; default that of median jitter, averaged over the methods.
-        landmarks: their numbers in the scheme; the defaults are the tip of the nose and a corner of the mouth of 68.
+        landmarks: their numbers in the scheme; the defaults are the tip of the nose and a corner of the mouth, if
+            these are points of the scheme by its `of_68`, else its first and its last one.
+        scheme: of the landmarks.
         first: where to start, in annotated frames of the video.
         frames: how many of these to draw.
 
@@ -71,6 +75,7 @@ def draw_trajectory(
     table = table[visibility_of(table).any(axis=1)].sort_values("frame").iloc[first : first + frames]
     if table.empty:
         raise InputError(f"{faces}: no annotated test face of clip '{clip}' from number {first} on")
+    landmarks = _telling(scheme) if landmarks is None else landmarks
     truth = np.where(visibility_of(table)[..., None], points_of(table), np.nan)
     wrong = [k for k in landmarks if not 0 <= k < truth.shape[1]]
     if wrong:
@@ -87,6 +92,13 @@ def draw_trajectory(
         title = f"{tested_on([run])}, {clip}, {budget_share(run.labels)}: jitter of the video (%)"
         _place_legend_below(grid[0, 0].figure, *grid[0, 0].get_legend_handles_labels(), title)
     return written(output)
+
+
+def _telling(scheme: Scheme) -> tuple[int, ...]:
+    """The tip of the nose, which is rigid, and a corner of the mouth, which moves; else the first point and last."""
+    if {30, 48} <= set(scheme.of_68):
+        return scheme.of_68.index(30), scheme.of_68.index(48)
+    return (0, scheme.n_points - 1) if scheme.n_points > 1 else (0,)
 
 
 def _median_clip(scores: Mapping[Run, pd.DataFrame], faces: str | Path) -> str:

@@ -6,5 +6,4 @@ store's p-th face that has a following frame.
 
 fields: flow at positions, occlusion, warping. trackers, tracking: their names, and themselves. storage: the file of a
 store's pairs. pwc, unsupervised: a network of this project, and the losses that it is trained with without labels.
-raft: torchvision's.
 """

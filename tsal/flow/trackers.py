@@ -2,14 +2,12 @@
 
 from tsal.errors import InputError
 
-TRACKERS = ("dis", "pwc", "raft", "raft_small")
+TRACKERS = ("dis", "pwc")
 TRAINED = ("pwc",)
 
 
 def needs_network(tracker: str) -> bool:
-    """Whether a tracker's network is trained here, by `flow.training.train_flow`, before it can track.
-
-    RAFT comes with weights of its own, and DIS has none.
+    """Whether a tracker has a network, which `training.flow.train_flow` has to train before it can track.
 
     Raises:
         InputError: unknown tracker.

@@ -1,6 +1,5 @@
 """Trackers by name: pairs of frames -> flow in both directions, at the resolution that is stored."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
 from tsal.data.augment import as_float
 from tsal.errors import InputError
 from tsal.flow.fields import REDUCTION
-from tsal.flow.pwc import load_network
-from tsal.flow.raft import load_raft, track_by_raft
+from tsal.flow.pwc import FlowNetwork, load_network
 from tsal.flow.trackers import needs_network
 
-PWC_BATCH, RAFT_BATCH = 8, 4  # pairs tracked at once: 1.5 GB for crops of 455 px
+PWC_BATCH = 8  # pairs tracked at once: 1.5 GB for crops of 455 px
 
 
 @dataclass(frozen=True)
@@ -56,33 +53,28 @@ def open_tracker(name: str, network: Path | None, device: torch.device) -> Track
 
     Args:
         name: see `trackers.TRACKERS`.
-        network: for "pwc" the file that `train_flow` wrote; for RAFT a .pth or .safetensors file of torchvision's
-            weights, or None for those in its cache; not for "dis".
+        network: for "pwc" the file that `train_flow` wrote; None for "dis".
         device: that a network runs on.
 
     Raises:
-        InputError: unknown tracker; its weights are missing or do not fit; "dis" is given some.
+        InputError: unknown tracker; its network is missing or does not fit; "dis" is given one.
     """
     needs_network(name)  # knows the names
     if name == "dis":
         if network is not None:
             raise InputError(f"{network}: tracker 'dis' has no network; leave the file out, or name its tracker")
         return Tracker(_dis_both_ways, batch=1, one_thread=True)
-    if name == "pwc":
-        if network is None:
-            raise InputError("tracker 'pwc' has no network yet; train one on the crops, and name its file")
-        loaded = load_network(network).to(device)
-        return _by_network(loaded.track, PWC_BATCH, device)
-    loaded = load_raft(name, network).to(device)
-    return _by_network(functools.partial(track_by_raft, loaded), RAFT_BATCH, device)
+    if network is None:
+        raise InputError("tracker 'pwc' has no network yet; train one on the crops, and name its file")
+    return _by_network(load_network(network).to(device), device)
 
 
-def _by_network(track: Callable[[Tensor, Tensor], Tensor], batch: int, device: torch.device) -> Tracker:
-    """A tracker of frames float (B, 3, S, S) in [0, 1] on a device, as one of crops in memory."""
+def _by_network(network: FlowNetwork, device: torch.device) -> Tracker:
+    """A network on a device, which tracks frames in [0, 1], as a tracker of crops in memory."""
 
     @torch.inference_mode()
     def both_ways(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         frames = (as_float(torch.from_numpy(images).to(device)) for images in (first, second))
-        return track(*frames).cpu().numpy()
+        return network.track(*frames).cpu().numpy()
 
-    return Tracker(both_ways, batch=batch, one_thread=False)
+    return Tracker(both_ways, batch=PWC_BATCH, one_thread=False)

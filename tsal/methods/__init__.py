@@ -6,60 +6,51 @@ own: see settings.plugins.
 
 import importlib
 import pkgutil
-import re
+import sys
 from functools import cache
 from pathlib import Path
 
 from tsal.errors import InputError
 from tsal.settings.models import Settings, parse_settings, read_mapping
-from tsal.settings.plugins import plugin_folders
+from tsal.settings.plugins import import_plugins
 from tsal.training.method import Method
 
-_BUILT_IN = list(__path__)
-__path__ += plugin_folders("methods")
-# What methods share; every other module is one.
+# What methods share; every other module of this folder is one.
 _SHARED = ("common", "flow_adaptation", "memory", "pseudo_labels", "signals")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @cache
-def names() -> tuple[str, ...]:
+def _registry() -> dict[str, Method]:
+    own = [info.name for info in pkgutil.iter_modules(__path__[:1]) if info.name not in _SHARED]
+    found = {name: importlib.import_module(f"{__name__}.{name}").METHOD for name in own}
+    for file, module in import_plugins("methods", sys.modules[__name__], "METHOD"):
+        if not isinstance(module.METHOD, Method):
+            raise InputError(
+                f"{file}: METHOD is a {type(module.METHOD).__name__}; expected a tsal.training.method.Method"
+            )
+        found[module.__name__.rpartition(".")[2]] = module.METHOD
+    return dict(sorted(found.items()))
+
+
+def names() -> list[str]:
     """The names of all methods, sorted.
 
     Raises:
-        InputError: a plug-in has the name of a module that is here already.
+        InputError: a plug-in cannot be used; names its file.
     """
-    found: dict[str, str] = {}
-    for info in pkgutil.iter_modules(__path__):
-        folder = info.module_finder.path
-        if info.name in _SHARED and folder in _BUILT_IN:
-            continue
-        if info.name in found or info.name in _SHARED:
-            raise InputError(f"{folder}/{info.name}.py: tsal has a module of this name already; rename the file")
-        found[info.name] = folder
-    return tuple(sorted(found))
+    return list(_registry())
 
 
-@cache
 def get(name: str) -> Method:
     """The method of that name.
 
     Raises:
-        InputError: there is none; its file cannot be imported, or defines no METHOD.
+        InputError: there is none; names those that there are. Or see `names`.
     """
-    if name not in names():
-        raise InputError(f"unknown method {name!r}; expected one of {', '.join(names())}")
     try:
-        module = importlib.import_module(f"{__name__}.{name}")
-    except Exception as error:  # whatever a user's own file raises
-        spec = importlib.util.find_spec(f"{__name__}.{name}")
-        if spec is None or str(Path(spec.origin).parent) in _BUILT_IN:
-            raise
-        raise InputError(f"{spec.origin}: cannot be imported ({type(error).__name__}: {error})") from error
-    method = getattr(module, "METHOD", None)
-    if not isinstance(method, Method) or not _NAME.fullmatch(name):
-        raise InputError(f"{module.__file__}: found no METHOD; expected METHOD = Method(...), in a file named a-z0-9_")
-    return method
+        return _registry()[name]
+    except KeyError:
+        raise InputError(f"unknown method {name!r}; expected one of {', '.join(names())}") from None
 
 
 def read_settings(path: str | Path) -> Settings:

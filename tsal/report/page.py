@@ -96,9 +96,7 @@ $sections
 """)
 
 
-def write_report(
-    output: str | Path, inputs: Sequence[str | Path], *, title: str = "TSAL: facial landmarks in video"
-) -> None:
+def write_report(output: str | Path, inputs: Sequence[str | Path]) -> None:
     """Write the page. It is the same for the same inputs and environment: it carries no date.
 
     Args:
@@ -106,7 +104,6 @@ def write_report(
         inputs: in any order: tables {benchmark}_nme.csv and {benchmark}_significance.csv, {benchmark}_floor.csv for
             a note below errors, figures {benchmark}_{kind}.png (with a .pdf beside each to link to), and .yaml files
             of the configuration.
-        title: of the page.
 
     Raises:
         InputError: an input that is missing or none of these, or a table with other columns.
@@ -133,7 +130,7 @@ def write_report(
         "normalising distance."
     )
     page = _PAGE.substitute(
-        title=escape(title),
+        title="TSAL: facial landmarks in video",
         summary=summary,
         links="\n".join(f'<a href="#{escape(anchor)}">{escape(name)}</a>' for anchor, name in links),
         sections="\n".join(sections),

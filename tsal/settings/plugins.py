@@ -1,12 +1,101 @@
-"""Folders of the user's own methods and data sets: the environment variable TSAL_PLUGINS names them."""
+"""Plug-ins: methods and data sets that are found in folders of the user's, named by the variable TSAL_PLUGINS."""
 
+import importlib
 import os
+import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+
+from tsal.errors import InputError
 
 VARIABLE = "TSAL_PLUGINS"
 
 
 def plugin_folders(kind: str) -> list[str]:
     """The folders of that kind, "methods" or "datasets", within each folder that TSAL_PLUGINS lists (like PATH)."""
-    listed = [Path(folder) / kind for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
-    return [str(folder.absolute()) for folder in listed if folder.is_dir()]
+    return [str(folder / kind) for folder in _listed() if (folder / kind).is_dir()]
+
+
+def check_plugin_folders() -> None:
+    """Refuse a TSAL_PLUGINS that lists what is not there.
+
+    Raises:
+        InputError: names the folder. Call it where errors are told to users, not on import.
+    """
+    for folder in _listed():
+        if not folder.is_dir():
+            raise InputError(
+                f"{VARIABLE}: found {folder}, which is no folder; expected folders that hold methods/ or datasets/, "
+                f"parted by {os.pathsep!r}"
+            )
+
+
+def _listed() -> list[Path]:
+    return [Path(name).absolute() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+
+
+def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[Path, ModuleType]]:
+    """The modules of all plug-in folders of a kind, imported as modules of a package.
+
+    Files whose names begin with _ are left to be imported by others.
+
+    Args:
+        package: whose `__path__` is extended by the folders.
+        expected: the name that each module has to define, "METHOD" or "DATASET".
+
+    Returns:
+        (file, module) of each.
+
+    Raises:
+        InputError: a module cannot be imported, does not define the name, or is called as another one of the package;
+            names its file. Or see `check_plugin_folders`.
+    """
+    check_plugin_folders()
+    taken = {info.name: Path(package.__path__[0]) / info.name for info in pkgutil.iter_modules(package.__path__[:1])}
+    found = []
+    for folder in plugin_folders(kind):
+        if folder not in package.__path__:
+            package.__path__.append(folder)
+        for name in _module_names(folder):
+            file = next(path for path in _files(Path(folder), name) if path.exists())
+            if name in taken:
+                raise InputError(f"{file}: {taken[name]} has the same name; expected another, rename the file")
+            taken[name] = file
+            found.append((file, _import(f"{package.__name__}.{name}", file, expected)))
+    return found
+
+
+def _module_names(folder: str) -> Sequence[str]:
+    return [info.name for info in pkgutil.iter_modules([folder]) if not info.name.startswith("_")]
+
+
+def _files(folder: Path, name: str) -> tuple[Path, ...]:
+    return folder / f"{name}.py", folder / name / "__init__.py", folder
+
+
+def _import(name: str, file: Path, expected: str) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    except Exception as error:  # whatever a user's file may raise
+        line = _line_of(error, file)
+        raise InputError(f"{file}{line}: cannot be imported ({type(error).__name__}: {error}); mend it") from error
+    if not hasattr(module, expected):
+        raise InputError(
+            f"{file}: defines no {expected}; expected one, or a file name that begins with _ for what others import"
+        )
+    return module
+
+
+def _line_of(error: Exception, file: Path) -> str:
+    """':LINE' of the file in which the error arose, if it did there."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f":{error.lineno}"
+    lines, trace = [], error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f":{lines[-1]}" if lines else ""

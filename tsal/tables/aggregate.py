@@ -61,7 +61,7 @@ def in_order(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return table.sort_values(keys, key=rank, kind="stable", ignore_index=True)
 
 
-def with_normaliser(runs: Mapping[Run, pd.DataFrame], normaliser: str | None) -> dict[Run, pd.DataFrame]:
+def with_normaliser(runs: Mapping[Run, pd.DataFrame], normaliser: str | None = None) -> dict[Run, pd.DataFrame]:
     """The scores by one normaliser, by default the first.
 
     Raises:

@@ -14,6 +14,8 @@ from tsal.tables.layout import Block, Column, Number, beside, write_blocks, writ
 from tsal.tables.loading import load_runs
 from tsal.tables.nme import note_of
 
+_POINTS = "68", "49"  # landmarks that all and the inner scores are of
+
 
 def write_categories(
     benchmark: str,
@@ -21,8 +23,6 @@ def write_categories(
     inner_scores: Sequence[str | Path],
     output: str | Path,
     *,
-    points: tuple[str, str] = ("68", "49"),
-    normaliser: str | None = None,
     thresholds: Sequence[float] = (THRESHOLD,),
 ) -> list[Path]:
     """Write a table for each subset: methods and label budgets in rows, both sets of landmarks side by side.
@@ -32,8 +32,6 @@ def write_categories(
         scores: the runs' scores.csv, on all points.
         inner_scores: scores_49.csv of the same runs, on the inner points.
         output: results/tables/{benchmark}_categories.csv; .md and .tex are written beside it.
-        points: how many landmarks each of both has.
-        normaliser: of the NME; default the first in the scores.
         thresholds: of FR and AUC, in percent.
 
     Returns:
@@ -41,20 +39,19 @@ def write_categories(
         nme, nme_std, fr08, auc08 (for each threshold), jitter, jitter_std.
 
     Raises:
-        InputError: see load_runs; scores on all points and on the inner ones that are not of the same runs; or the
-            normaliser is in none.
+        InputError: see load_runs; or scores on all points and on the inner ones that are not of the same runs.
     """
-    whole = with_normaliser(load_runs(benchmark, scores), normaliser)
+    whole = with_normaliser(load_runs(benchmark, scores))
     unit = next(iter(whole.values()))["normaliser"].iloc[0]
     inner = with_normaliser(load_runs(benchmark, inner_scores), unit)
     lone = set(whole) ^ set(inner)
     if lone:
         run = min(lone, key=str)
-        raise InputError(f"{run.folder}: scores on {points[run in inner]} points alone; score both sets of points")
+        raise InputError(f"{run.folder}: scores on {_POINTS[run in inner]} points alone; score both sets of points")
     sides = whole, {run: inner[run] for run in whole}
     tables = [
         aggregate(runs, thresholds).assign(benchmark=benchmark, points=name)
-        for name, runs in zip(points, sides, strict=True)
+        for name, runs in zip(_POINTS, sides, strict=True)
     ]
     shares = [name for threshold in thresholds for name in threshold_columns(threshold)]
     table = pd.concat(tables)

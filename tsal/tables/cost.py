@@ -7,22 +7,23 @@ import pandas as pd
 
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, method_name, parse_run, read_log
+from tsal.tables.gap import SUPERVISED
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
 
 COST_COLUMNS = ["benchmark", "method", "runs", "seconds_per_step", "ratio", "ratio_low", "ratio_high"]
 
 
-def cost_table(benchmark: str, logs: Mapping[Run, pd.DataFrame], reference: str = "supervised") -> pd.DataFrame:
+def cost_table(benchmark: str, logs: Mapping[Run, pd.DataFrame]) -> pd.DataFrame:
     """Seconds a step of each method, measurements on the way included.
 
     Args:
         benchmark: its name.
         logs: log.csv by run; seconds are taken between the first and the last row.
-        reference: the method whose runs, of the same labels and seed, the others are divided by.
 
     Returns:
         One row a method with COST_COLUMNS: seconds_per_step is the median over its runs, which a few runs beside other
-        work do not move; ratio the median over pairs of runs, ratio_low and ratio_high their range, NaN without pairs.
+        work do not move; ratio, that to `supervised` with the same labels and seed, the median over pairs of runs,
+        ratio_low and ratio_high its range, NaN without pairs.
 
     Raises:
         InputError: no log with two rows at least.
@@ -35,7 +36,7 @@ def cost_table(benchmark: str, logs: Mapping[Run, pd.DataFrame], reference: str 
     if not rows:
         raise InputError(f"{benchmark}: no log with two rows at least, between which seconds could be counted")
     table = pd.DataFrame(rows, columns=["method", "labels", "seed", "seconds"])
-    known = table[table["method"] == reference].drop(columns="method")
+    known = table[table["method"] == SUPERVISED].drop(columns="method")
     paired = table.merge(known, how="left", on=["labels", "seed"], suffixes=("", "_reference"))
     paired["ratio"] = paired["seconds"] / paired["seconds_reference"]
     grouped = paired.groupby("method", sort=False)

@@ -14,13 +14,14 @@ from tsal.evaluation.runs import Run, method_name
 from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
 from tsal.tables.loading import CELL, load_runs, people_of
-from tsal.tables.significance import bootstrap_means, resampled
+from tsal.tables.significance import DRAWS, bootstrap_means, resampled
 
 SUPERVISED = "supervised"
 GAP_COLUMNS = [
     *["benchmark", "subset", "normaliser", "labels", "method", "n_faces", "n_people", "seeds"],
     *["nme", "nme_supervised", "nme_full", "gap", "low", "high"],
 ]
+_SEED = 0  # of the bootstrap
 _UNBOUNDED = 0.025  # share of draws without a gap, from which on a 95 % interval has no end
 
 
@@ -30,8 +31,6 @@ def gap_table(
     people: Mapping[str, str],
     *,
     supervised: str = SUPERVISED,
-    draws: int = 10_000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """g(p) = (NME_supervised(p) - NME_method(p)) / (NME_supervised(p) - NME_supervised(1)), in percent.
 
@@ -43,8 +42,6 @@ def gap_table(
         runs: scores by run, as load_runs returns them, of `supervised` with all labels among others.
         people: person of each face.
         supervised: method that learns from labels alone, such as `supervised_long` for methods with as many steps.
-        draws: bootstrap samples.
-        seed: of the bootstrap.
 
     Returns:
         One row per (subset, normaliser, labels, method) with GAP_COLUMNS, for budgets below all labels. The means are
@@ -62,27 +59,27 @@ def gap_table(
     for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
         member = np.unique(persons, return_inverse=True)[1]
-        means = pd.DataFrame(bootstrap_means(errors.to_numpy(), member, draws, seed), columns=errors.columns)
+        means = pd.DataFrame(bootstrap_means(errors.to_numpy(), member, DRAWS, _SEED), columns=errors.columns)
         for (labels, method), own in seeds.items():
             common = own & seeds.get((labels, supervised), set()) & seeds[full, supervised]
             if method == supervised or labels == full or not common:
                 continue
             keys = [(labels, method), (labels, supervised), (full, supervised)]
-            figures = _gap(errors, means, keys, sorted(common), seed)
+            figures = _gap(errors, means, keys, sorted(common))
             about = [benchmark, subset, normaliser, labels, method, len(errors), int(member.max()) + 1, len(common)]
             rows.append([*about, *figures])
     return in_order(pd.DataFrame(rows, columns=GAP_COLUMNS), ["subset", "normaliser", "labels"])
 
 
 def _gap(
-    errors: pd.DataFrame, means: pd.DataFrame, keys: Sequence[tuple[str, str]], seeds: Sequence[int], seed: int
+    errors: pd.DataFrame, means: pd.DataFrame, keys: Sequence[tuple[str, str]], seeds: Sequence[int]
 ) -> list[float]:
     """NME of method, of `supervised` with as many and with all labels; the gap closed and its interval, in percent."""
     columns = [[(*key, number) for number in seeds] for key in keys]
     nme, few, full = (float(errors[names].to_numpy().mean()) for names in columns)
     if few <= full:
         return [nme, few, full, nan, nan, nan]
-    chosen = np.random.default_rng(seed).integers(len(seeds), size=(len(means), len(seeds)))
+    chosen = np.random.default_rng(_SEED).integers(len(seeds), size=(len(means), len(seeds)))
     drawn = [np.take_along_axis(means[names].to_numpy(), chosen, axis=1).mean(axis=1) for names in columns]
     width = drawn[1] - drawn[2]
     bounded = width > 0

@@ -1,6 +1,7 @@
 """Whether two methods differ: the paired bootstrap, of all pairs on the same draws."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pandas as pd
 
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
-from tsal.evaluation.metrics import Comparison, bootstrap_p_value
 from tsal.evaluation.runs import Run, method_name
 from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
@@ -20,8 +20,25 @@ SIGNIFICANCE_COLUMNS = [
     *["difference", "low", "high", "p_value", "low_people", "high_people", "p_value_people"],
 ]
 LEVEL = 0.05  # p-values below this are called significant
-_BLOCK = 4_000_000  # random numbers at a time, as in tsal.evaluation.metrics: bounds the memory, changes no result
+DRAWS = 10_000  # of the bootstrap
+_BLOCK = 4_000_000  # random numbers at a time: bounds the memory, changes no result
 _ZERO = 1e-9  # percentage points: what rounding makes of two equal methods
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired comparison of two methods a and b.
+
+    Attributes:
+        difference: mean NME of a minus that of b, in percentage points; negative if a is better.
+        low, high: its 95 % interval, percentiles of the bootstrap.
+        p_value: two-sided, of no difference.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
 
 
 def significance_table(
@@ -30,10 +47,8 @@ def significance_table(
     people: Mapping[str, str],
     *,
     reference: str | None = None,
-    draws: int = 10_000,
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare methods of one label budget, face by face, with the paired bootstrap of tsal.evaluation.metrics.
+    """Compare methods of one label budget, face by face, with the paired bootstrap.
 
     A face's NME is first averaged over the seeds that both methods have, since a seed chooses the labelled faces. The
     p-values are not corrected for the number of comparisons.
@@ -43,8 +58,6 @@ def significance_table(
         runs: scores by run, as load_runs returns them.
         people: person of each face, for the bootstrap over people.
         reference: compare every method with this one; default: every two methods.
-        draws: bootstrap samples.
-        seed: of the bootstrap.
 
     Returns:
         One row per (subset, normaliser, labels, pair) with SIGNIFICANCE_COLUMNS, for pairs that share a seed: seeds =
@@ -58,8 +71,8 @@ def significance_table(
     for (subset, normaliser), errors in errors_of_runs(runs).items():
         persons = [people[face] for face in errors.index]
         means = {key: errors[[(*key[:2], number) for number in key[2]]].mean(axis=1) for key in wanted}
-        by_face = compare_pairs(means, pairs, draws=draws, seed=seed)
-        by_person = compare_pairs(means, pairs, persons, draws=draws, seed=seed)
+        by_face = compare_pairs(means, pairs)
+        by_person = compare_pairs(means, pairs, persons)
         for ((labels, method, shared), (_, other, _)), face, person in zip(pairs, by_face, by_person, strict=True):
             row = [benchmark, subset, normaliser, labels, method, other, len(shared), len(errors), len(set(persons))]
             row += [face.difference, face.low, face.high, face.p_value]
@@ -94,10 +107,13 @@ def compare_pairs(
     pairs: Sequence[tuple[Hashable, Hashable]],
     groups: Sequence[str] | None = None,
     *,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> list[Comparison]:
-    """metrics.paired_bootstrap for several pairs, which share its draws: the same results in far less time.
+    """Compare pairs of methods on the same faces by resampling the faces with replacement; pairs share the draws.
+
+    Faces of one person are alike, which makes an interval over faces too narrow for a statement about new people: with
+    `groups` whole groups are resampled instead (the cluster bootstrap).
 
     Args:
         errors: NME of N faces in percent, by what is compared.
@@ -119,9 +135,19 @@ def compare_pairs(
         difference[np.abs(difference) < _ZERO] = 0
         tail = min(np.sum(difference <= 0), np.sum(difference >= 0))
         low, high = np.percentile(difference, [2.5, 97.5])
-        p_value = bootstrap_p_value(tail, draws, int(member.max()) + 1)
+        p_value = _p_value_of(tail, draws, int(member.max()) + 1)
         compared.append(Comparison(float(np.mean(values[:, a] - values[:, b])), float(low), float(high), p_value))
     return compared
+
+
+def _p_value_of(tail: int, draws: int, groups: int) -> float:
+    """Two-sided p-value of a bootstrap in which `tail` of the draws lie on the far side of no difference.
+
+    It is never below that of the sign test on groups that all agree, 2^(1 - groups): draws from three videos that all
+    have the same sign never lie on the other side, and still say little. Nor is it zero, as finitely many draws
+    cannot show.
+    """
+    return float(min(1.0, max(2 * (tail + 1) / (draws + 1), 2.0 ** (1 - groups))))
 
 
 def bootstrap_means(values: np.ndarray, member: np.ndarray, draws: int, seed: int) -> np.ndarray:

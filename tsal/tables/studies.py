@@ -161,7 +161,6 @@ def write_budgets(
     output: str | Path,
     *,
     names: Mapping[str, str] | None = None,
-    normaliser: str | None = None,
     floor: str | Path | None = None,
 ) -> list[Path]:
     """Write the NME over label budgets: a block for each subset, methods in rows, budgets in columns.
@@ -171,7 +170,6 @@ def write_budgets(
         scores: the runs' scores.csv.
         output: results/tables/{benchmark}_budgets.csv; .md and .tex are written beside it.
         names: how each method is called, in the order of the rows; default method_name, as in the scores.
-        normaliser: of the NME; default the first in the scores.
         floor: the noise of the benchmark's labels, for a note; see `write_floor`.
 
     Returns:
@@ -181,7 +179,7 @@ def write_budgets(
     Raises:
         InputError: see load_runs and floor_notes; a run of a method without a name, or a method without a run.
     """
-    runs = with_normaliser(load_runs(benchmark, scores), normaliser)
+    runs = with_normaliser(load_runs(benchmark, scores))
     names = names or {run.method: method_name(run.method) for run in runs}
     table = aggregate(_chosen(runs, names, output))
     budgets = sorted(table["labels"].unique(), key=budget_order)

@@ -11,7 +11,7 @@ from tsal.data.augment import View, apply_view, draw_view, to_view
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
 from tsal.data.labels import labelled_faces
-from tsal.data.landmarks import SCHEMES, Scheme
+from tsal.data.landmarks import Scheme, scheme_of
 from tsal.data.randomness import generator
 from tsal.errors import InputError
 from tsal.evaluation.metrics import nme
@@ -100,7 +100,7 @@ class TrainingData:
 
     @cached_property
     def scheme(self) -> Scheme:
-        return SCHEMES[self.settings.scheme]
+        return scheme_of(self.settings.scheme)
 
     @cached_property
     def labelled(self) -> np.ndarray:
@@ -166,8 +166,10 @@ class TrainingData:
         return torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(self.device)
 
     def view(self, n: int, random: torch.Generator) -> View:
-        """Draw augmented views of n crops."""
+        """Draw augmented views of n crops; faces of a scheme that has no mirror images are never mirrored."""
         augmentation = self.settings.training.augmentation
+        if self.scheme.mirror_pairs is None:
+            augmentation = augmentation.replace(flip=0.0)
         return draw_view(n, self.store.size, self.store.input_px, augmentation, random).to(self.device)
 
     def labelled_batch(self, step: int) -> LabelledBatch:
@@ -303,6 +305,6 @@ class TrainingData:
         those of `counted` (N, K).
         """
         truth = apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
-        normaliser = next(iter(self.scheme.normalisers.values()))
+        distance = self.scheme.distances(next(iter(self.scheme.normalisers)), truth, store.box[rows])
         visible = store.visible[rows] if counted is None else counted
-        return float(nme(found, truth, visible, normaliser(truth, store.box[rows])).mean())
+        return float(nme(found, truth, visible, distance).mean())

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tsal.data.crops import CropStore, open_crops
-from tsal.data.landmarks import SCHEMES
+from tsal.data.landmarks import scheme_of
 from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
 from tsal.files import sha256
@@ -109,12 +109,12 @@ def train_method(
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
     """Give all networks of a run the weights of a checkpoint."""
-    start = load_detector(checkpoint, run.device)
+    start, scheme = load_detector(checkpoint, run.device), scheme_of(settings.scheme)
     same = start.settings.replace(weights=settings.detector.weights) == settings.detector
-    if not same or start.scheme.name != settings.scheme:
+    if not same or not start.scheme.same_points(scheme):
         raise InputError(
             f"{checkpoint}: found a detector of {start.scheme.name} landmarks with {start.settings}; to start from it, "
-            f"expected {settings.scheme} landmarks and {settings.detector}"
+            f"expected {scheme.name} landmarks and {settings.detector}"
         )
     for network in run.networks.values():
         network.load_state_dict(start.network.state_dict())
@@ -132,7 +132,7 @@ def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
 
 
 def _new_run(settings: Settings, starts: Mapping[str, str], device: torch.device, label: str) -> Run:
-    first = create_network(settings.detector, SCHEMES[settings.scheme], settings.training.precision).to(device)
+    first = create_network(settings.detector, scheme_of(settings.scheme), settings.training.precision).to(device)
     networks = {name: copy.deepcopy(first) for name in starts}
     optimizers = {
         name: make_optimizer(network, settings.training.optimizer)

@@ -13,7 +13,7 @@ from snakemake.logging import logger
 from tsal import datasets
 from tsal import config as settings
 from tsal.errors import InputError
-from tsal.data.fingerprint import fingerprint
+from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow.trackers import TRACKERS, needs_network
 
 
@@ -322,10 +322,6 @@ def flow_network_of(wildcards):
 def network_of_tracker(wildcards):
     """The network that a tracker needs, where it is trained here."""
     return f"{FLOW}/network.safetensors" if needs_network(wildcards.tracker) else []
-
-
-def network_option(wildcards, input):
-    return f"--network {input.network}" if input.network else ""
 
 
 def crop_options(wildcards):

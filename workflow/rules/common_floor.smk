@@ -4,7 +4,7 @@
 def labelled_clips_of(wildcards):
     """The training crops of a benchmark as its warm-up sees them, and their flow; stops where there are no clips."""
     require(wildcards.benchmark)
-    if not benchmarks.get(wildcards.benchmark).has_clips:
+    if not datasets.get(wildcards.benchmark).has_clips:
         stop(
             f"{wildcards.benchmark}: has no clips; the noise of labels is measured on neighbouring frames, "
             "leave its floor out"
@@ -17,7 +17,7 @@ def labelled_clips_of(wildcards):
 
 def floors_of(known):
     """The noise of the labels of benchmarks, where a machine made them: what their errors are shown with."""
-    machine = [benchmark for benchmark in known if benchmarks.get(benchmark).labels_by_machine]
+    machine = [benchmark for benchmark in known if datasets.get(benchmark).labels_by_machine]
     return [f"results/tables/{benchmark}_floor.csv" for benchmark in machine]
 
 

@@ -105,7 +105,7 @@ def claim_files(wildcards):
         studies = settings.claim_studies(config, benchmark)
         tables = ["nme", "significance", "gap", "cost", "bars"]
         figures = ["claim_budgets", "claim_signals", *(study.name for study in studies if study.parameter)]
-        figures += ["claim_jitter"] if benchmarks.get(benchmark).is_video else []
+        figures += ["claim_jitter"] if datasets.get(benchmark).is_video else []
         files += [f"results/claims/{benchmark}_{name}.csv" for name in tables]
         files += [f"results/tables/{benchmark}_{study.name}.csv" for study in studies]
         files += [f"results/figures/{benchmark}_{name}.png" for name in figures]
@@ -143,7 +143,7 @@ def paper_tables(wildcards):
     tables = []
     for benchmark in paper_benchmarks():
         names = [study.name for study in settings.studies_of(config, benchmark)]
-        names += ["categories"] if benchmarks.get(benchmark).is_video else []
+        names += ["categories"] if datasets.get(benchmark).is_video else []
         names += [f"on_{target}" for target in settings.score_on(config, benchmark)]
         tables.append(f"results/{benchmark}_nme.csv")
         tables += [f"results/tables/{benchmark}_{name}.csv" for name in names]
@@ -155,7 +155,7 @@ def paper_figures(wildcards):
     for benchmark in paper_benchmarks():
         names = [study.name for study in settings.studies_of(config, benchmark) if study.parameter]
         names += ["budgets"] if "budgets" in config["studies"] else []
-        names += ["trajectory", "jitter"] if benchmarks.get(benchmark).is_video else []
+        names += ["trajectory", "jitter"] if datasets.get(benchmark).is_video else []
         figures += [*figures_of(benchmark), *(f"results/figures/{benchmark}_{name}.png" for name in names)]
     return figures
 

@@ -173,7 +173,7 @@ rule flow:
         mem_mb=2000,
         runtime=60,
     params:
-        network=network_option,
+        network=lambda wildcards, input: f"--network {input.network}" if input.network else "",
         device=untracked(config["device"]),
     message:
         "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"

@@ -15,7 +15,7 @@ hands     hands with forearms and sleeves, and their poses
 held      what is held in front of a face, by chance, and how it moves
 """
 
-from tsal.synth.props.held import Held, hold
+from tsal.synth.props.held import hold
 from tsal.synth.props.worn import Worn, wear
 
-__all__ = ["Held", "Worn", "hold", "wear"]
+__all__ = ["Worn", "hold", "wear"]

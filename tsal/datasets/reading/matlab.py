@@ -1,7 +1,12 @@
 """Matlab files (.mat, versions 5 to 7) that hold annotations.
 
-A reader of our own, since scipy.io.loadmat can hang or end the process on a damaged file. The format is level 5 of
-"MAT-File Format" (The MathWorks), chapter 1; of its kinds of arrays, numbers, texts, cells and structures are read.
+A reader of our own, since that of SciPy does not check what it reads: of 12,000 small files that were damaged in some
+bytes, cut or shifted, scipy.io.loadmat 1.17.1 ended the process on more than 130 (SIGSEGV, SIGBUS) and asked for over
+1.5 GB on 128, where this one gave the values or an InputError. The fault, type codes out of range among others:
+https://github.com/scipy/scipy/pull/25829; that such files are not its aim: https://github.com/scipy/scipy/pull/25166.
+
+The format is level 5 of "MAT-File Format" (The MathWorks), chapter 1; of its kinds of arrays, numbers, texts, cells and
+structures are read.
 """
 
 import math
@@ -147,7 +152,10 @@ def _text(kind: int, data: memoryview, order: str, shape: tuple[int, ...]) -> st
     encoding = _TEXTS[kind]
     if encoding in ("utf-16", "utf-32"):
         encoding += "-le" if order == "<" else "-be"
-    return bytes(data).decode(encoding)
+    text = bytes(data).decode(encoding)
+    if math.prod(shape) not in (len(text), len(text.encode("utf-16-le")) // 2):  # Matlab counts units of UTF-16
+        raise ValueError(f"a text of {len(text)} characters has the shape {shape}")
+    return text
 
 
 def _arrays(elements: Iterator[tuple[int, memoryview]], order: str, count: int, depth: int) -> list[Value]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tsal.datasets import Benchmark
+from tsal.datasets import Dataset
 
 _TAIL = 1 << 20  # bytes
 
 
-def fingerprint(benchmark: Benchmark, raw_dir: str | Path) -> dict[str, Any] | None:
+def fingerprint(benchmark: Dataset, raw_dir: str | Path) -> dict[str, Any] | None:
     """Describe the raw data of a benchmark by its content, not by its place, and without reading all of it.
 
     Archives are known by size and by the digest of their last mebibyte: there a zip lists the checksums of

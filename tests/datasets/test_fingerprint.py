@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from tsal import datasets
-from tsal.data.fingerprint import fingerprint
+from tsal.datasets.reading.fingerprint import fingerprint
 
 YTF = datasets.get("ytf")
 
