@@ -31,7 +31,7 @@ def test_cumulative_curves_are_means_over_seeds_with_their_auc(tmp_path, drawn):
     np.testing.assert_allclose(np.interp([1.99, 2.01, 6.01], *tsal.get_data()), [0, 200 / 3, 100], atol=0.1)
     # Areas: (7 + 3) / 24 and (5 + 3) / 24; (6 + 6 + 2) / 24.
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "37.5 ± 5.9  Supervised",
+        "37.5 ± 5.9  Labels only",
         "58.3  TSAL",
     ]
     assert axes.get_xlim() == (0, 8) and axes.get_xlabel() == "NME (%, inter-ocular)"
@@ -100,7 +100,7 @@ def test_training_shows_the_best_of_raw_and_averaged_and_the_teacher(tmp_path, d
     (axes,) = drawn[0].axes
     assert sorted(names(axes)) == sorted(
         [
-            *["Supervised, raw", "Supervised, averaged", "Supervised, best"],
+            *["Labels only, raw", "Labels only, averaged", "Labels only, best"],
             *["TSAL, student", "TSAL, teacher"],
         ]
     )

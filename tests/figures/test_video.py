@@ -56,8 +56,8 @@ def test_the_path_of_truth_and_methods_in_the_video_of_median_jitter(tmp_path, f
     assert out == [tmp_path / "a.png", tmp_path / "a.pdf"]
     x, x1, y, _, bend, bend1 = drawn[0].axes
     t = np.arange(FRAMES)
-    assert lines_of(x).keys() == {"2.00  Supervised", "2.00  TSAL", "Truth"}
-    np.testing.assert_allclose(lines_of(x)["2.00  Supervised"], t + 1)
+    assert lines_of(x).keys() == {"2.00  Labels only", "2.00  TSAL", "Truth"}
+    np.testing.assert_allclose(lines_of(x)["2.00  Labels only"], t + 1)
     np.testing.assert_allclose(lines_of(x1)["Truth"], t + 9)
     np.testing.assert_allclose(lines_of(y)["2.00  TSAL"], t**2)
     # (t + 1)^2 - 2 t^2 + (t - 1)^2 = 2; at the ends it is not defined.
@@ -149,7 +149,7 @@ def test_jitter_against_nme_is_a_point_a_method_with_its_range(tmp_path, drawn):
     markers = [container.lines[0].get_marker() for container in first.containers]
     assert markers[0] == markers[1] != markers[2]  # a shape a budget
     names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert names == ["Supervised", "TSAL", "10 %", "100 %"]
+    assert names == ["Labels only", "TSAL", "10 %", "100 %"]
 
 
 def test_no_two_methods_look_alike(tmp_path, drawn):

@@ -7,10 +7,10 @@ from typing import Any
 from tsal import datasets
 from tsal.config.files import Config
 from tsal.config.models import RenderedEntry
+from tsal.config.names import method_name
 from tsal.config.resolve import labels_of, option_of, pool_of
 from tsal.data.labels import Budget
 from tsal.errors import InputError
-from tsal.evaluation.runs import method_name
 
 COMPARISON = "comparison"  # the study on which the claims are measured
 

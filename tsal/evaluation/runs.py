@@ -22,16 +22,6 @@ from tsal.files import atomic_path
 
 _FOLDER = re.compile(r"seed(\d+)")
 _TARGET = re.compile(r"on_([\w-]+)")
-_NAMES = {
-    "supervised": "Supervised",
-    "tsal": "TSAL",
-    "warmup": "Warm-up",
-    "self_training": "Self-training",
-    "mean_teacher": "Mean teacher",
-    "sbr": "SBR",
-    "stld": "STLD",
-    "lightning_pose": "Lightning Pose",
-}
 _TEXT = {column: str for column in ("face", "clip", "subset", "normaliser")}
 
 
@@ -92,14 +82,6 @@ def _is_budget(text: str) -> bool:
     except InputError:
         return False
     return True
-
-
-def method_name(method: str) -> str:
-    """How a method of config.yaml is called in tables and figures: "tsal_mu_0" is "TSAL, mu 0"."""
-    for known, name in _NAMES.items():
-        if method == known or method.startswith(f"{known}_"):
-            return ", ".join([name, *filter(None, [method[len(known) + 1 :].replace("_", " ")])])
-    return method.replace("_", " ")
 
 
 def read_log(path: str | Path) -> pd.DataFrame:

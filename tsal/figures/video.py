@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from tsal.config.names import method_name
 from tsal.data.faces import points_of, read_faces, visibility_of
 from tsal.data.labels import budget_order, budget_share
 from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, method_name, read_predictions, read_scores
+from tsal.evaluation.runs import Run, read_predictions, read_scores
 from tsal.figures.loading import first_runs, load_scores, methods_of, tested_on
 from tsal.figures.style import BLACK, COLUMN, DOUBLE, GREY, make_panels, method_colours, new_figure, written
 

@@ -1,4 +1,4 @@
-"""The numbers in Markdown pages, filled in from kept runs: tables, and values within sentences.
+"""The numbers in Markdown pages, filled in from kept runs and models: tables, and values within sentences.
 
 A page has them between comments, which its readers do not see:
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from tsal.config.reference import configuration_table
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
 from tsal.files import atomic_path
@@ -26,6 +27,7 @@ from tsal.tables.layout import Block, Cell, Column, Number, markdown_rows
 
 _TABLE = re.compile(r"(<!-- table: (?P<name>[\w-]+) -->\n)(?P<content>.*?)(<!-- end -->)", re.DOTALL)
 _VALUE = re.compile(r"(<!-- value: (?P<name>[^>]+?) -->)(?P<content>[^<]*)(<!-- / -->)")
+CONFIGURATION = "configuration"
 _KEYS = {"labels", "seeds", "rows", "columns", "reference", "pairs", "supervised", "head", "groups", "note", "bold"}
 _ROW = {"method", "best", "name", "labels", "seeds", "reference", "only"}
 _COLUMN = {"of", "head", "without"}
@@ -48,6 +50,7 @@ class Tables:
         groups: a key a row: of neighbouring rows that share it the best is marked
 
     or, where it was measured by something else than runs, {recorded: COMMAND, columns: [...], rows: [[...], ...]}.
+    The table CONFIGURATION is that of all keys of a configuration, and stands in no file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -66,6 +69,8 @@ class Tables:
         Raises:
             InputError: no such table, or one that cannot be made; names file and table.
         """
+        if name == CONFIGURATION:
+            return configuration_table()
         if name not in self._tables:
             raise InputError(f"{self.path}: no table '{name}'; expected one of {', '.join(self._tables)}")
         try:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
-from tsal.evaluation.runs import Run, count_labelled, method_name, parse_run, people_of
+from tsal.evaluation.runs import Run, count_labelled, parse_run, people_of
 from tsal.tables.aggregate import aggregate
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import Block, Column, Number, beside, to_markdown, write_blocks, write_csv

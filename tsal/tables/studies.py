@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order, budget_share
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
-from tsal.evaluation.runs import Run, method_name, people_of
+from tsal.evaluation.runs import Run, people_of
 from tsal.tables.aggregate import aggregate, threshold_columns, with_normaliser
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
