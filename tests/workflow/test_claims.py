@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import ROOT, errors, new_folder, planned, snakemake
+from configurations import DEFAULT as CONFIG
+from planning import errors, new_folder, planned, snakemake
 
 from tsal import cli
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 STUDIES = CONFIG["studies"]
 SMALL = {
     "claims": {"benchmarks": ["synth"], "studies": ["comparison", "pool_share"]},
@@ -93,7 +93,7 @@ def test_each_run_of_the_study_is_trained_once_for_all_its_tables(plan):
 def test_the_study_makes_the_tables_and_figures_of_every_claim(plan):
     made = set(re.findall(r"-o (results/(?:claims|tables|figures)/\S+)", plan.stdout))
     tables = [f"claims/{{}}_{name}.csv" for name in ("nme", "significance", "gap", "cost", "bars")]
-    figures = ["filter", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
+    figures = ["ema_decay", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
     files = [*tables, *(f"figures/{{}}_{name}.png" for name in figures)]
     for benchmark in ("ytf", "synth"):
         studies = [f"tables/{{}}_{study}.csv" for study in studies_of(benchmark)]
@@ -137,7 +137,7 @@ def test_kept_runs_with_other_settings_are_trained_and_one_line_a_method_says_so
     said = re.findall(r"kept/\S+: runs with another \S+ than the configuration's", process.stdout + process.stderr)
     assert sorted(said) == [
         "kept/synth/supervised: runs with another detector.sigma than the configuration's",
-        "kept/synth/tsal_pool_share_025: runs with another tsal.weight than the configuration's",
+        "kept/synth/tsal_pool_share_025: runs with another options.weight than the configuration's",
     ]
 
 
