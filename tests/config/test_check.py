@@ -315,8 +315,8 @@ def test_they_are_laid_to_the_base_that_hands_them_down_and_not_to_its_variants(
         ),
         (
             {"methods": {"mine": {"base": "tsal", "pool": "synth"}}},
-            "mine.yaml: methods.mine.pool: found synth, which has 68 landmarks, expected a benchmark with 19, as aflw has "
-            "(on aflw)",
+            "mine.yaml: methods.mine.pool: found synth, which has 68 landmarks, expected a benchmark with 19, as aflw "
+            "has (on aflw)",
         ),
         (
             {"benchmarks": {"ytf": {"detector": {"input_px": 128}, "training": {"pretrained": "synth"}}}},

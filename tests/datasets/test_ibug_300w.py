@@ -244,7 +244,7 @@ def test_all_faces_of_a_photograph_validate_or_none(written, tmp_path):
     trained = people[people.index.str.contains("afw|trainset")]
     assert sum(splits == ["validation"] for splits in trained) == round(0.5 * 12)
     assert "lfpw/trainset/image_0001" in people
-    with pytest.raises(InputError, match="300w: validation: found 1, expected a number from 0 to 0.5"):
+    with pytest.raises(InputError, match=r"300w: validation: found 1, expected a number from 0 to 0\.5"):
         index_files(written.files, tmp_path, validation=1)
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import ROOT, errors, new_folder, planned, snakemake
+from configurations import DEFAULT as CONFIG
+from planning import errors, new_folder, planned, snakemake
 from run_files import scores_table
 
 from tsal import cli
 from tsal.evaluation.kept import KeptRun, write_kept
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 STUDIES = CONFIG["studies"]
 SMALL = {
     "claims": {"benchmarks": ["synth"], "studies": ["comparison", "pool_share"]},
@@ -95,7 +95,7 @@ def test_each_run_of_the_study_is_trained_once_for_all_its_tables(plan):
 def test_the_study_makes_the_tables_and_figures_of_every_claim(plan):
     made = set(re.findall(r"-o (results/(?:claims|tables|figures)/\S+)", plan.stdout))
     tables = [f"claims/{{}}_{name}.csv" for name in ("nme", "significance", "gap", "cost")]
-    figures = ["filter", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
+    figures = ["ema_decay", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
     files = [*tables, *(f"figures/{{}}_{name}.png" for name in figures)]
     for benchmark in ("ytf", "synth"):
         studies = [f"tables/{{}}_{study}.csv" for study in studies_of(benchmark)]

@@ -81,7 +81,8 @@ def resolve_warmup(config: Config, benchmark: str, warmup: str, labels: Budget) 
         warmup: as warmup_name gives it.
 
     Raises:
-        InputError: no method of the config starts from such a warm-up, or there is no such benchmark.
+        InputError: no method of the config starts from such a warm-up, or there is no such benchmark; or it starts from
+            a detector that does not fit.
     """
     if warmup == WARMUP:
         common = _of_benchmark(config, benchmark)
@@ -90,7 +91,10 @@ def resolve_warmup(config: Config, benchmark: str, warmup: str, labels: Budget) 
     if common is None:
         raise InputError(f"no method of the config starts from a warm-up {warmup!r}")
     values = {**_about(benchmark, WARMUP, "supervised"), "labels": parse_budget(labels), **common}
-    return _dump(parse_settings(values, methods.get("supervised").settings, f"{warmup} on {benchmark}"))
+    settings = parse_settings(values, methods.get("supervised").settings, f"{warmup} on {benchmark}")
+    if problems := _problems_with_others(config, settings):
+        raise InputError("\n".join(f"{'.'.join(path)}: {text} (on {benchmark})" for path, text in problems))
+    return _dump(settings)
 
 
 def _warmups(config: Config, benchmark: str) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -132,7 +136,7 @@ def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] 
     """What a warm-up starts from: (benchmark, label budget as in file names) of a supervised run; None for nothing.
 
     Raises:
-        InputError: see resolve_warmup; or the benchmark is unknown.
+        InputError: see resolve_warmup.
     """
     source = resolve_warmup(config, benchmark, warmup, 1.0)["training"]["pretrained"]
     if source is None:
