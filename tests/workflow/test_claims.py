@@ -137,7 +137,7 @@ def test_kept_runs_with_other_settings_are_trained_and_one_line_a_method_says_so
     said = re.findall(r"kept/\S+: runs with another \S+ than the configuration's", process.stdout + process.stderr)
     assert sorted(said) == [
         "kept/synth.parquet/supervised: runs with another detector.sigma than the configuration's",
-        "kept/synth.parquet/tsal_pool_share_025: runs with another tsal.weight than the configuration's",
+        "kept/synth.parquet/tsal_pool_share_025: runs with another options.weight than the configuration's",
     ]
 
 
