@@ -16,7 +16,7 @@ def test_what_is_not_given_keeps_its_default_and_what_is_given_counts():
     }
     settings = from_dict(Settings, values, "here")
     assert (settings.training.steps, settings.training.optimizer.name) == (7, "sgd")
-    assert settings.tsal.methods.signals == ("mirror",)
+    assert settings.tsal.sources == ("mirror",)
     assert settings.training.batch == Settings(**LEAST).training.batch
 
 

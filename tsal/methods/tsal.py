@@ -136,7 +136,7 @@ def observe_sources(run: Run, data: TrainingData, batch: UnlabelledBatch) -> tup
 
 def seen_sources(data: TrainingData) -> tuple[str, ...]:
     """The student's sources that a network looks for in the frames, rather than in what it remembers."""
-    return tuple(name for name in data.settings.tsal.methods.signals if name != "tracks")
+    return tuple(name for name in data.settings.tsal.sources if name != "tracks")
 
 
 def fuse_sources(

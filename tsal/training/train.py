@@ -30,6 +30,7 @@ from tsal.methods.supervised import supervised
 from tsal.methods.tsal import fuse_sources, learn_asynchronously, seen_sources, warm_up
 from tsal.settings.models import Settings
 from tsal.training.batches import TrainingData
+from tsal.training.flops import counted
 from tsal.training.run import Run, be_deterministic, make_optimizer
 
 
@@ -53,6 +54,7 @@ ALGORITHMS: dict[str, tuple[dict[str, str], Algorithm]] = {
 MOST_MEASURED = 1000  # validation faces; of more, every second, third, ...
 
 
+@counted
 def train_warm_up(
     settings: Settings,
     crops: Path,
@@ -86,6 +88,7 @@ def train_warm_up(
     run.state_path.unlink(missing_ok=True)
 
 
+@counted
 def train_method(
     settings: Settings,
     warmup: Path,
@@ -123,7 +126,7 @@ def train_method(
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
     if settings.algorithm == "tsal" and settings.tsal.adapt_flow:
         _add_flow_networks(run, flow_network, settings)
-    if settings.algorithm == "tsal" and "tracks" in settings.tsal.methods.signals:
+    if settings.algorithm == "tsal" and "tracks" in settings.tsal.sources:
         run.networks["memory"] = Memory(data)
     run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
     others = [path for path in (pool and pool / "train.npz", flow_network) if path]
