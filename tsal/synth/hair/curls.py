@@ -6,10 +6,9 @@ import numpy as np
 
 from tsal.synth.anatomy import load
 from tsal.synth.attachment import FINISH_NUMBERS, Attachment
-from tsal.synth.hair.areas import CENTRE, hairline, on_ear
 from tsal.synth.hair.head import Head
 from tsal.synth.hair.ribbons import build_ribbons, draw_colours
-from tsal.synth.hair.roots import CANDIDATES, scalp_roots
+from tsal.synth.hair.roots import CANDIDATES, CENTRE, hairline, on_ear, scalp_roots
 from tsal.synth.hair.vectors import smooth, unit
 from tsal.synth.people import Person
 

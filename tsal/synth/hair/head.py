@@ -8,7 +8,7 @@ import numpy as np
 
 from tsal.synth import raster
 from tsal.synth.anatomy import load
-from tsal.synth.hair.areas import CENTRE, hairline
+from tsal.synth.hair.roots import CENTRE, hairline
 from tsal.synth.hair.vectors import length_of, unit
 from tsal.synth.landmarks import landmark_map
 from tsal.synth.people import Person
