@@ -11,9 +11,9 @@ from tsal.synth.anatomy import load
 from tsal.synth.attachment import FINISH_NUMBERS, Attachment
 from tsal.synth.landmarks import landmark_map
 from tsal.synth.people import Person, draw_person
+from tsal.synth.props.fitting import find_places
 from tsal.synth.props.hands import load_hand
 from tsal.synth.props.held import FASTEST
-from tsal.synth.props.places import find_places
 from tsal.synth.raster import hidden
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="needs the package anny")
@@ -59,8 +59,8 @@ def only(monkeypatch: pytest.MonkeyPatch, **shares: float) -> None:
     """Let nothing be worn but what is named."""
     names = ("GLASSES", "HATS", "HEADSCARVES", "HEADBANDS", "HEADPHONES", "MASKS", "MASKS_CHALLENGING", "EARRINGS")
     for name in names:
-        monkeypatch.setattr(props.worn, name, shares.get(name, 0.0))
-    monkeypatch.setattr(props.worn, "DARK", shares.get("DARK", 0.0))
+        monkeypatch.setattr(props, name, shares.get(name, 0.0))
+    monkeypatch.setattr(props, "DARK", shares.get("DARK", 0.0))
 
 
 def wear(person: Person, seed: int = 0) -> props.Worn:

@@ -10,8 +10,7 @@ import numpy as np
 from tsal.synth.anatomy import data_folder, read_obj
 from tsal.synth.attachment import Attachment
 from tsal.synth.people import Person
-from tsal.synth.props.colours import CLOTHES, draw_colour
-from tsal.synth.props.solids import Solid, attach, pipe, rotation
+from tsal.synth.props.solids import CLOTHES, Solid, attach, draw_colour, pipe, rotation
 
 _TRIANGLES = 1400  # of a hand with its forearm
 _FINGERS = [(finger, joint) for finger in range(1, 6) for joint in range(1, 4)]  # 1: the thumb

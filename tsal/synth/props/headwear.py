@@ -6,10 +6,24 @@ import numpy as np
 
 from tsal.synth.attachment import Attachment
 from tsal.synth.people import linear
-from tsal.synth.props.colours import CLOTHES, METALS, PLASTICS, draw_colour
-from tsal.synth.props.fitting import Face, elevation_at, on_shell
-from tsal.synth.props.places import AZIMUTHS, find_places
-from tsal.synth.props.solids import Solid, attach, ball, bar, directions, fan, grid, join, lathe, pipe, rotation
+from tsal.synth.props.fitting import AZIMUTHS, Face, elevation_at, find_places, on_shell
+from tsal.synth.props.solids import (
+    CLOTHES,
+    METALS,
+    PLASTICS,
+    Solid,
+    attach,
+    ball,
+    bar,
+    directions,
+    draw_colour,
+    fan,
+    grid,
+    join,
+    lathe,
+    pipe,
+    rotation,
+)
 
 
 def _round(face: Face, shell: tuple, front: float, side: float, back: float) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,9 @@ import numpy as np
 from tsal.synth.attachment import Attachment
 from tsal.synth.motion import FPS
 from tsal.synth.people import Person, linear
-from tsal.synth.props.colours import CLOTHES, METALS, draw_colour
-from tsal.synth.props.fitting import Face, elevation_at, lift_off, on_shell, pushed
+from tsal.synth.props.fitting import Face, elevation_at, find_places, lift_off, on_shell, pushed
 from tsal.synth.props.hands import draw_arm, draw_flat_hand, grip, place_parts
-from tsal.synth.props.places import find_places
-from tsal.synth.props.solids import attach, ball, grid, join, lathe, plate, rotation
+from tsal.synth.props.solids import CLOTHES, METALS, attach, ball, draw_colour, grid, join, lathe, plate, rotation
 
 FASTEST = 0.1  # dm a frame: the speed of held things
 
