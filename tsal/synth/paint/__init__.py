@@ -1,18 +1,26 @@
 """Procedural pictures: the texture atlas of a person, and the backgrounds.
 
-noise        noise of several grains
-skin         regions of the face, their colours and bumps
-things       eyes, strands of hair, cloth
-backgrounds  what is behind a person
+noise   noise of several grains
+skin    regions of the face, their colours and bumps
+things  eyes, strands of hair, cloth, backgrounds
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from tsal.synth.paint.backgrounds import background
 from tsal.synth.paint.skin import SKIN, cylinder, paint_skin, skin_uv, vertex_mask
-from tsal.synth.paint.things import CLOTH, EYE, EYE_ANGLE, STRANDS, paint_cloth, paint_eye, paint_strands, random_colour
+from tsal.synth.paint.things import (
+    CLOTH,
+    EYE,
+    EYE_ANGLE,
+    STRANDS,
+    background,
+    paint_cloth,
+    paint_eye,
+    paint_strands,
+    random_colour,
+)
 from tsal.synth.people import Person
 
 __all__ = [
