@@ -30,9 +30,9 @@ from tsal.data.cropping import apply_affine, invert_affine
 from tsal.data.crops import CropStore, open_crops
 from tsal.data.faces import SPLITS
 from tsal.data.landmarks import SCHEMES
+from tsal.flow import TRACKERS
 from tsal.flow.fields import flow_at, follow, to_tensor
 from tsal.flow.storage import open_flow, pairs, write_flow
-from tsal.flow.trackers import TRACKERS
 from tsal.synth.shards import read_flow
 from tsal.training.run import choose_device
 

@@ -21,7 +21,7 @@ LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 # What the workflow imports to plan, and what verbs import that train and predict nothing.
 LIGHT = [
     *["tsal.cli", "tsal.config", "tsal.datasets", "tsal.methods", "tsal.evaluation.runs", "tsal.data.crops"],
-    *["tsal.data.video", "tsal.datasets.synth", "tsal.synth.shards", "tsal.flow.trackers", "tsal.tables"],
+    *["tsal.data.video", "tsal.datasets.synth", "tsal.synth.shards", "tsal.flow", "tsal.tables"],
     *["tsal.figures", "tsal.figures.contact_sheet", "tsal.figures.overlay", "tsal.report.page"],
 ]
 PAGES = sorted(

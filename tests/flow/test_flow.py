@@ -10,9 +10,9 @@ import torch
 
 from tsal.data.crops import open_crops
 from tsal.errors import InputError
+from tsal.flow import needs_network
 from tsal.flow.fields import flow_at, follow, warp
 from tsal.flow.storage import open_flow, pairs, write_flow
-from tsal.flow.trackers import needs_network
 from tsal.flow.tracking import dis
 
 SIZE = 64
@@ -118,6 +118,6 @@ def test_an_unknown_tracker_is_refused_by_all_who_are_asked_for_it(ytf_data, tmp
 
 
 def test_trackers_can_be_named_without_pytorch():
-    code = "import sys; from tsal.flow.trackers import needs_network as needs\n"
+    code = "import sys; from tsal.flow import needs_network as needs\n"
     code += "sys.exit('torch' in sys.modules or not needs('pwc'))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

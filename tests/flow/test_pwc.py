@@ -9,9 +9,9 @@ from tsal.data.augment import as_float
 from tsal.data.crops import open_crops
 from tsal.detectors import checkpoints
 from tsal.errors import InputError
+from tsal.flow import needs_network
 from tsal.flow.pwc import REACH, STRIDES, FlowNetwork, compare, load_network, save_network
 from tsal.flow.storage import open_flow, pairs, write_flow
-from tsal.flow.trackers import needs_network
 
 
 @pytest.fixture(scope="module")

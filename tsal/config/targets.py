@@ -1,18 +1,18 @@
-"""What is built from a configuration: which runs, of which benchmarks, for which tables."""
+"""What is built from a configuration: which runs, of which benchmarks, for which tables; what methods are called."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tsal import datasets
+from tsal import datasets, methods
 from tsal.config.files import Config
 from tsal.config.models import RenderedEntry
-from tsal.config.names import method_name
 from tsal.config.resolve import labels_of, option_of, pool_of
 from tsal.data.labels import Budget
 from tsal.errors import InputError
 
 COMPARISON = "comparison"  # the study on which the claims are measured
+_OTHER_NAMES = {"warmup": "Warm-up", "lightning_pose": "Lightning Pose"}  # how what is no method is called
 
 
 @dataclass(frozen=True)
@@ -108,3 +108,12 @@ def render_settings(config: Config, benchmark: str) -> dict[str, Any]:
 def shards(config: Config, benchmark: str) -> int:
     """In how many parts a benchmark is rendered."""
     return config["benchmarks"].get(benchmark, {}).get("shards", RenderedEntry.model_fields["shards"].default)
+
+
+def method_name(method: str) -> str:
+    """How a method of the configuration is called: "tsal_mu_0" is "TSAL, mu 0"."""
+    titles = {name: methods.get(name).title for name in methods.names()} | _OTHER_NAMES
+    for known in sorted(titles, key=len, reverse=True):
+        if method == known or method.startswith(f"{known}_"):
+            return ", ".join([titles[known], *filter(None, [method[len(known) + 1 :].replace("_", " ")])])
+    return method.replace("_", " ")

@@ -21,8 +21,8 @@ from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
+from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.matlab import Value, read_mat
-from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_tar
 from tsal.settings.section import Section

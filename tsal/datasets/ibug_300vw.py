@@ -24,7 +24,7 @@ from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
-from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
+from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
 from tsal.files import atomic_path, extract_zip, open_zip

@@ -24,8 +24,8 @@ from pydantic import Field
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
+from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.matlab import Value, read_mat
-from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_zip, open_zip

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.labels import budget_order
 from tsal.evaluation.metrics import THRESHOLD, auc, ced
 from tsal.figures.loading import FEW_METHODS, load_scores, methods_of, title_of

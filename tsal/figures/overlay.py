@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.cropping import apply_affine, crop_image, invert_affine, read_face_image
 from tsal.data.faces import boxes_of, n_points, points_of, read_faces, visibility_of
 from tsal.data.labels import budget_name

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order
 from tsal.errors import InputError

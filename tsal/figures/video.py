@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.faces import points_of, read_faces, visibility_of
 from tsal.data.labels import budget_order, budget_share
 from tsal.data.landmarks import SCHEMES, Scheme

@@ -36,7 +36,7 @@ def write_flow(
     """Compute and store the flow of all pairs: float16 (P, 2 directions, 2 (x, y), S / 2, S / 2), store pixels.
 
     Args:
-        tracker: by name, see `trackers.TRACKERS`.
+        tracker: by name, see `tsal.flow.TRACKERS`.
         workers: threads that the CPU may use.
         network: weights of the tracker's network, where it has one; see `open_tracker`.
         device: that the network runs on; default the CPU.

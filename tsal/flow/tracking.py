@@ -10,9 +10,9 @@ import torch
 
 from tsal.data.augment import as_float
 from tsal.errors import InputError
+from tsal.flow import needs_network
 from tsal.flow.fields import REDUCTION
 from tsal.flow.pwc import FlowNetwork, load_network
-from tsal.flow.trackers import needs_network
 
 PWC_BATCH = 8  # pairs tracked at once: 1.5 GB for crops of 455 px
 
@@ -52,7 +52,7 @@ def open_tracker(name: str, network: Path | None, device: torch.device) -> Track
     """A tracker that is ready to track.
 
     Args:
-        name: see `trackers.TRACKERS`.
+        name: see `tsal.flow.TRACKERS`.
         network: for "pwc" the file that `train_flow` wrote; None for "dis".
         device: that a network runs on.
 

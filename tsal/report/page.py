@@ -13,7 +13,7 @@ from string import Template
 import pandas as pd
 
 import tsal
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
 from tsal.files import atomic_path

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD

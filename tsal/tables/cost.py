@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, parse_run, read_log
 from tsal.tables.gap import SUPERVISED

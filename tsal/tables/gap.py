@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share, parse_budget
 from tsal.errors import InputError

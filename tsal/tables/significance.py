@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
 from tsal.evaluation.runs import Run, people_of

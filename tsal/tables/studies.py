@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tsal.config.names import method_name
+from tsal.config.targets import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order, budget_share
 from tsal.errors import InputError

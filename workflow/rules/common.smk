@@ -15,7 +15,7 @@ from tsal import datasets
 from tsal import config as settings
 from tsal.errors import InputError
 from tsal.datasets.reading.fingerprint import fingerprint
-from tsal.flow.trackers import TRACKERS, needs_network
+from tsal.flow import TRACKERS, needs_network
 
 
 def stop(reason):

@@ -1,1 +1,12 @@
-"""What several data sets are read with: file formats, checks of options, what raw data is known by."""
+"""What several data sets are read with: file formats, options, what raw data is known by."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tsal.settings.mistakes import Expected
+
+Count = Annotated[int, Field(ge=0)]
+NumbersByName = Expected("numbers by name, or null")
+COUNTS = "what the archives must hold, such as {train: 20000} (default: what their owners state); null: anything"
+VALIDATING = "share of the owners' training images, or videos, that validates; 0: all train, and nothing is measured"
