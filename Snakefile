@@ -14,9 +14,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/common_paper.smk"
 include: "workflow/rules/common_outputs.smk"
-include: "workflow/rules/common_peers.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
