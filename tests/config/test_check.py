@@ -51,6 +51,7 @@ def test_every_override_of_the_repository_is_valid(file):
             ["300"],
             "benchmarks.300w.score_on: unknown benchmark '300'; did you mean '300w'?",
         ),
+        ("benchmarks.300w.score_on", [{}], "benchmarks.300w.score_on.0: found {}, expected a word"),
         ("paper", ["300x"], "paper: unknown benchmark '300x'; did you mean '300w'?"),
         ("claims.benchmarks", ["ytff"], "claims.benchmarks: unknown benchmark 'ytff'; did you mean 'ytf'?"),
         (

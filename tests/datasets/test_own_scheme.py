@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from planning import ROOT
-from plugins import draw_dots, write_toy5
+from plugins import draw_dots, example, write_toy5
 
 from tsal import datasets, methods
 from tsal.config import WARMUP, Source, check_config, pretraining, read_config, resolve_run
@@ -39,7 +39,7 @@ from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 CONFIG = {
-    "benchmarks": {"toy5": {"methods": ["supervised", "tsal"]}},
+    "benchmarks": {"toy5": {"methods": ["supervised", "tsal", "agreement"]}},
     "labels": [0.5],
     "detector": {"input_px": 32, "sigma": 2.0},
     "training": {
@@ -51,7 +51,7 @@ CONFIG = {
         "precision": "float32",
         "optimizer": {"linear_steps": 5},
     },
-    "methods": {"tsal": {"unlabelled_clips": 2}},
+    "methods": {"tsal": {"unlabelled_clips": 2}, **yaml.safe_load(example("methods"))["methods"]},
     "threads": 1,
 }
 FAST = {"warmup_steps": 4, "steps": 2, "batch": 4, "evaluate_every": 2, "probe": 0, "precision": "float32"}
@@ -71,9 +71,14 @@ def workflow(folder: Path, plugins: Path, *arguments: str) -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory in which the table of toy5 has been made, with the overlay. It is shared: read it only."""
+    """A working directory in which the table of toy5 has been made, with the overlay. It is shared: read it only.
+
+    The data set and the method `agreement` are one file each in a folder of plug-ins, both as CONTRIBUTING.md has them.
+    """
     folder = tmp_path_factory.mktemp("toy5")
     write_toy5(folder / "plugins", folder / "data/raw")
+    (folder / "plugins/methods").mkdir()
+    (folder / "plugins/methods/agreement.py").write_text(example("METHOD"), encoding="utf-8")
     targets = ("results/toy5_nme.csv", "results/figures/toy5_overlay.png")
     process = workflow(folder, folder / "plugins", "--quiet", "all", "--", *targets)
     assert process.returncode == 0, process.stdout + process.stderr
@@ -81,10 +86,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_data_set_of_five_points_goes_from_one_file_to_a_table(built):
+def test_a_data_set_of_five_points_and_a_method_go_from_one_file_each_to_a_table(built):
     table = pd.read_csv(built / "results/toy5_nme.csv")
-    cells = [(method, name) for method in ("supervised", "tsal") for name in ("inter-eye", "face-size")]
-    assert sorted(zip(table["method"], table["normaliser"], strict=True)) == cells
+    cells = [(method, name) for method in ("agreement", "supervised", "tsal") for name in ("inter-eye", "face-size")]
+    assert sorted(zip(table["method"], table["normaliser"], strict=True)) == sorted(cells)
     assert (table["benchmark"] == "toy5").all() and (table["n_faces"] == 8).all()  # 20 % of 40 people
     assert table["nme"].between(0, 50).all()  # something is learned: it is about 100 of networks that know nothing
     # Both distances are of the same errors: 0.5 face units between the eyes, sqrt(0.5 * 0.5) of the box.

@@ -162,7 +162,7 @@ def _reference_problems(config: Config) -> list[Problem]:
     for name, entry in _entries(config, "benchmarks").items():
         targets = entry.get("score_on")
         for target in targets if isinstance(targets, list) else ():
-            if {name, target} <= set(known["benchmark"]) and (text := other_landmarks(name, target)):
+            if all(each in known["benchmark"] for each in (name, target)) and (text := other_landmarks(name, target)):
                 problems.append((("benchmarks", name, "score_on"), text))
     check(("unlabelled", "pool"), config, "benchmark")
     check(("paper",), config, "benchmark")

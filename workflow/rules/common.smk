@@ -119,6 +119,9 @@ def untracked(value):
     return lambda wildcards, input: value
 
 
+DEVICE = untracked(config["device"])
+
+
 def missing_message(name, may_download=True):
     """Why a benchmark cannot be built and what to do about it; None where it can be."""
     try:
@@ -261,7 +264,7 @@ def flow_of(wildcards):
     return f"data/{pool}/flow/{tracker}/{geometry_of_run(wildcards)}/train.npy" if tracker else []
 
 
-def start_options(input):
+def start_options(wildcards, input):
     """What a training starts from, as options: each input but the settings, crops by their folder."""
     options = {"warmup": input.get("warmup"), "pretrained": input.get("pretrained")}
     options |= {name: os.path.dirname(input[name][0]) for name in ("crops", "pool") if input.get(name)}
@@ -278,7 +281,7 @@ def flow_network_of(wildcards):
 
 def tested_on(wildcards):
     """The benchmark on whose test faces a run is scored: its own or another, in whose folder on_{target}/ this lies."""
-    return wildcards.on.strip("/").removeprefix("on_") or wildcards.benchmark
+    return wildcards.on[len("on_") : -1] or wildcards.benchmark
 
 
 def test_crops_of(wildcards):

@@ -147,7 +147,7 @@ rule train_flow:
     params:
         steps=config["flow"]["steps"],
         seed=config["flow"]["seed"],
-        device=untracked(config["device"]),
+        device=DEVICE,
     message:
         "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
     shell:
@@ -174,7 +174,7 @@ rule flow:
         runtime=60,
     params:
         network=lambda wildcards, input: f"--network {input.network}" if input.network else "",
-        device=untracked(config["device"]),
+        device=DEVICE,
     message:
         "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"
     shell:

@@ -46,8 +46,8 @@ rule warmup:
         runtime=240,
         gpu=config["gpu"],
     params:
-        start=lambda wildcards, input: start_options(input),
-        device=untracked(config["device"]),
+        start=start_options,
+        device=DEVICE,
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
@@ -79,8 +79,8 @@ rule train:
         runtime=720,
         gpu=config["gpu"],
     params:
-        start=lambda wildcards, input: start_options(input),
-        device=untracked(config["device"]),
+        start=start_options,
+        device=DEVICE,
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
