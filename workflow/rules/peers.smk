@@ -1,6 +1,6 @@
 # Detectors of others, trained on the same faces and clips, each in an environment of its own. No part of `all`:
 #   snakemake --cores all results/peers/ytf/lightning_pose/0.01/seed0/scores.csv
-# peers/lightning_pose/README.md says how its environment is made, docs/peers.md what came of it.
+# peers/lightning_pose/README.md says how its environment is made, and what came of it.
 
 
 rule lightning_pose_export:
