@@ -1,3 +1,5 @@
+"""Files that are whole or absent, archives, copies; the errors of a full device."""
+
 import errno
 import gzip
 import os
@@ -11,7 +13,7 @@ from archives import write_folder, write_zip
 from archives_aflw import tar_bytes
 
 from tsal import files
-from tsal.errors import InputError
+from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import atomic_path, copy_files, extract_tar, extract_zip, open_tar, open_zip, sha256
 
 
@@ -303,3 +305,20 @@ def test_files_of_a_folder_are_copied_under_other_names_or_not_at_all(tmp_path):
 
 def _tree(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_device_or_quota_is_recognised(code):
+    assert is_disk_full(OSError(code, "full"))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EACCES, "denied"), OSError("no code"), ValueError(errno.ENOSPC)])
+def test_other_errors_are_not_taken_for_a_full_device(error):
+    assert not is_disk_full(error)
+
+
+def test_the_message_names_the_file_and_the_way_out():
+    error = disk_full("a/b.npy")
+    assert isinstance(error, InputError)
+    assert str(error).startswith("a/b.npy: no space left on the device")
+    assert "Free some space" in str(error)

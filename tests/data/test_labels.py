@@ -1,8 +1,11 @@
-"""Label budgets."""
+"""Label budgets; and people who are split as wholes, in an order without meaning."""
+
+import hashlib
 
 import pytest
 
 from tsal.data.labels import budget_name, budget_order, budget_share, labelled_faces, parse_budget
+from tsal.data.splits import held_out, split_people
 from tsal.errors import InputError
 
 FACES = [f"face{i}" for i in range(200)]
@@ -79,3 +82,18 @@ def test_budgets_are_named_for_people():
         "first frames",
     ]
     assert budget_name("n50") == "50 faces labelled"
+
+
+def test_people_are_split_in_the_order_of_their_digests():
+    people = [f"First_{number}" for number in range(25)]
+    ranked = sorted(people, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    split = split_people(reversed(people))
+    assert [split[name] for name in ranked] == ["test"] * 5 + ["validation"] * 2 + ["train"] * 18
+
+
+def test_held_out_groups_are_the_same_everywhere_and_grow_with_the_share():
+    videos = [f"{number:03d}" for number in range(50)]
+    assert len(held_out(videos, 0.1)) == 5
+    assert held_out(videos, 0.1) == held_out(reversed(videos), 0.1) < held_out(videos, 0.2)
+    assert len(held_out(videos, 0.001)) == 1
+    assert held_out(videos, 0) == set()

@@ -1,4 +1,4 @@
-"""The numbers of the docs: made of the kept runs, and nowhere else."""
+"""The numbers of the docs: made of the kept runs, and nowhere else; the keys of a configuration: of the models."""
 
 import re
 from pathlib import Path
@@ -9,6 +9,7 @@ import yaml
 from run_files import scores_table
 
 from tsal import cli
+from tsal.config.reference import configuration_table
 from tsal.errors import InputError
 from tsal.evaluation.kept import KeptRun, write_kept
 from tsal.report.docs import Tables, fill, fill_page
@@ -171,3 +172,26 @@ def test_pages_that_name_no_table_or_leave_one_open_are_named(tables, tmp_path):
     page.write_text("<!-- table: main -->\n| a |\n")
     with pytest.raises(InputError, match=r"page\.md: 1 of 1 comments <!-- table: \.\.\. --> are not closed"):
         fill_page(page, tables())
+
+
+# --- docs/configuration.md ---
+
+
+def test_the_tables_are_those_of_the_models():
+    text = (ROOT / "docs/configuration.md").read_text()
+    _, _, rest = text.partition("<!-- table: configuration -->\n")
+    assert rest.partition("<!-- end -->")[0] == configuration_table()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `training.batch` | a whole number of at least 1 | `32` | labelled faces a step |",
+        "| `unlabelled.pool` | the name of a benchmark or null | `null` | benchmark whose training frames are",
+        "| `benchmarks.synth.people` | a whole number from 10 to 99999 | `400` |",
+        '| `methods.tsal.fusion` | confidence or a number from 0 to 1 | `"confidence"` |',
+        "| `methods.NAME.base` | a word |  | of a variant",
+    ],
+)
+def test_a_row_has_key_values_default_and_meaning(row):
+    assert row in configuration_table()

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from reference_bootstrap import paired_bootstrap
-from run_files import scores_table, write_run_log, write_run_scores
+from run_files import paired_bootstrap, scores_table, write_run_log, write_run_scores
 
 from tsal import cli
 from tsal.data.faces import make_faces, write_faces

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from reference_bootstrap import paired_bootstrap
+from run_files import paired_bootstrap
 
 from tsal.tables.significance import compare_pairs
 
