@@ -1,6 +1,7 @@
 # make all      set up, then build every table, figure and the report of config.yaml
 # make paper    set up, then build every table and figure of the paper, see docs/paper.md
 # make claims   set up, then build the study of what TSAL claims, see docs/results.md
+# make docs     set up, then write the tables of README.md and docs/ from the runs kept in docs/results/runs
 # make test     set up, then run the tests
 # make lint     set up, then check code and workflow; `make format` mends what can be mended
 #
@@ -19,10 +20,13 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 RAW := $(if $(RAW_DIR),raw_dir='$(RAW_DIR)')
 OPTIONS := $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config $(RAW) ,$(ARGS)),$(ARGS) $(if $(RAW),--config $(RAW)))
 
-.PHONY: all paper claims test lint format
+.PHONY: all paper claims docs test lint format
 
 all paper claims: $(VENV)/.installed
 	snakemake --cores $(CORES) $@ $(if $(CONFIG),--configfile $(CONFIG)) $(OPTIONS)
+
+docs: $(VENV)/.installed
+	tsal docs README.md docs/*.md --tables docs/results/tables.yaml
 
 test: $(VENV)/.installed
 	python -m pytest $(ARGS)

@@ -25,7 +25,6 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
-import yaml
 
 from tsal import config as configuration
 from tsal.synth import frame, paint, raster, scene, shards, stage
@@ -228,9 +227,8 @@ def amounts_of(people: list[Person], count: int) -> Amounts:
 
 def read_configuration(name: str) -> tuple[SynthSettings, Amounts]:
     """What a configuration renders, laid over config.yaml."""
-    config: dict = {}
-    for file in dict.fromkeys(("config.yaml", name)):
-        configuration.merge(config, configuration.normalise(yaml.safe_load((ROOT / file).read_text())))
+    files = [ROOT / file for file in dict.fromkeys(("config.yaml", name))]
+    config = configuration.read_config(files, ROOT / "config")
     settings = SynthSettings(**configuration.render_settings(config, "synth"))
     return settings, amounts_of(plan(settings), configuration.shards(config, "synth"))
 

@@ -1,6 +1,9 @@
 """Fixtures that several test modules use."""
 
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,9 +12,35 @@ import pytest
 from archives import ytf_raw_dir
 from matplotlib.figure import Figure
 
-from tsal import datasets
+from tsal import datasets, methods
 from tsal.data.crops import write_crops
 from tsal.data.faces import SPLITS, read_faces
+from tsal.training.flops import VARIABLE, counting
+
+COUNTED = pytest.StashKey[tuple[Path, int]]()  # the file with what was computed, and its length before the tests
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that the tests start add what they train to the same file as the tests themselves."""
+    if VARIABLE not in os.environ:
+        os.environ[VARIABLE] = str(Path(tempfile.mkdtemp(prefix="tsal-")) / "flops")
+        config.add_cleanup(lambda: shutil.rmtree(Path(os.environ.pop(VARIABLE)).parent))
+    path = Path(os.environ[VARIABLE])
+    config.stash[COUNTED] = path, path.stat().st_size if path.exists() else 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def counted() -> Iterator[None]:
+    """All that the tests compute with PyTorch is counted: training, evaluation and single operations."""
+    with counting("tests"):
+        yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    path, before = config.stash[COUNTED]
+    lines = path.read_bytes()[before:].decode().splitlines() if path.exists() else []
+    tflop = sum(float(line.split()[0]) for line in lines)
+    terminalreporter.write_line(f"trained and predicted: {tflop:.2f} TFLOP")
 
 
 @pytest.fixture
@@ -47,10 +76,12 @@ def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     folder.mkdir()
     known = set(sys.modules)
     monkeypatch.setenv("TSAL_PLUGINS", str(folder))
-    monkeypatch.setattr(datasets, "__path__", list(datasets.__path__))
-    datasets._registry.cache_clear()
+    for package in (datasets, methods):
+        monkeypatch.setattr(package, "__path__", list(package.__path__))
+        package._registry.cache_clear()
     yield folder
-    datasets._registry.cache_clear()
+    for package in (datasets, methods):
+        package._registry.cache_clear()
     for name in set(sys.modules) - known:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(folder)):
             del sys.modules[name]

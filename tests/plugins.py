@@ -1,65 +1,26 @@
 """A folder of plug-ins, as a user would have it: each data set and each method is one file outside of the package."""
 
+import re
 import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 # Landmarks of a face of unit size: eyes, nose, corners of the mouth. Left and right are those of the picture.
 FACE = np.array([[0.25, 0.3], [0.75, 0.3], [0.5, 0.55], [0.3, 0.8], [0.7, 0.8]])
 COLOURS = np.array([[230, 60, 60], [60, 230, 60], [60, 60, 230], [230, 230, 60], [60, 230, 230]])
 
-TOY5 = '''\
-"""toy5: five coloured dots on grey. In toy5.zip, images/*.png and points.csv: image, person, x0, y0, ..., x4, y4."""
 
-import pandas as pd
-
-from tsal.data.faces import make_faces, write_faces
-from tsal.data.landmarks import Scheme
-from tsal.data.splits import split_people
-from tsal.datasets import Dataset
-from tsal.files import extract_zip, open_zip
-
-SCHEME = Scheme(
-    name="toy5",
-    n_points=5,
-    names=("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth"),
-    mirror_pairs=((0, 1), (3, 4)),
-    edges=((0, 2, 1), (3, 4)),
-    normalisers={"eye-distance": ([0], [1]), "face-size": "box"},
-)
+def example(name: str) -> str:
+    """The block of CONTRIBUTING.md that defines a name: METHOD or DATASET in Python, methods or benchmarks in YAML."""
+    blocks = re.findall(r"^```(?:python|yaml)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (found,) = (block for block in blocks if re.search(rf"^{name}( = |:)", block, re.MULTILINE))
+    return found
 
 
-def index(sources, images_dir, out_parquet, options):
-    """Write the face table of the archive and put its images into images_dir."""
-    with open_zip(sources["toy5.zip"]) as archive:
-        table = pd.read_csv(archive.open("points.csv"))
-    extract_zip(sources["toy5.zip"], images_dir, {f"images/{name}": name for name in table["image"]})
-    points = table.filter(regex=r"[xy]\\d").to_numpy().reshape(len(table), 5, 2)
-    boxes = [[*face.min(axis=0), *face.max(axis=0)] for face in points]
-    split_of = split_people(table["person"])
-    faces = make_faces(
-        [str(images_dir / name) for name in table["image"]],
-        boxes,
-        points,
-        person=table["person"],
-        split=[split_of[person] for person in table["person"]],
-    )
-    write_faces(faces, out_parquet)
-
-
-DATASET = Dataset(
-    name="toy5",
-    title="Five dots",
-    archives={"toy5.zip": ()},
-    how_to_get="draw it",
-    indexer=index,
-    scheme=SCHEME,
-    normalisers=("eye-distance", "face-size"),
-    has_clips=False,
-)
-'''
+TOY5 = example("DATASET")
 
 
 def write_toy5(plugins: Path, raw_dir: Path, *, mirror: bool = True, faces: int = 40) -> None:

@@ -161,4 +161,4 @@ def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_p
     tsal("figure", "faces", "data/faces.parquet", "-o", "results/figures/ytf_faces.png")
     assert (tmp_path / "results/figures/ytf_faces.pdf").read_bytes().startswith(b"%PDF")
     tsal("report", "results/ytf_nme.csv", "results/figures/ytf_ced.png", "-o", "results/report.html")
-    assert "Supervised" in (tmp_path / "results/report.html").read_text()
+    assert "Labels only" in (tmp_path / "results/report.html").read_text()

@@ -2,16 +2,15 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import yaml
+from configurations import DEFAULT as CONFIG
 
 from tsal import cli, config
 from tsal.config.outputs import OUTPUTS
 from tsal.errors import InputError
 
-CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 STUDIES = CONFIG["studies"]
 SWEEPS = [name for name, study in STUDIES.items() if "parameter" in study]
 KNOWN = [(folder, name) for folder, names in OUTPUTS.items() for name in names]

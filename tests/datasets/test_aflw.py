@@ -49,7 +49,7 @@ def changed(array, place, value):
 def test_it_is_registered_with_a_known_scheme_and_normalisers():
     assert set(AFLW.normalisers) <= set(SCHEMES[AFLW.scheme].normalisers)
     assert AFLW.subsets == ("full", "frontal")
-    assert AFLW.options["counts"] == {"train": 20000, "test": 24386 - 20000, "frontal": 1314}
+    assert AFLW.options().counts == {"train": 20000, "test": 24386 - 20000, "frontal": 1314}
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
@@ -112,7 +112,7 @@ def test_all_faces_of_an_image_validate_or_none(written, tmp_path):
     assert [list(found) for found in splits["unique"]].count(["validation"]) == 3  # of six images
     assert set(splits["size"]) == {2}
     assert all(len(found) == 1 for found in splits["unique"])
-    with pytest.raises(InputError, match=r"aflw: validation is -0\.1; expected a share"):
+    with pytest.raises(InputError, match=r"aflw: validation: found -0\.1, expected a number from 0 to 0\.5"):
         index_files(written, tmp_path, validation=-0.1)
 
 
@@ -231,10 +231,10 @@ def test_counts_that_differ_are_told_apart(written, tmp_path):
     )
     with pytest.raises(InputError, match=message):
         index(raw, tmp_path, counts=COUNTS | {"frontal": 5})
-    for counts in (None, AFLW.options["counts"]):
+    for counts in (None, AFLW.options().counts):
         with pytest.raises(InputError, match=r"18 faces found, expected more than the 20,000 that train"):
             index(raw, tmp_path, counts=counts)
-    with pytest.raises(InputError, match=r"aflw: counts of unknown 'faces'; known: train, test, frontal"):
+    with pytest.raises(InputError, match=r"aflw: counts\.faces: unknown key; expected one of train, test, frontal"):
         index(raw, tmp_path, counts={"faces": 1})
 
 

@@ -60,7 +60,7 @@ def test_the_lists_are_those_of_the_challenge():
     """Shen et al. 2015: 50 training videos, 31, 19 and 14 test videos of the categories, 114 in all."""
     assert {name: len(videos) for name, videos in LISTS.items()} == {"train": 50, "A": 31, "B": 19, "C": 14}
     assert len({video for videos in LISTS.values() for video in videos}) == 114
-    assert VW.options["counts"] == {"train": 50, "A": 31, "B": 19, "C": 14}
+    assert VW.options().counts == {"train": 50, "A": 31, "B": 19, "C": 14}
     assert (VW.subsets, VW.scheme, VW.normalisers, VW.is_video) == (("A", "B", "C"), "68", ("inter-ocular",), True)
 
 
@@ -306,7 +306,7 @@ def test_a_truncated_archive_is_refused(written, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"counts": {"D": 1}}, "counts of 'D'; expected")],
+    [({"counts": {"D": 1}}, "300vw: counts.D: unknown key; expected one of train, A, B, C")],
 )
 def test_an_unknown_option_value_is_named(written, tmp_path, options, message):
     with pytest.raises(InputError, match=message):

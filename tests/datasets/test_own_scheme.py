@@ -1,5 +1,6 @@
 """Data sets with landmarks of their own: from one file outside of the package to a table, for any number of points."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -12,10 +13,10 @@ import pytest
 import torch
 import yaml
 from planning import ROOT
-from plugins import draw_dots, write_toy5
+from plugins import draw_dots, example, write_toy5
 
 from tsal import datasets, methods
-from tsal.config import WARMUP, check_config, load_schema, pretraining, resolve_run
+from tsal.config import WARMUP, Source, check_config, pretraining, read_config, resolve_run
 from tsal.data.crops import open_crops, write_crops
 from tsal.data.faces import SPLITS, make_faces, write_faces
 from tsal.data.landmarks import SCHEMES, Scheme, as_setting
@@ -38,7 +39,7 @@ from tsal.training.train import train_method, train_warm_up
 
 CPU = torch.device("cpu")
 CONFIG = {
-    "benchmarks": {"toy5": {"methods": ["supervised", "tsal"]}},
+    "benchmarks": {"toy5": {"methods": ["supervised", "tsal", "agreement"]}},
     "labels": [0.5],
     "detector": {"input_px": 32, "sigma": 2.0},
     "training": {
@@ -50,7 +51,7 @@ CONFIG = {
         "precision": "float32",
         "optimizer": {"linear_steps": 5},
     },
-    "methods": {"tsal": {"unlabelled_clips": 2}},
+    "methods": {"tsal": {"unlabelled_clips": 2}, **yaml.safe_load(example("methods"))["methods"]},
     "threads": 1,
 }
 FAST = {"warmup_steps": 4, "steps": 2, "batch": 4, "evaluate_every": 2, "probe": 0, "precision": "float32"}
@@ -70,9 +71,14 @@ def workflow(folder: Path, plugins: Path, *arguments: str) -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working directory in which the table of toy5 has been made, with the overlay. It is shared: read it only."""
+    """A working directory in which the table of toy5 has been made, with the overlay. It is shared: read it only.
+
+    The data set and the method `agreement` are one file each in a folder of plug-ins, both as CONTRIBUTING.md has them.
+    """
     folder = tmp_path_factory.mktemp("toy5")
     write_toy5(folder / "plugins", folder / "data/raw")
+    (folder / "plugins/methods").mkdir()
+    (folder / "plugins/methods/agreement.py").write_text(example("METHOD"), encoding="utf-8")
     targets = ("results/toy5_nme.csv", "results/figures/toy5_overlay.png")
     process = workflow(folder, folder / "plugins", "--quiet", "all", "--", *targets)
     assert process.returncode == 0, process.stdout + process.stderr
@@ -80,15 +86,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_data_set_of_five_points_goes_from_one_file_to_a_table(built):
+def test_a_data_set_of_five_points_and_a_method_go_from_one_file_each_to_a_table(built):
     table = pd.read_csv(built / "results/toy5_nme.csv")
-    cells = [(method, name) for method in ("supervised", "tsal") for name in ("eye-distance", "face-size")]
-    assert sorted(zip(table["method"], table["normaliser"], strict=True)) == cells
+    cells = [(method, name) for method in ("agreement", "supervised", "tsal") for name in ("inter-eye", "face-size")]
+    assert sorted(zip(table["method"], table["normaliser"], strict=True)) == sorted(cells)
     assert (table["benchmark"] == "toy5").all() and (table["n_faces"] == 8).all()  # 20 % of 40 people
     assert table["nme"].between(0, 50).all()  # something is learned: it is about 100 of networks that know nothing
     # Both distances are of the same errors: 0.5 face units between the eyes, sqrt(0.5 * 0.5) of the box.
     by_name = table.pivot(index="method", columns="normaliser", values="nme")
-    np.testing.assert_allclose(by_name["eye-distance"], by_name["face-size"], rtol=0.02)
+    np.testing.assert_allclose(by_name["inter-eye"], by_name["face-size"], rtol=0.02)
     assert (built / "results/figures/toy5_overlay.png").stat().st_size > 10_000
 
 
@@ -101,7 +107,7 @@ def test_a_run_needs_no_data_set_but_its_settings_and_a_prediction_nothing_but_t
     assert settings["scheme"]["n_points"] == 5
     detector = load_detector(run / "checkpoint.safetensors", CPU)
     assert detector.scheme == Scheme.from_dict(settings["scheme"])
-    assert list(detector.scheme.normalisers) == ["eye-distance", "face-size"]
+    assert list(detector.scheme.normalisers) == ["inter-eye", "face-size"]
     crops = next((built / "data/toy5/crops").glob("*/test.npy"))
     found = predict_crops(detector, open_crops(crops.parent, "test"), CPU)
     written = pd.read_csv(run / "predictions.csv")
@@ -216,7 +222,7 @@ def test_a_checkpoint_that_says_something_else_of_itself_is_named(tmp_path, abou
 def config(plugin_folder, tmp_path) -> dict:
     """That of the repository, with toy5."""
     write_toy5(plugin_folder, tmp_path / "raw", faces=1)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config = copy.deepcopy(read_config([ROOT / "config.yaml"], ROOT / "config"))
     return config | {"benchmarks": {**config["benchmarks"], "toy5": {}}}
 
 
@@ -229,13 +235,12 @@ def test_the_settings_of_a_run_hold_a_scheme_of_the_data_sets_own(config):
 def test_a_detector_of_other_landmarks_is_no_start(config):
     config["training"]["pretrained"] = "synth"
     with pytest.raises(
-        InputError, match=r"toy5: training\.pretrained: synth has 68 landmarks, toy5 has toy5; expected"
+        InputError, match=r"training\.pretrained: found synth, which has 68 landmarks, expected .* toy5, as toy5 has"
     ):
         pretraining(config, "toy5", WARMUP)
 
 
 def test_a_detector_is_not_scored_on_faces_with_other_landmarks(config):
     config["benchmarks"]["toy5"]["score_on"] = ["ytf"]
-    schema = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
-    with pytest.raises(InputError, match=r"benchmarks\.toy5\.score_on: ytf has 68 landmarks, toy5 has toy5"):
-        check_config(config, schema)
+    with pytest.raises(InputError, match=r"benchmarks\.toy5\.score_on: found ytf, which has 68 landmarks, expected"):
+        check_config([Source("config.yaml", config)])

@@ -29,7 +29,7 @@ def test_without_the_variable_nothing_is_added(plugin_folder, tmp_path, monkeypa
 
 def test_files_that_begin_with_an_underscore_are_for_others_to_import(plugin_folder):
     add(plugin_folder, "_dots", "SCHEME = '19'\n")
-    source = TOY5.replace("scheme=SCHEME", "scheme=LENT").replace('("eye-distance", "face-size")', '("face-size",)')
+    source = TOY5.replace("scheme=SCHEME", "scheme=LENT").replace('("inter-eye", "face-size")', '("face-size",)')
     add(plugin_folder, "toy5", "from tsal.datasets._dots import SCHEME as LENT\n" + source.partition('"""\n')[2])
     assert datasets.get("toy5").landmarks.name == "19"
 
@@ -54,7 +54,7 @@ NAME = 'name="toy5",\n    title'
         ("toy", toy(NAME, NAME.replace("toy5", "toy_5")), ": data set 'toy_5': expected a name of"),
         ("toy", toy("n_points=5", "n_points=4"), r": scheme 'toy5': mirror_pairs: found \[3, 4\], expected"),
         ("toy", toy("scheme=SCHEME", 'scheme="98"'), ": scheme: found '98'; expected a built-in one"),
-        ("toy", toy('("eye-distance"', '("eyes"'), ": data set toy5: normalisers: found 'eyes'; expected some"),
+        ("toy", toy('("inter-eye"', '("eyes"'), ": data set toy5: normalisers: found 'eyes'; expected some"),
     ],
 )
 def test_a_plug_in_that_cannot_be_used_is_named_with_what_is_wrong(plugin_folder, name, content, message):

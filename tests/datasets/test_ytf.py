@@ -171,7 +171,7 @@ def test_the_first_people_of_the_alphabet_can_be_chosen_and_only_their_images_ar
 
 
 def test_an_unknown_option_is_named_with_those_there_are(raw_dir, tmp_path):
-    with pytest.raises(InputError, match=r"ytf: unknown option 'people'; known: max_people"):
+    with pytest.raises(InputError, match=r"ytf: people: unknown key; did you mean 'max_people'"):
         index(raw_dir, tmp_path, people=3)
 
 

@@ -7,6 +7,7 @@ import pytest
 from run_files import run_folder, scores_table
 
 from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.figures.overlay import choose_faces, draw_overlay
 
@@ -48,7 +49,7 @@ def test_faces_at_percentiles_of_the_mean_and_the_worst_of_each_method():
     # Means: f0 2.5, f2 4, f1 5.5, f4 7, f3 17.5.
     assert choose_faces(by_method(), [0, 50], 1) == {
         "f0": "0th percentile",
-        "f1": "Median\nWorst: Supervised",
+        "f1": "Median\nWorst: Labels only",
         "f3": "Worst: TSAL",
     }
 
@@ -56,8 +57,8 @@ def test_faces_at_percentiles_of_the_mean_and_the_worst_of_each_method():
 def test_a_face_that_several_methods_fail_on_comes_once():
     errors = {name: pd.Series([1.0, 9, 5], ["a", "b", "c"]) for name in ("supervised", "tsal")}
     assert choose_faces(errors, [], 2) == {
-        "b": "Worst: Supervised\nWorst: TSAL",
-        "c": "2nd worst: Supervised\n2nd worst: TSAL",
+        "b": "Worst: Labels only\nWorst: TSAL",
+        "c": "2nd worst: Labels only\n2nd worst: TSAL",
     }
 
 
@@ -72,7 +73,7 @@ def test_a_row_for_each_method_shows_the_first_seed(benchmark, tmp_path, drawn):
     written = draw_overlay(paths, faces, tmp_path / "a.png", percentiles=quartiles)
     assert written == [tmp_path / "a.png", tmp_path / "a.pdf"]
     grid = np.array(drawn[0].axes).reshape(2, -1)
-    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["Supervised", "TSAL"]
+    assert [axes.get_ylabel() for axes in grid[:, 0]] == ["Labels only", "TSAL"]
     numbers = {tuple(axes.texts[0].get_text() for axes in grid[:, column]) for column in range(grid.shape[1])}
     # NME of seed 0, of either method, on each face shown.
     assert numbers == {(f"{a:.1f}", f"{b:.1f}") for a, b in zip(*METHODS.values(), strict=True)}
@@ -93,6 +94,16 @@ def test_landmarks_lie_on_the_pixels_they_mark(benchmark, tmp_path, drawn):
         spot = np.argwhere(shown > 127)[:, ::-1]
         px = np.ptp(spot, axis=0).max() / 7  # of the image, in px of the crop
         assert np.abs(spot.mean(axis=0) - [x, y]).max() < px
+
+
+@pytest.mark.parametrize("edges", [(), ((0, 1, 2), (3, 4))])
+def test_the_lines_are_the_edges_of_the_scheme(benchmark, tmp_path, drawn, edges):
+    paths, faces, _ = benchmark
+    scheme = Scheme(name="five", n_points=5, normalisers={"face-size": "box"}, edges=edges)
+    draw_overlay(paths[:2], faces, tmp_path / "a.png", percentiles=[0], n_worst=0, scheme=scheme)
+    lengths = [len(line.get_xdata()) for line in drawn[0].axes[0].lines]
+    # Then a line from each of the five truths to its prediction, with a gap after each, and the predictions.
+    assert lengths == [*map(len, edges), 3 * 5, 5]
 
 
 def test_predictions_far_from_the_box_are_still_in_the_picture(benchmark, tmp_path, drawn):

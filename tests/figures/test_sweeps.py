@@ -57,7 +57,7 @@ def test_a_sweep_shows_mean_and_range_over_seeds_and_the_reference(tmp_path, dra
     np.testing.assert_allclose((low, high), [mean - 0.5, mean + 0.5])
     (level,) = [line for line in axes.lines if len(set(line.get_ydata())) == 1 and len(line.get_ydata()) == 2]
     assert level.get_ydata()[0] == 6.5
-    assert {text.get_text() for text in axes.texts} == {"Supervised", "TSAL"}
+    assert {text.get_text() for text in axes.texts} == {"Labels only", "TSAL"}
     assert axes.get_xlabel() == "μ of the fusion" and axes.get_xscale() == "linear"
     assert axes.get_ylim()[0] < 3.3 and axes.get_ylim()[1] > 7
 
@@ -110,7 +110,7 @@ def test_budgets_stand_at_their_number_of_labelled_faces(tmp_path, faces, drawn)
     np.testing.assert_allclose(supervised[1], [8.5, 6.5, 3.5])
     np.testing.assert_allclose(tsal[2:], [[5, 2], [6, 3]])
     assert axes.get_xscale() == "log" and axes.get_xlabel() == "Labelled faces"
-    assert {text.get_text() for text in axes.texts} == {"Supervised", "TSAL"}
+    assert {text.get_text() for text in axes.texts} == {"Labels only", "TSAL"}
     axes.figure.draw_without_rendering()
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["5", "20", "200"]
 

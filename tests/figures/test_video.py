@@ -6,6 +6,7 @@ import pytest
 from run_files import run_folder, scores_table
 
 from tsal.data.faces import make_faces, point_columns, read_faces, write_faces
+from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import SCORE_COLUMNS
 from tsal.figures import draw_jitter, draw_trajectory
@@ -55,8 +56,8 @@ def test_the_path_of_truth_and_methods_in_the_video_of_median_jitter(tmp_path, f
     assert out == [tmp_path / "a.png", tmp_path / "a.pdf"]
     x, x1, y, _, bend, bend1 = drawn[0].axes
     t = np.arange(FRAMES)
-    assert lines_of(x).keys() == {"2.00  Supervised", "2.00  TSAL", "Truth"}
-    np.testing.assert_allclose(lines_of(x)["2.00  Supervised"], t + 1)
+    assert lines_of(x).keys() == {"2.00  Labels only", "2.00  TSAL", "Truth"}
+    np.testing.assert_allclose(lines_of(x)["2.00  Labels only"], t + 1)
     np.testing.assert_allclose(lines_of(x1)["Truth"], t + 9)
     np.testing.assert_allclose(lines_of(y)["2.00  TSAL"], t**2)
     # (t + 1)^2 - 2 t^2 + (t - 1)^2 = 2; at the ends it is not defined.
@@ -65,6 +66,13 @@ def test_the_path_of_truth_and_methods_in_the_video_of_median_jitter(tmp_path, f
     assert [axes.get_title(loc="left") for axes in (x, x1)] == ["Landmark 0", "Landmark 1"]
     (legend,) = drawn[0].legends
     assert legend.get_title().get_text() == "toy, middle, 10 %: jitter of the video (%)"
+
+
+def test_landmarks_of_another_scheme_are_its_first_and_last_by_their_names(tmp_path, faces, drawn):
+    scheme = Scheme(name="two", n_points=2, names=("nose", "chin"), normalisers={"face-size": "box"})
+    path = write_run(tmp_path, faces, "tsal", 0.5, (0.5, 2.0, 1.0))
+    draw_trajectory([path], faces, tmp_path / "a.png", scheme=scheme)
+    assert [axes.get_title(loc="left") for axes in drawn[0].axes[:2]] == ["nose", "chin"]
 
 
 def test_a_chosen_video_from_a_frame_on(tmp_path, faces, drawn):
@@ -141,7 +149,7 @@ def test_jitter_against_nme_is_a_point_a_method_with_its_range(tmp_path, drawn):
     markers = [container.lines[0].get_marker() for container in first.containers]
     assert markers[0] == markers[1] != markers[2]  # a shape a budget
     names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert names == ["Supervised", "TSAL", "10 %", "100 %"]
+    assert names == ["Labels only", "TSAL", "10 %", "100 %"]
 
 
 def test_no_two_methods_look_alike(tmp_path, drawn):

@@ -1,7 +1,6 @@
 """What TSAL is compared with: each method's defining equation, on tensors by hand."""
 
 import copy
-import dataclasses
 import math
 
 import numpy as np
@@ -14,7 +13,7 @@ from tsal import methods
 from tsal.data.augment import View
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import open_crops
-from tsal.data.landmarks import SCHEMES
+from tsal.data.landmarks import Scheme
 from tsal.detectors import Output, build
 from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
 from tsal.detectors.predict import LandmarkDetector, predict_store
@@ -33,6 +32,7 @@ from tsal.training.run import Run, make_optimizer
 
 CPU = torch.device("cpu")
 SIGMA = 6.0
+PAIR = Scheme(name="pair", n_points=2, normalisers={"face-size": "box"}, mirror_pairs=((0, 1),))
 
 
 def tiny(algorithm="mean_teacher", **options):
@@ -41,7 +41,7 @@ def tiny(algorithm="mean_teacher", **options):
     data = TrainingData.__new__(TrainingData)
     about = {"benchmark": "ytf", "method": algorithm, "algorithm": algorithm, "labels": 0.5}
     data.settings, data.device, data.seed = Settings(**about, options=own), CPU, 0
-    data.__dict__["scheme"] = dataclasses.replace(SCHEMES["68"], n_points=2, flip=np.array([1, 0]))
+    data.__dict__["scheme"] = PAIR
     return data
 
 

@@ -12,7 +12,7 @@ from views import mirror
 
 from tsal.data.augment import View
 from tsal.data.crops import open_crops
-from tsal.data.landmarks import SCHEMES
+from tsal.data.landmarks import Scheme
 from tsal.detectors import Output, build, losses
 from tsal.detectors.heatmaps import encode_distribution
 from tsal.flow.storage import write_flow
@@ -25,6 +25,7 @@ from tsal.training.batches import Frames, LabelledBatch, TrainingData, Unlabelle
 from tsal.training.run import Run, make_optimizer
 
 CPU = torch.device("cpu")
+PAIR = Scheme(name="pair", n_points=2, normalisers={"face-size": "box"}, mirror_pairs=((0, 1),))
 PAPER = Options(
     sources=("tracking", "offsets"),
     teacher_source="tracking",
@@ -97,23 +98,22 @@ def test_filtering_averages_running_statistics_too_and_leaves_the_student_alone(
 # --- the losses on unlabelled frames ------------------------------------------------------------------------
 
 
-def tiny(options=PAPER, points=2, **loss):
+def tiny(options=PAPER, **loss):
     """Two frames of 128 px in a view without augmentation (shifted by 16 px), a detector of two landmarks."""
-    scheme = dataclasses.replace(SCHEMES["68"], n_points=points, flip=np.arange(points)[::-1].copy())
     training = TrainingSettings(loss=LossSettings(**loss))
     settings = Settings(
         benchmark="ytf", method="tsal", algorithm="tsal", labels=0.5, training=training, options=options
     )
     data = TrainingData.__new__(TrainingData)
     data.settings, data.device, data.seed = settings, CPU, 0
-    data.__dict__["scheme"] = scheme
+    data.__dict__["scheme"] = PAIR
     matrix = torch.tensor([[1.0, 0.0, -16.0], [0.0, 1.0, -16.0]]).expand(2, 2, 3)
     view = View(matrix, torch.zeros(2, dtype=torch.bool), torch.ones(2))
     crops = torch.zeros(2, 128, 128, 3, dtype=torch.uint8)
     flow = torch.zeros(2, 2, 64, 64)
     frames = Frames(crops, crops, flow, flow, torch.tensor([True, True]))
     batch = UnlabelledBatch(np.arange(2), frames, view, torch.zeros(2, 3, 96, 96), torch.full((2,), 70.0))
-    return data, build("compact", points, sigma=6.0, decode="gaussian"), batch
+    return data, build("compact", 2, sigma=6.0, decode="gaussian"), batch
 
 
 def output_at(points):

@@ -114,7 +114,7 @@ def test_tables_show_the_numbers_of_the_csv_files(inputs, tmp_path):
     shown = [[row[0], row[1], row[2], row[4]] for row in nme[1:]]
     assert shown == [
         [
-            {"tsal": "TSAL", "supervised": "Supervised"}[row.method],
+            {"tsal": "TSAL", "supervised": "Labels only"}[row.method],
             f"{100 * float(row.labels):g} %",
             str(row.n_labelled),
             f"{row.nme:.2f} ± {row.nme_std:.2f}",
@@ -122,7 +122,7 @@ def test_tables_show_the_numbers_of_the_csv_files(inputs, tmp_path):
         for row in table.itertuples()
     ]
     first = pd.read_csv(tmp_path / "tables/toy_significance.csv").iloc[0]
-    assert significance[1][0] == "TSAL − Supervised"
+    assert significance[1][0] == "TSAL − Labels only"
     assert significance[1][2].replace("−", "-") == f"{first['difference']:+.2f}"
     assert significance[1][3].replace("−", "-") == f"{first['low']:+.2f} to {first['high']:+.2f}"
     assert "30 faces" in page.text and "6 people" in page.text

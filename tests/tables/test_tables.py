@@ -160,7 +160,7 @@ def test_markdown_marks_the_best_of_each_budget(tmp_path):
     text = markdown(nme_table("toy", load_runs("toy", paths), {"0.05": 1, "1": 20}))
     assert "### toy, full: NME by inter-ocular distance, 1 faces" in text
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    assert [row[0] for row in rows] == ["Method", "Supervised", "TSAL", "Supervised", "TSAL"]
+    assert [row[0] for row in rows] == ["Method", "Labels only", "TSAL", "Labels only", "TSAL"]
     assert [row[4] for row in rows[1:]] == ["6.00", "**5.00**", "**3.00**", "4.00"]
     assert "Jitter" not in text
 

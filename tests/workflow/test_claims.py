@@ -4,6 +4,7 @@ Jobs are planned, or run with a stand-in for `tsal`; what the commands do is tes
 """
 
 import copy
+import json
 import re
 import shlex
 import shutil
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from planning import ROOT, errors, new_folder, planned, snakemake
+from configurations import DEFAULT as CONFIG
+from planning import errors, new_folder, planned, snakemake
+from run_files import scores_table
 
 from tsal import cli
+from tsal.evaluation.kept import KeptRun, write_kept
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 STUDIES = CONFIG["studies"]
 SMALL = {
     "claims": {"benchmarks": ["synth"], "studies": ["comparison", "pool_share"]},
@@ -49,12 +52,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
     process = snakemake(folder, "--cores", "2", "--quiet", "all", "--configfile", "small.yaml", "--", "claims")
     assert process.returncode == 0, process.stdout + process.stderr
-    for settings in folder.glob("results/runs/synth/[!w]*/*/*/settings.yaml"):
-        kept = folder / "kept" / settings.parent.relative_to(folder / "results/runs")
-        kept.mkdir(parents=True)
-        for name in ("settings.yaml", "log.csv", "scores.csv"):
-            shutil.copy(settings.with_name(name), kept / name.replace("scores.csv", "scores.csv.gz"))
-    shutil.copy(folder / "data/synth/index.yaml", folder / "kept/synth/index.yaml")
+    scores = scores_table([5.0]).assign(person="")
+    runs = [
+        KeptRun(*path.parts[-4:-2], int(path.parts[-2][4:]), 1, json.loads(path.read_text()), "", scores)
+        for path in folder.glob("results/runs/synth/[!w]*/*/*/settings.yaml")
+    ]
+    write_kept(folder / "kept/synth.parquet", runs, json.loads((folder / "data/synth/index.yaml").read_text()))
     shutil.rmtree(folder / "results")
     return folder
 
@@ -92,7 +95,7 @@ def test_each_run_of_the_study_is_trained_once_for_all_its_tables(plan):
 def test_the_study_makes_the_tables_and_figures_of_every_claim(plan):
     made = set(re.findall(r"-o (results/(?:claims|tables|figures)/\S+)", plan.stdout))
     tables = [f"claims/{{}}_{name}.csv" for name in ("nme", "significance", "gap", "cost")]
-    figures = ["filter", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
+    figures = ["ema_decay", "mu", "pseudo_labels", "pool_share", "claim_budgets", "claim_signals"]
     files = [*tables, *(f"figures/{{}}_{name}.png" for name in figures)]
     for benchmark in ("ytf", "synth"):
         studies = [f"tables/{{}}_{study}.csv" for study in studies_of(benchmark)]
@@ -120,9 +123,9 @@ def test_kept_runs_are_not_trained_and_their_scores_and_logs_are_read_where_they
     assert not {"settings", "warmup", "train", "predict", "score"} & set(jobs)
     assert (jobs["table"], jobs["figure"]) == (4 + 2, 3 + 1)  # of the claims and of the two studies
     (nme,) = commands(process, "table --kind runs")
-    assert nme.count("kept/synth/") == RUNS and "results/runs" not in nme
+    assert nme.count("kept/synth.parquet/") == RUNS and "results/runs" not in nme
     (cost,) = commands(process, "table --kind cost")
-    assert "kept/synth/tsal/0.05/seed1/log.csv" in cost
+    assert "kept/synth.parquet/tsal/0.05/seed1/log.csv" in cost
 
 
 def test_kept_runs_with_other_settings_are_trained_and_one_line_a_method_says_so(built):
@@ -133,8 +136,8 @@ def test_kept_runs_with_other_settings_are_trained_and_one_line_a_method_says_so
     assert trained == {"supervised", "tsal_pool_share_025"}
     said = re.findall(r"kept/\S+: runs with another \S+ than the configuration's", process.stdout + process.stderr)
     assert sorted(said) == [
-        "kept/synth/supervised: runs with another detector.sigma than the configuration's",
-        "kept/synth/tsal_pool_share_025: runs with another tsal.weight than the configuration's",
+        "kept/synth.parquet/supervised: runs with another detector.sigma than the configuration's",
+        "kept/synth.parquet/tsal_pool_share_025: runs with another options.weight than the configuration's",
     ]
 
 

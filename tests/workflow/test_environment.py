@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 # Packages that conda-forge and bioconda call otherwise.
 CONDA_NAMES = {"matplotlib-base": "matplotlib", "py-opencv": "opencv-python-headless", "pytorch": "torch"}
 # Modules that are called otherwise than their packages.
-PACKAGE_OF = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml"}
+PACKAGE_OF = {
+    "annotated_types": "annotated-types",
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+}
 PLATFORMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "aarch64"},
@@ -127,9 +132,9 @@ def test_the_package_uses_all_that_it_requires():
     assert required <= used
 
 
-def test_the_readme_says_what_each_dependency_is_for():
-    readme = (ROOT / "README.md").read_text()
-    table = readme[readme.index("| package | what for |") :].split("\n\n")[0]
+def test_the_docs_say_what_each_dependency_is_for():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    table = page[page.index("| package | what for |") :].split("\n\n")[0]
     named = set(re.findall(r"[a-z][\w-]+", " ".join(line.split("|")[1] for line in table.splitlines())))
     assert set(requirements()) <= named
 

@@ -95,7 +95,8 @@ def test_every_run_says_with_which_settings_it_was_trained(built):
     assert settings["training"] == expected
     assert settings["detector"] == config["detector"]
     assert (settings["method"], settings["labels"], settings["benchmark"]) == ("tsal", 0.05, "ytf")
-    assert settings["tsal"]["filter"] == config["methods"]["tsal"]["filter"]
+    assert settings["options"] == {key: value for key, value in config["methods"]["tsal"].items() if key != "run"}
+    assert settings["unlabelled"] == config["unlabelled"]
 
 
 def test_every_step_leaves_a_log_and_its_cost(built):
@@ -151,12 +152,12 @@ def test_each_job_runs_one_command_that_is_printed_and_understood(first_plan):
 
 
 def test_single_keys_can_be_set_on_the_command_line(folder):
-    arguments = ("seeds=[0,1,2]", "labels=[0.05, n7]", "methods={tsal: {filter_back: 0.6}}")
+    arguments = ("seeds=[0,1,2]", "labels=[0.05, n7]", "methods={tsal: {ema_decay: 0.6}}")
     assert planned(snakemake(folder, "-n", "--config", *arguments))["train"] == 3 * 2 * 2 * len(BENCHMARKS)
 
 
 def test_methods_keep_the_order_of_the_configuration(folder):
-    (folder / "override.yaml").write_text("methods: {tsal: {filter: 0.5}}")
+    (folder / "override.yaml").write_text("methods: {tsal: {ema_decay: 0.5}}")
     process = snakemake(folder, "-n", "--configfile", "override.yaml")
     table, _ = re.findall(r"^Shell command: tsal table .*$", process.stdout, re.MULTILINE)
     assert table.index("/supervised/") < table.index("/tsal/")
@@ -164,7 +165,7 @@ def test_methods_keep_the_order_of_the_configuration(folder):
 
 def test_methods_that_train_alike_share_a_warm_up(folder):
     methods = {
-        "calm": {"base": "tsal", "filter": 0.999},
+        "calm": {"base": "tsal", "ema_decay": 0.999},
         "small": {"base": "tsal", "training": {"batch": 8}},
         "small_supervised": {"base": "supervised", "training": {"batch": 8}},
     }
@@ -262,7 +263,7 @@ def test_another_crop_geometry_keeps_the_index(plan):
 
 
 def test_an_option_of_a_method_trains_that_method_alone(plan):
-    jobs = plan({"methods": {"tsal": {"filter": 0.123}}})
+    jobs = plan({"methods": {"tsal": {"ema_decay": 0.123}}})
     each = dict.fromkeys(["settings", "train", "predict", "score", "nme"], len(BENCHMARKS))
     figures = len(FIGURES) - 1  # all but the faces
     assert jobs == {**each, "figure": figures * len(BENCHMARKS), "report": 1}
@@ -276,7 +277,7 @@ def test_a_training_key_trains_everything_on_the_same_crops(plan):
 
 
 def test_a_new_method_is_trained_alone(plan):
-    jobs = plan({"methods": {"tsal_mu01": {"base": "tsal", "fusion": 0.1}}})
+    jobs = plan({"methods": {"tsal_heavy": {"base": "tsal", "weight": 3.0}}})
     assert (jobs["train"], jobs["settings"], jobs["score"]) == (len(BENCHMARKS),) * 3
     assert set(jobs) >= AFTER_TRAINING
     assert "warmup" not in jobs
@@ -305,7 +306,7 @@ def test_the_paper_can_be_listed_without_its_data_and_says_what_is_needed(listed
         assert output.count(f"Needed: {name}: {archive}") == (name != "300w")  # that can be downloaded
     assert jobs["download"] == 4  # the pool of ytf, too
     published = [f"tables/{name}_published.csv" for name in ("300w", "aflw", "300vw")]
-    figures = ["figures/aflw_filter.png", "figures/300vw_trajectory.png"]
+    figures = ["figures/aflw_ema_decay.png", "figures/300vw_trajectory.png"]
     for target in ("tables/300vw_categories.csv", "tables/300w_on_300vw.csv", *published, *figures):
         assert f"results/{target}" in output
 
@@ -393,8 +394,9 @@ def test_a_method_that_is_not_known_is_named(folder):
 
 
 def test_mistakes_in_the_configuration_are_listed(folder):
-    (folder / "mine.yaml").write_text("training: {batch: -3}\ntraning: {}\n")
+    (folder / "mine.yaml").write_text("training: {batch: -3, steps: 4, steps: 5}\ntraning: {}\n")
     output = errors(snakemake(folder, "-n", "--configfile", "mine.yaml", "--config", "threads=two"))
+    assert "mine.yaml: training.steps: found twice, on lines 1 and 1; keep one\n" in output
     assert "mine.yaml: training.batch: found -3, expected a whole number of at least 1\n" in output
     assert "mine.yaml: traning: unknown key; did you mean 'training'?\n" in output
     assert '--config: threads: found "two", expected a whole number of at least 1\n' in output
@@ -474,13 +476,26 @@ def test_a_target_that_cannot_be_rendered_fails_with_the_same_text(folder, witho
     assert NO_ANNY in errors(snakemake(folder, "-n", target, python_path=without_anny))
 
 
-def test_a_benchmark_to_be_rendered_that_is_not_configured_is_named(folder):
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    del config["benchmarks"]["synth"]
-    (folder / "config.yaml").write_text(json.dumps(config))
-    arguments = ("-n", "--configfile", "config.yaml", "--replace-workflow-config")
-    output = errors(snakemake(folder, *arguments, "results/synth_nme.csv"))
-    assert "benchmarks.synth: missing, expected what to render, as in config.yaml" in output
+def test_a_method_that_would_not_train_is_refused_when_it_is_planned(folder):
+    (folder / "mine.yaml").write_text("methods: {mine: {base: tsal, fusion: 0.3}}\n")
+    output = errors(snakemake(folder, "-n", "--configfile", "mine.yaml"))
+    assert "mine.yaml: methods.mine.fusion: found 0.3, which mixes the sources tracking and offsets" in output
+
+
+def test_a_run_that_would_not_train_is_refused_when_it_is_asked_for(folder):
+    target = "results/runs/ytf/mean_teacher/0.05/seed0/scores.csv"
+    output = errors(snakemake(folder, "-n", target, "--config", "detector={name: vgg16_cpm}"))
+    assert "methods.mean_teacher.distance: found kl, which compares distributions" in output
+
+
+def test_raw_data_may_lie_in_a_folder_that_is_named_by_digits(folder):
+    (folder / "data/raw").rename(folder / "300")
+    assert planned(snakemake(folder, "-n", "--config", "raw_dir=300"))["table"] == len(BENCHMARKS)
+
+
+def test_a_study_is_built_by_the_name_of_its_table(folder):
+    jobs = planned(snakemake(folder, "-n", "results/tables/synth_parts.csv"))
+    assert (jobs["train"], jobs["warmup"]) == (7, 3)
 
 
 @pytest.mark.parametrize("target", ["results/private_nme.csv", "data/private/faces.parquet"])

@@ -1,4 +1,4 @@
-"""The verbs that look at many runs: tables, figures, and the keeping of finished runs.
+"""The verbs that look at many runs: tables, figures, the keeping of runs, pages of docs.
 
 Like those of `cli`, they import what is heavy only where it is used.
 """
@@ -94,11 +94,21 @@ def table(arguments: argparse.Namespace) -> None:
 
 
 def keep(arguments: argparse.Namespace) -> None:
-    """Copy the small files of all finished runs to a folder, for `finished` in config.yaml."""
+    """Keep settings, scores and measurements of all finished runs in a folder, for `finished` in config.yaml."""
     from tsal.evaluation.keep import keep_runs
 
     kept = keep_runs(arguments.results, arguments.folder)
     print(f"{arguments.folder}: {len(kept)} runs kept")
+
+
+def docs(arguments: argparse.Namespace) -> None:
+    """Bring the tables and numbers of Markdown pages up to date with the kept runs."""
+    from tsal.report.docs import Tables, fill_page
+
+    tables = Tables(arguments.tables)
+    for page in arguments.pages:
+        for what in fill_page(page, tables):
+            print(f"{page}: {what}")
 
 
 def add_study_verbs(verb: Verb) -> None:
@@ -112,6 +122,9 @@ def add_study_verbs(verb: Verb) -> None:
     added = verb(keep, output=False)
     added.add_argument("results", type=Path, help="folder that holds runs/; beside it lies data/")
     added.add_argument("folder", type=Path, help="where to keep them, such as docs/results/runs")
+    added = verb(docs, output=False)
+    added.add_argument("pages", type=Path, nargs="+", help="Markdown pages; those without marks are left as they are")
+    added.add_argument("--tables", type=Path, required=True, help="what each table shows: docs/results/tables.yaml")
 
 
 def _table_arguments(verb: argparse.ArgumentParser) -> None:

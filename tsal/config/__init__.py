@@ -1,6 +1,7 @@
-"""config.yaml: its check, what is built from it, and the settings of each run that follow from it."""
+"""The configuration: its check, what is built from it, and the settings of each run that follow from it."""
 
-from tsal.config.check import check_config, load_schema, normalise
+from tsal.config.check import check_config, read_config
+from tsal.config.files import Source, merge, normalise, read_definitions, read_source
 from tsal.config.outputs import (
     Output,
     find_output,
@@ -12,10 +13,11 @@ from tsal.config.outputs import (
 )
 from tsal.config.resolve import (
     WARMUP,
+    Configuration,
+    adapts_flow,
     geometry_of,
     labels_of,
     measures_signals,
-    merge,
     pool_of,
     pretraining,
     resolve_run,
@@ -40,8 +42,11 @@ from tsal.config.targets import (
 __all__ = [
     "COMPARISON",
     "WARMUP",
+    "Configuration",
     "Output",
+    "Source",
     "Study",
+    "adapts_flow",
     "check_config",
     "claim_studies",
     "find_output",
@@ -49,7 +54,6 @@ __all__ = [
     "in_words",
     "index_options",
     "labels_of",
-    "load_schema",
     "measures_signals",
     "merge",
     "methods_to_run",
@@ -59,6 +63,9 @@ __all__ = [
     "output_options",
     "pool_of",
     "pretraining",
+    "read_config",
+    "read_definitions",
+    "read_source",
     "render_settings",
     "resolve_run",
     "resolve_warmup",

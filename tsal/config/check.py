@@ -1,256 +1,290 @@
-"""The check of config.yaml, in words that a user understands."""
+"""The check of a configuration: all that is wrong with it, before anything is made from it."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path as File
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
-from tsal import datasets
-from tsal.config.resolve import WARMUP, Config, bases
-from tsal.config.targets import COMPARISON
-from tsal.config.wording import expected, show, unknown
-from tsal.data.labels import EXPECTED, parse_budget
+from tsal import datasets, methods
+from tsal.config import models
+from tsal.config.files import Config, Source, merge, merge_all, normalise, read_definitions, read_source, source_of
+from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
+from tsal.config.targets import COMPARISON, methods_to_run
 from tsal.errors import InputError
+from tsal.settings.mistakes import Path, Problem, problems_of, unknown
+from tsal.settings.section import Section
 
-Source = tuple[str, Config]
-Problem = tuple[tuple[str, ...], str]
-_METHOD_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_SCALAR = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)|true|false|null")
-_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_SECTIONS = ("benchmarks", "methods", "presets", "studies")
 
 
-def load_schema(path: str | Path) -> dict[str, Any]:
-    """Read the JSON Schema of config.yaml."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-
-
-def normalise(value: Any, all_texts: bool = False) -> Any:
-    """A copy whose keys are texts, and whose texts such as "1e-3", no number in YAML 1.1, are numbers.
+def read_config(
+    files: Sequence[str | File], definitions: str | File, command_line: Config | None = None
+) -> Configuration:
+    """Read, merge and check configuration files.
 
     Args:
-        all_texts: the value comes from a command line, where numbers, true, false and null are texts as well.
-    """
-    if isinstance(value, Mapping):
-        return {str(key): normalise(item, all_texts) for key, item in value.items()}
-    if isinstance(value, list):
-        return [normalise(item, all_texts) for item in value]
-    if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return float(value)
-    if isinstance(value, str) and all_texts and _SCALAR.fullmatch(value):
-        return yaml.safe_load(value)
-    return value
-
-
-def check_config(config: Config, schema: Config, sources: Sequence[Source] = ()) -> None:
-    """Check a configuration as a whole.
-
-    Args:
-        config: after normalise.
-        schema: of load_schema.
-        sources: what the config was merged from, the overriding last: (name for messages, values).
+        files: the overriding last.
+        definitions: folder with presets.yaml and studies/*.yaml, over which they are laid.
+        command_line: single keys, which override all files.
 
     Raises:
         InputError: one line for each mistake, as `FILE: KEY: what was found, what was expected`.
     """
-    sources = sources or [("config.yaml", config)]
-    problems = list(_violations(config, _require_all(schema)))
-    problems += _benchmark_problems(config, schema) + _method_problems(config, schema)
-    problems += _preset_problems(config, schema) + _label_problems(config) + _name_problems(config)
-    problems += _claims_problems(config) + _landmark_problems(config)
-    if problems:
-        lines = (f"{_source_of(path, sources)}: {'.'.join(path)}: {text}" for path, text in problems)
+    sources = [read_source(path) for path in files]
+    if command_line:
+        sources.append(Source("--config", normalise(command_line, all_texts=True)))
+    return check_config(sources, read_definitions(definitions))
+
+
+def check_config(sources: Sequence[Source], definitions: Sequence[Source] = ()) -> Configuration:
+    """Merge what was read and check it as a whole; returns it complete, with the defaults of what is not given.
+
+    Raises:
+        InputError: as read_config.
+    """
+    config, everywhere = merge_all(definitions, sources), [*definitions, *sources]
+    lines = [line for source in everywhere for line in source.problems]
+    problems = find_problems(config)
+    for path, text in problems:
+        known = any(path[:1] == (key,) for source in everywhere for key in source.values)
+        name = source_of(path, everywhere) if known else sources[0].name
+        lines.append(f"{name}: {'.'.join(path)}: {text}")
+    if lines:
         raise InputError("\n".join(dict.fromkeys(lines)))
+    return Configuration(completed(config))
 
 
-def _source_of(path: Sequence[str], sources: Sequence[Source]) -> str:
-    """The name of the last source that has the key; the first one for a key that is nowhere."""
-    for name, values in reversed(sources):
-        for key in path:
-            if isinstance(values, list) and key.isdigit():
-                key = int(key)
-            elif not isinstance(values, Mapping) or key not in values:
-                break
-            values = values[key]
-        else:
-            return name
-    return sources[0][0]
+def completed(config: Config) -> dict[str, Any]:
+    """With the defaults of the keys that are left out: of the whole, and of the sections for all benchmarks."""
+    complete: dict[str, Any] = dict(config)
+    for key, field in models.ConfigFile.model_fields.items():
+        if isinstance(field.default, Section):
+            defaults = field.default.model_dump(mode="json")
+            complete[key] = defaults
+            merge(complete[key], _section(config, key))
+        elif key not in complete:
+            complete[key] = list(field.default) if isinstance(field.default, tuple) else field.default
+        elif key in models.TEXTS and complete[key] is not None:
+            complete[key] = str(complete[key])
+    return complete
 
 
-def _sections(config: Config, name: str) -> dict[str, Config]:
-    """The entries of a section that are sections themselves; the schema complains of the others."""
+def find_problems(config: Config) -> list[Problem]:
+    """All mistakes in a configuration, by key. What follows from a section is looked at only where it has none."""
+    problems = problems_of(models.ConfigFile, config)
+    problems += _benchmark_problems(config) + _method_problems(config)
+    problems += _entry_problems(config, "presets", models.PresetEntry)
+    problems += _entry_problems(config, "studies", models.StudyEntry)
+    problems += _reference_problems(config) + _claims_problems(config)
+    return problems + _combined_problems(config, problems)
+
+
+def _section(config: Config, name: str) -> Config:
+    """A section of entries; empty where it is none, of which ConfigFile complains."""
     section = config.get(name)
-    section = section if isinstance(section, Mapping) else {}
-    return {key: entry for key, entry in section.items() if isinstance(entry, Mapping)}
+    return section if isinstance(section, Mapping) else {}
 
 
-def _benchmark_problems(config: Config, schema: Config) -> list[Problem]:
-    known, listed = datasets.names(), config.get("benchmarks")
-    listed = listed if isinstance(listed, Mapping) else {}
-    problems = [(("benchmarks", name), unknown("benchmark", name, known)) for name in listed if name not in known]
-    definitions = schema["$defs"]
-    for name, entry in _sections(config, "benchmarks").items():
-        if name not in known:
-            continue
-        own = definitions["benchmarks"].get(name) or {"properties": {key: {} for key in datasets.get(name).options}}
-        allowed = {**own["properties"], **definitions["any_benchmark"]["properties"]}
-        required = [key for key, part in own["properties"].items() if part and not part.get("optional")]
-        rules = {"type": "object", "additionalProperties": False, "properties": allowed, "required": required}
-        problems += _violations(entry, {**rules, "$defs": definitions}, ("benchmarks", name))
+def _entries(config: Config, name: str) -> dict[str, Config]:
+    """The entries of a section that are sections themselves; their models complain of the others."""
+    return {key: entry for key, entry in _section(config, name).items() if isinstance(entry, Mapping)}
+
+
+def _benchmark_problems(config: Config) -> Iterator[Problem]:
+    known, problems = datasets.names(), []
+    for name, entry in _section(config, "benchmarks").items():
+        if name in known:
+            problems += problems_of(models.benchmark_entry(name), entry, ("benchmarks", name))
+        else:
+            problems.append((("benchmarks", name), unknown("benchmark", name, known)))
     return problems
 
 
-def _preset_problems(config: Config, schema: Config) -> list[Problem]:
-    problems: list[Problem] = []
-    for name, entry in _sections(config, "presets").items():
-        for part in ("detector", "training"):
-            if isinstance(entry.get(part), Mapping):
-                rules = {**schema["$defs"][part], "$defs": schema["$defs"]}
-                problems += _violations(entry[part], rules, ("presets", name, part))
-    return problems
-
-
-def _label_problems(config: Config) -> list[Problem]:
-    """Label budgets that are none, wherever they stand."""
-    places = [((), config), *((("benchmarks", name), entry) for name, entry in _sections(config, "benchmarks").items())]
-    places += [(("studies", name), entry) for name, entry in _sections(config, "studies").items()]
+def _entry_problems(config: Config, section: str, kind: type[Section]) -> list[Problem]:
     problems = []
-    for where, entry in places:
-        budgets = entry.get("labels")
-        for number, budget in enumerate(budgets if isinstance(budgets, list) else []):
-            try:
-                fits = isinstance(budget, (str, int, float)) and parse_budget(budget) != 0
-            except InputError:
-                fits = False
-            if not fits:
-                problems.append(((*where, "labels", str(number)), f"found {show(budget)}, expected {EXPECTED}"))
+    for name, entry in _section(config, section).items():
+        if not models.NAME.fullmatch(name):
+            problems.append(((section, name), f"not a name for one of {section}: expected {_NAME}"))
+        problems += problems_of(kind, entry, (section, name))
     return problems
 
 
-def _name_problems(config: Config) -> list[Problem]:
-    """Methods, presets and benchmarks that are named somewhere and not there."""
-    methods, presets = (
-        config.get(name) if isinstance(config.get(name), Mapping) else {} for name in ("methods", "presets")
-    )
+_NAME = "a lower-case letter, then lower-case letters, digits and _"
+
+
+def _method_problems(config: Config) -> list[Problem]:
     problems: list[Problem] = []
-
-    def check(where: tuple[str, ...], what: str, names: object, known: Sequence[str]) -> None:
-        for name in names if isinstance(names, list) else [names]:
-            if isinstance(name, str) and name not in known:
-                problems.append((where, unknown(f"{what} {name!r}", name, known)))
-
-    for section in ("benchmarks", "methods", "studies"):
-        for name, entry in _sections(config, section).items():
-            check((section, name, "preset"), "preset", entry.get("preset"), list(presets))
-            check((section, name, "pool"), "benchmark", entry.get("pool"), datasets.names())
-            check((section, name, "score_on"), "benchmark", entry.get("score_on"), datasets.names())
-            check((section, name, "benchmarks"), "benchmark", entry.get("benchmarks"), datasets.names())
-            if section != "methods" and methods:
-                check((section, name, "methods"), "method", entry.get("methods"), list(methods))
-    check(("paper",), "benchmark", config.get("paper"), datasets.names())
-    return problems
-
-
-def _landmark_problems(config: Config) -> list[Problem]:
-    """Benchmarks that are to be scored on the faces of others whose landmarks are other ones."""
-    problems: list[Problem] = []
-    for name, entry in _sections(config, "benchmarks").items():
-        targets = entry.get("score_on")
-        for target in targets if isinstance(targets, list) else ():
-            if name not in datasets.names() or target not in datasets.names():
-                continue
-            ours, theirs = datasets.get(name).landmarks, datasets.get(target).landmarks
-            if not ours.same_points(theirs):
-                text = (
-                    f"{target} has {theirs.name} landmarks, {name} has {ours.name}; expected a benchmark with the same"
-                )
-                problems.append((("benchmarks", name, "score_on"), text))
-    return problems
-
-
-def _claims_problems(config: Config) -> list[Problem]:
-    """Benchmarks and studies of `claims` that are not there, and the lack of the study that they are measured on."""
-    claims, studies = config.get("claims"), config.get("studies")
-    if not isinstance(claims, Mapping) or not isinstance(studies, Mapping):
-        return []
-    problems: list[Problem] = []
-    for what, known in (("benchmarks", datasets.names()), ("studies", list(studies))):
-        named = claims.get(what)
-        for name in named if isinstance(named, list) else ():
-            if name not in known:
-                kind = "study" if what == "studies" else "benchmark"
-                problems.append((("claims", what), unknown(f"{kind} {name!r}", name, known)))
-    chosen = claims.get("studies")
-    if isinstance(chosen, list) and COMPARISON not in chosen:
-        problems.append((("claims", "studies"), f"found no '{COMPARISON}', on which the claims are measured; add it"))
-    return problems
-
-
-def _method_problems(config: Config, schema: Config) -> list[Problem]:
-    """Mistakes within the methods; none where the section as a whole is already wrong."""
-    methods = config.get("methods")
-    if not isinstance(methods, Mapping) or not all(isinstance(entry, Mapping) for entry in methods.values()):
-        return []
-    problems: list[Problem] = []
-    for name in methods:
-        problems += _problems_of_method(config, schema, name)
-    if methods and not problems and not any(entry.get("run", True) for entry in methods.values()):
+    entries = _entries(config, "methods")
+    for name, entry in _section(config, "methods").items():
+        where = ("methods", name)
+        if not models.NAME.fullmatch(name) or name.startswith(WARMUP):
+            problems.append((where, f"not a name for a method: expected {_NAME}, not warmup..."))
+            continue
+        if name not in entries:
+            problems += problems_of(models.MethodEntry, entry, where)
+            continue
+        try:
+            algorithm = bases({**config, "methods": entries}, name)[0]
+        except InputError as error:
+            path, _, text = str(error).partition(": ")
+            if path.split(".")[1] == name:  # of a chain of bases, only the one that is at fault
+                problems.append((tuple(path.split(".")), text))
+            continue
+        problems += problems_of(models.method_entry(algorithm), entry, where)
+    if entries and not problems and not any(entry.get("run", True) for entry in entries.values()):
         problems.append((("methods",), "every method has run: false, expected at least one that is run"))
     return problems
 
 
-def _problems_of_method(config: Config, schema: Config, name: str) -> list[Problem]:
-    known = schema["$defs"]["methods"]
-    where = ("methods", name)
-    if not _METHOD_NAME.fullmatch(name) or name.startswith(WARMUP):
-        return [(where, "not a name for a method: expected lower-case letters, digits and _, not warmup...")]
+def _reference_problems(config: Config) -> list[Problem]:
+    """Methods, presets and benchmarks that are named somewhere and not there."""
+    known = {
+        "method": list(dict.fromkeys((*_section(config, "methods"), *methods.names()))),
+        "preset": list(_section(config, "presets")),
+        "benchmark": datasets.names(),
+    }
+    problems: list[Problem] = []
+
+    def check(where: Path, values: Any, what: str) -> None:
+        named = _at(values, where)
+        for name in named if isinstance(named, list) else [named]:
+            if isinstance(name, str) and name not in known[what]:
+                problems.append((where, unknown(f"{what} {name!r}", name, known[what])))
+
+    places = [(section, name) for section in _SECTIONS for name in _entries(config, section)]
+    for place in places:
+        check((*place, "preset"), config, "preset")
+        check((*place, "pool"), config, "benchmark")
+        check((*place, "score_on"), config, "benchmark")
+        check((*place, "benchmarks"), config, "benchmark")
+        check((*place, "methods"), config, "method")
+    for place in ((), *places):
+        check((*place, "training", "pretrained"), config, "benchmark")
+    for name, entry in _entries(config, "benchmarks").items():
+        targets = entry.get("score_on")
+        for target in targets if isinstance(targets, list) else ():
+            if all(each in known["benchmark"] for each in (name, target)) and (text := other_landmarks(name, target)):
+                problems.append((("benchmarks", name, "score_on"), text))
+    check(("unlabelled", "pool"), config, "benchmark")
+    check(("paper",), config, "benchmark")
+    return problems
+
+
+def _at(values: Any, path: Path) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _claims_problems(config: Config) -> list[Problem]:
+    """Benchmarks and studies of `claims` that are not there, and the lack of the study that they are measured on."""
+    claims, problems = _section(config, "claims"), []
+    known = {"benchmark": datasets.names(), "study": list(_section(config, "studies"))}
+    for what, key in (("benchmark", "benchmarks"), ("study", "studies")):
+        named = claims.get(key)
+        for name in named if isinstance(named, list) else ():
+            if name not in known[what]:
+                problems.append((("claims", key), unknown(f"{what} {name!r}", name, known[what])))
+    chosen = claims.get("studies")
+    if isinstance(chosen, list) and chosen and COMPARISON not in chosen:
+        problems.append((("claims", "studies"), f"found no '{COMPARISON}', on which the claims are measured; add it"))
+    return problems
+
+
+def _combined_problems(config: Config, found: Sequence[Problem]) -> list[Problem]:
+    """What only shows when sections are laid over each other: in keys of any method's own, and in what `all` builds.
+
+    What other targets build is looked at when their settings are resolved, which is before anything is made as well.
+    """
+    wrong = {path[:depth] for path, _ in found for depth in (1, 2)}
+    if any((name,) in wrong for name in ("detector", "training", "unlabelled")) or not _entries(config, "methods"):
+        return []
+    config = {**completed(config), **{name: _entries(config, name) for name in _SECTIONS}}
+    sound = [name for name in config["methods"] if _chain(config, name)]
+    sound = [name for name in sound if not any(("methods", base) in wrong for base in _chain(config, name))]
+    problems = []
+    for method in sound:
+        problems += _inherited(config, method, lambda name: _option_problems(config, name))
+    problems += _parameter_problems(config)
+    spoiled = {path[1] for path, _ in problems if path[0] == "methods"}
+    listed = [name for name in _entries(config, "benchmarks") if ("benchmarks", name) not in wrong]
+    built: dict[Problem, list[str]] = {}
+    checked: dict[str, list[str]] = {}
+    for benchmark in listed:
+        for method in methods_to_run(config, benchmark):
+            chain = _chain(config, method)
+            if not chain or (method in config["methods"] and method not in sound) or spoiled & set(chain):
+                continue
+            if any(("presets", preset) in wrong for preset in _presets(config, benchmark, chain)):
+                continue
+            checked.setdefault(method, []).append(benchmark)
+            for name, problem in _of_benchmark(config, benchmark, method):
+                located = (locate(config, benchmark, name, problem[0]), problem[1])
+                built.setdefault(located, []).append(benchmark)
+    return problems + [(path, text + _on(path, where, listed)) for (path, text), where in built.items()]
+
+
+def _parameter_problems(config: Config) -> list[Problem]:
+    """Studies that sweep a key that none of their methods has."""
+    problems = []
+    for name, entry in _entries(config, "studies").items():
+        parameter, named = entry.get("parameter"), entry.get("methods")
+        chains = (
+            [_chain(config, method) for method in named if isinstance(method, str)] if isinstance(named, list) else []
+        )
+        roots = sorted({chain[0] for chain in chains if chain})
+        keys = [key for root in roots for key in models.own_keys(root).model_fields]
+        if isinstance(parameter, str) and keys and parameter not in keys:
+            problems.append(
+                (("studies", name, "parameter"), unknown(f"key {parameter!r} of its methods", parameter, keys))
+            )
+    return problems
+
+
+def _on(path: Path, where: Sequence[str], listed: Sequence[str]) -> str:
+    """On which benchmarks a problem arises, if not on all."""
+    where = list(dict.fromkeys(where))
+    return "" if path[0] == "benchmarks" or len(where) == len(listed) else f" (on {', '.join(where)})"
+
+
+def _chain(config: Config, method: str) -> list[str]:
+    """Its bases and itself; none where it leads to no implemented method."""
     try:
-        root = bases(config, name)[0]
-    except InputError as error:
-        path, _, text = str(error).partition(": ")
-        return [(tuple(path.split(".")), text)]
-    if root not in known:
-        # Of a chain of bases, only its first is at fault.
-        text = f"neither implemented ({', '.join(known)}) nor a variant, which has a base"
-        return [(where, f"{text}: add for example 'base: {list(known)[-1]}'")] if root == name else []
-    own = known[root]["properties"]
-    allowed = {**known[root], "properties": {**own, **schema["$defs"]["any_method"]["properties"]}}
-    allowed = {**allowed, "required": list(own) if name == root else [], "$defs": schema["$defs"]}
-    return list(_violations(config["methods"][name], allowed, where))
+        return bases(config, method)
+    except InputError:
+        return []
 
 
-def _violations(instance: Any, schema: Config, where: tuple[str, ...] = ()) -> Iterator[Problem]:
-    """Every mistake by the schema in an instance that stands at the path `where` of the config."""
-    for error in Draft202012Validator(schema).iter_errors(instance):
-        path = (*where, *map(str, error.absolute_path))
-        if error.validator == "required":
-            yield from _missing_keys(error, path)
-        elif error.validator == "additionalProperties":
-            known = error.schema["properties"]
-            for key in error.instance:
-                if key not in known:
-                    yield (*path, str(key)), unknown("key", str(key), known)
-        else:
-            yield path, f"found {show(error.instance)}, expected {expected(error.schema)}"
+def _presets(config: Config, benchmark: str, chain: Iterable[str]) -> list[str]:
+    entries = [config["benchmarks"][benchmark], *(config["methods"].get(name, {}) for name in chain)]
+    return [entry["preset"] for entry in entries if "preset" in entry]
 
 
-def _missing_keys(error: ValidationError, path: tuple[str, ...]) -> Iterator[Problem]:
-    for key in error.validator_value:
-        if key not in error.instance:
-            yield (*path, key), f"missing, expected {expected(error.schema['properties'][key])}"
+def _option_problems(config: Config, method: str) -> list[Problem]:
+    """Rules over several of a method's own keys that are broken."""
+    options, _ = merged_options(config, method)
+    return problems_of(methods.get(bases(config, method)[0]).settings, options)
 
 
-def _require_all(schema: Any) -> Any:
-    """The schema with every key of every section required, but for those that are optional."""
-    if isinstance(schema, list):
-        return [_require_all(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    strict = {key: _require_all(part) for key, part in schema.items()}
-    keys = schema.get("properties")
-    if isinstance(keys, Mapping) and schema.get("type") == "object":
-        strict["required"] = [key for key, part in keys.items() if not part.get("optional")]
-    return strict
+def _inherited(config: Config, method: str, problems_in: Any) -> list[Problem]:
+    """The problems of a method, each laid to the first of its bases that has it and hands it down."""
+    by_name = {name: problems_in(name) for name in bases(config, method)}
+    return [(("methods", _origin(by_name, problem), *problem[0]), problem[1]) for problem in by_name[method]]
+
+
+def _origin(by_name: Mapping[str, Sequence[Problem]], problem: Problem) -> str:
+    """The method from which on all bases have the problem; bases from the first on, the method last."""
+    origin = ""
+    for name, problems in reversed(by_name.items()):
+        if problem not in problems:
+            break
+        origin = name
+    return origin
+
+
+def _of_benchmark(config: Config, benchmark: str, method: str) -> list[tuple[str, Problem]]:
+    """(method, problem) of a method's settings on a benchmark, the method being the first of its bases that has it."""
+    own = settings_problems(config, benchmark, method)
+    if not own:
+        return []
+    by_name = {name: settings_problems(config, benchmark, name) for name in bases(config, method)}
+    return [(_origin(by_name, problem), problem) for problem in own]

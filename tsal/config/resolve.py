@@ -7,19 +7,44 @@ re-runs only the runs whose settings change.
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from tsal import datasets
-from tsal.config.wording import unknown
+from tsal import datasets, methods
+from tsal.config.files import Config, merge
+from tsal.config.models import FLAT, MethodEntry
 from tsal.data.labels import Budget, parse_budget
 from tsal.data.landmarks import as_setting
 from tsal.errors import InputError
+from tsal.settings.mistakes import Path, Problem, problems_of, show, unknown
+from tsal.settings.models import Settings, UnlabelledSettings, parse_settings
 
 WARMUP = "warmup"
-METHOD_KEYS = ("base", "run", "title", "preset", "detector", "training")  # not settings of the algorithm
+_COMMON = tuple(MethodEntry.model_fields)
+_UNLABELLED = {FLAT.get(name, name): name for name in UnlabelledSettings.model_fields}  # as a method names them
 
-Config = Mapping[str, Any]
+
+class Configuration(dict[str, Any]):
+    """A configuration that has been checked and is not changed any more; a copy of it can be."""
+
+    def __init__(self, values: Config) -> None:
+        super().__init__(values)
+        self._resolved: dict[tuple[str, str], Resolved] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return copy.deepcopy(dict(self), memo)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A method on a benchmark: what its settings are with any label budget.
+
+    dumped: as YAML has them.
+    """
+
+    settings: Settings
+    dumped: Config
 
 
 def resolve_run(config: Config, benchmark: str, method: str, labels: Budget) -> dict[str, Any]:
@@ -27,25 +52,26 @@ def resolve_run(config: Config, benchmark: str, method: str, labels: Budget) -> 
 
     Args:
         config: checked by check_config.
-        method: a key of config["methods"].
+        method: a key of config["methods"], or an implemented one.
         labels: label budget, see tsal.data.labels.
 
     Returns:
-        What tsal.settings.models.Settings reads: benchmark, method, algorithm (the implemented method that its bases
-        lead to), labels, scheme, detector and training (with what the preset, then the benchmark, then the method
-        override) and, under the algorithm's name, its own keys where it has any.
+        What tsal.settings.models.Settings reads, complete: benchmark, method, algorithm (the implemented method that
+        its bases lead to), labels, scheme, detector and training (with what the preset, then the benchmark, then the
+        method override), unlabelled where the algorithm uses unlabelled frames, and options where it has keys of its
+        own.
 
     Raises:
-        InputError: there is no such method or benchmark.
+        InputError: there is no such method or benchmark; or settings that do not go together, which would not train.
     """
-    algorithm, common, options = _merge_method(config, benchmark, method)
-    if options.get("adapt_flow") and tracker_of(config, benchmark, method) is None:
-        options["adapt_flow"] = False  # still images alone: there is no flow
-    return {
-        **_about(benchmark, method, algorithm, labels),
-        **common,
-        **({algorithm: options} if options else {}),
-    }
+    found, budget = _resolved(config, benchmark, method), parse_budget(labels)
+    training = found.settings.training
+    if budget == 0 and (training.pretrained is None or training.warmup_steps or training.steps):
+        raise InputError(
+            f"methods.{method}: found a label budget of 0 on {benchmark}, expected a larger one, or a method with "
+            "training.pretrained, warmup_steps: 0 and steps: 0"
+        )
+    return {key: budget if key == "labels" else copy.deepcopy(value) for key, value in found.dumped.items()}
 
 
 def resolve_warmup(config: Config, benchmark: str, warmup: str, labels: Budget) -> dict[str, Any]:
@@ -55,13 +81,36 @@ def resolve_warmup(config: Config, benchmark: str, warmup: str, labels: Budget) 
         warmup: as warmup_name gives it.
 
     Raises:
-        InputError: no method of the config starts from such a warm-up, or there is no such benchmark.
+        InputError: no method of the config starts from such a warm-up, or there is no such benchmark; or it starts from
+            a detector that does not fit.
     """
-    users = [method for method in config["methods"] if warmup_name(config, benchmark, method) == warmup]
-    if not users and warmup != WARMUP:
+    if warmup == WARMUP:
+        common = _of_benchmark(config, benchmark)
+    else:
+        common = next((common for name, common in _warmups(config, benchmark) if name == warmup), None)
+    if common is None:
         raise InputError(f"no method of the config starts from a warm-up {warmup!r}")
-    common = _merge_method(config, benchmark, users[0])[1] if users else _of_benchmark(config, benchmark)
-    return {**_about(benchmark, WARMUP, "supervised", labels), **common}
+    values = {**_about(benchmark, WARMUP, "supervised"), "labels": parse_budget(labels), **common}
+    settings = parse_settings(values, methods.get("supervised").settings, f"{warmup} on {benchmark}")
+    if problems := _problems_with_others(config, settings):
+        raise InputError("\n".join(f"{'.'.join(path)}: {text} (on {benchmark})" for path, text in problems))
+    return _dump(settings)
+
+
+def _warmups(config: Config, benchmark: str) -> Iterable[tuple[str, dict[str, Any]]]:
+    for method in dict.fromkeys((*config["methods"], *methods.names())):
+        if not _overrides(config, method):
+            continue
+        try:
+            settings = _resolved(config, benchmark, method).dumped
+        except InputError:  # it is not one for this benchmark, so that nothing starts from its warm-up
+            continue
+        yield warmup_name(config, benchmark, method), {part: settings[part] for part in ("detector", "training")}
+
+
+def _overrides(config: Config, method: str) -> bool:
+    """Whether a method can have a warm-up of its own."""
+    return any(key in entry for entry in _entries(config, method) for key in ("preset", "detector", "training"))
 
 
 def warmup_name(config: Config, benchmark: str, method: str) -> str:
@@ -72,8 +121,12 @@ def warmup_name(config: Config, benchmark: str, method: str) -> str:
     Returns:
         "warmup", or "warmup-" and a digest where the method overrides keys of detector or training.
     """
-    common = _merge_method(config, benchmark, method)[1]
-    if common == _of_benchmark(config, benchmark):
+    settings = _resolved(config, benchmark, method).dumped
+    common = {part: settings[part] for part in ("detector", "training")}
+    if not _overrides(config, method):
+        return WARMUP
+    shared = resolve_warmup(config, benchmark, WARMUP, 1.0)
+    if common == {part: shared[part] for part in common}:
         return WARMUP
     digest = hashlib.sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()
     return f"{WARMUP}-{digest[:6]}"
@@ -83,35 +136,43 @@ def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] 
     """What a warm-up starts from: (benchmark, label budget as in file names) of a supervised run; None for nothing.
 
     Raises:
-        InputError: see resolve_warmup; or the benchmark is unknown, or has other landmarks.
+        InputError: see resolve_warmup.
     """
     source = resolve_warmup(config, benchmark, warmup, 1.0)["training"]["pretrained"]
     if source is None:
         return None
-    theirs, ours = datasets.get(source).landmarks, datasets.get(benchmark).landmarks
-    if not theirs.same_points(ours):
-        raise InputError(
-            f"{benchmark}: training.pretrained: {source} has {theirs.name} landmarks, {benchmark} has {ours.name}; "
-            "expected a benchmark with the same ones, or null"
-        )
     everything = next((labels for labels in config["labels"] if labels == 1), 1)
     return datasets.get(source).name, str(everything)
 
 
 def tracker_of(config: Config, benchmark: str, method: str) -> str | None:
     """The tracker whose optical flow a method trains on; None where it uses none, or has no videos to use it on."""
-    tracker = _merge_method(config, benchmark, method)[2].get("tracker")
+    settings = _resolved(config, benchmark, method).settings
+    tracker = methods.get(settings.algorithm).tracker(settings.options)
     return tracker if datasets.get(pool_of(config, benchmark, method)).has_clips else None
+
+
+def adapts_flow(config: Config, benchmark: str, method: str) -> bool:
+    """Whether a method trains the network of its tracker further, and so has to be given it."""
+    settings = _resolved(config, benchmark, method).settings
+    adapts = methods.get(settings.algorithm).adapts_flow(settings.options)
+    return adapts and tracker_of(config, benchmark, method) is not None
 
 
 def pool_of(config: Config, benchmark: str, method: str) -> str:
     """The benchmark whose training frames a method takes as unlabelled ones."""
-    return _merge_method(config, benchmark, method)[2].get("pool") or benchmark
+    uses_unlabelled = methods.get(bases(config, method)[0]).uses_unlabelled
+    return (merged_options(config, method)[1]["pool"] if uses_unlabelled else None) or benchmark
 
 
-def option_of(config: Config, benchmark: str, method: str, name: str) -> Any:
-    """The value of a key of a method's own, such as `filter`; None where it has none of that name."""
-    return _merge_method(config, benchmark, method)[2].get(name)
+def option_of(config: Config, method: str, name: str) -> Any:
+    """The value of a key of a method's own, such as `ema_decay`, or of `unlabelled`; None where it has none such."""
+    algorithm = methods.get(bases(config, method)[0])
+    options, unlabelled = merged_options(config, method)
+    if name in _UNLABELLED and algorithm.uses_unlabelled:
+        return unlabelled[_UNLABELLED[name]]
+    field = algorithm.settings.model_fields.get(name)
+    return options.get(name, field.default) if field else None
 
 
 def geometry_of(config: Config, benchmark: str, run: str) -> str:
@@ -123,9 +184,10 @@ def geometry_of(config: Config, benchmark: str, run: str) -> str:
 
 def measures_signals(config: Config, benchmark: str, method: str) -> bool:
     """Whether a method measures the noise of supervision signals while it trains: on frames without labels."""
-    _, common, options = _merge_method(config, benchmark, method)
-    hidden = any(budget != 1 for budget in labels_of(config, benchmark)) or options.get("pool")
-    return "sources" in options and common["training"]["probe"] > 0 and bool(hidden)
+    settings = _resolved(config, benchmark, method).settings
+    hidden = any(budget != 1 for budget in labels_of(config, benchmark)) or settings.unlabelled.pool
+    measures = methods.get(settings.algorithm).measures_signals(settings.options)
+    return measures and settings.training.probe > 0 and bool(hidden)
 
 
 def labels_of(config: Config, benchmark: str) -> list[Budget]:
@@ -133,12 +195,12 @@ def labels_of(config: Config, benchmark: str) -> list[Budget]:
     return config["benchmarks"].get(benchmark, {}).get("labels") or config["labels"]
 
 
-def _about(benchmark: str, method: str, algorithm: str, labels: Budget) -> dict[str, Any]:
+def _about(benchmark: str, method: str, algorithm: str) -> dict[str, Any]:
     return {
         "benchmark": benchmark,
         "method": method,
         "algorithm": algorithm,
-        "labels": parse_budget(labels),
+        "labels": 1.0,
         "scheme": as_setting(datasets.get(benchmark).landmarks),
     }
 
@@ -158,39 +220,144 @@ def _of_benchmark(
     return merged
 
 
-def _merge_method(config: Config, benchmark: str, method: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """(algorithm, {detector, training}, options) of a method: its bases from the first on, then its own keys."""
-    chain = bases(config, method)
-    entries = [config["methods"][name] for name in chain]
+def merged_options(config: Config, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a method and its bases say of their own keys, and of those of `unlabelled`."""
     options: dict[str, Any] = {}
-    for entry in entries:
-        merge(options, {key: value for key, value in entry.items() if key not in METHOD_KEYS})
+    unlabelled = dict(config["unlabelled"])
+    uses_unlabelled = methods.get(bases(config, method)[0]).uses_unlabelled
+    for entry in _entries(config, method):
+        own = {key: value for key, value in entry.items() if key not in _COMMON}
+        if uses_unlabelled:
+            merge(unlabelled, {_UNLABELLED[key]: own.pop(key) for key in _UNLABELLED if key in own})
+        merge(options, own)
+    return options, unlabelled
+
+
+def merged_settings(config: Config, benchmark: str, method: str) -> dict[str, Any]:
+    """What Settings reads: of a method, its bases from the first on, then its own keys."""
+    entries = _entries(config, method)
     preset = next((entry["preset"] for entry in reversed(entries) if "preset" in entry), None)
-    return chain[0], _of_benchmark(config, benchmark, entries, preset), options
+    options, unlabelled = merged_options(config, method)
+    algorithm = bases(config, method)[0]
+    settings = {**_about(benchmark, method, algorithm), **_of_benchmark(config, benchmark, entries, preset)}
+    if methods.get(algorithm).uses_unlabelled:
+        pool = unlabelled["pool"] if unlabelled["pool"] != benchmark else None
+        settings["unlabelled"] = {**unlabelled, "pool": pool}
+    return {**settings, "options": options}
+
+
+def settings_problems(config: Config, benchmark: str, method: str) -> list[Problem]:
+    """Why the settings that follow for a method on a benchmark would not train, by key as in settings.yaml."""
+    values = merged_settings(config, benchmark, method)
+    algorithm, options = methods.get(values["algorithm"]), values.pop("options")
+    problems = problems_of(algorithm.settings, options, ("options",)) + problems_of(Settings, values)
+    if problems:
+        return problems
+    settings = parse_settings({**values, "options": options}, algorithm.settings, method)
+    problems = [(tuple(key.split(".")), text) for key, text in algorithm.check(settings)]
+    return problems + _problems_with_others(config, settings)
+
+
+def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
+    """Other benchmarks that a run takes frames or weights from, and whose landmarks or detector do not fit."""
+    problems: list[Problem] = []
+    pool, source = settings.unlabelled.pool, settings.training.pretrained
+    for path, name in ((("unlabelled", "pool"), pool), (("training", "pretrained"), source)):
+        if name and (text := other_landmarks(settings.benchmark, name)):
+            problems.append((path, text))
+    if source and not problems:
+        theirs = merged_settings(config, source, "supervised")["detector"]
+        for key, own in settings.detector.model_dump(mode="json").items():
+            if key != "weights" and theirs[key] != own:
+                text = f"found {show(own)}, expected {show(theirs[key])}, as of the detector of {source} to start from"
+                problems.append((("detector", key), text))
+    return problems
+
+
+def other_landmarks(benchmark: str, name: str) -> str:
+    """Says that a benchmark that another one takes something from has other landmarks; empty where it has the same."""
+    ours, theirs = datasets.get(benchmark).landmarks, datasets.get(name).landmarks
+    if ours.same_points(theirs):
+        return ""
+    return f"found {name}, which has {theirs.name} landmarks, expected a benchmark with {ours.name}, as {benchmark} has"
+
+
+def _resolved(config: Config, benchmark: str, method: str) -> Resolved:
+    known = config._resolved if isinstance(config, Configuration) else {}
+    if (benchmark, method) not in known:
+        if problems := settings_problems(config, benchmark, method):
+            lines = (f"{'.'.join(locate(config, benchmark, method, path))}: {text}" for path, text in problems)
+            raise InputError("\n".join(f"{line} (on {benchmark})" for line in dict.fromkeys(lines)))
+        values = merged_settings(config, benchmark, method)
+        settings = parse_settings(values, methods.get(values["algorithm"]).settings, method)
+        known[benchmark, method] = Resolved(settings, _dump(settings))
+    return known[benchmark, method]
+
+
+def _dump(settings: Settings) -> dict[str, Any]:
+    """In the types of YAML; without sections that its algorithm has no use for."""
+    dumped = settings.model_dump(mode="json")
+    if not methods.get(settings.algorithm).uses_unlabelled or settings.method == WARMUP:
+        del dumped["unlabelled"]
+    return {key: value for key, value in dumped.items() if key != "options" or value}
+
+
+def locate(config: Config, benchmark: str, method: str, path: Path) -> Path:
+    """Where in the configuration a key of settings.yaml stands that a method has on a benchmark.
+
+    It is the method's own key, unless what it got came from the benchmark, its preset or a section for all.
+    """
+    section, *rest = path
+    if section == "options":
+        return ("methods", method, *rest)
+    flat = {name: key for key, name in _UNLABELLED.items()}
+    names = (flat[rest[0]],) if section == "unlabelled" else path
+    entries = _entries(config, method)
+    if any(_has(entry, names) for entry in entries):
+        return ("methods", method, *names)
+    own = config["benchmarks"].get(benchmark, {})
+    preset = next((entry["preset"] for entry in reversed(entries) if "preset" in entry), own.get("preset"))
+    if _has(own, path):
+        return ("benchmarks", benchmark, *path)
+    if _has(config.get("presets", {}).get(preset, {}), path):
+        return ("presets", preset, *path)
+    return path
+
+
+def _has(values: Any, path: Path) -> bool:
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
+
+
+def _entries(config: Config, method: str) -> list[Config]:
+    """The entries of a method's bases, from the implemented one on, then its own."""
+    return [config["methods"].get(name, {}) for name in bases(config, method)]
 
 
 def bases(config: Config, method: str) -> list[str]:
     """The method that is implemented, then what leads from it to `method`, which is the last.
 
+    An implemented method need not be in the config.
+
     Raises:
-        InputError: a base is not in the config, or is reached again.
+        InputError: a base is not in the config, or is reached again; or the first is not implemented.
     """
-    methods, chain = config["methods"], [method]
-    if method not in methods:
-        raise InputError(f"methods: {unknown(f'method {method!r}', method, methods)}")
-    while (base := methods[chain[-1]].get("base")) is not None:
-        if not isinstance(base, str) or base not in methods:
-            raise InputError(f"methods.{chain[-1]}.base: {unknown(f'method {base!r}', base, methods)}")
+    entries, chain, implemented = config["methods"], [method], methods.names()
+    if method not in entries and method not in implemented:
+        raise InputError(f"methods: {unknown(f'method {method!r}', method, [*entries, *implemented])}")
+    while (base := entries.get(chain[-1], {}).get("base")) is not None:
+        if not isinstance(base, str) or (base not in entries and base not in implemented):
+            known = [*entries, *implemented]
+            raise InputError(f"methods.{chain[-1]}.base: {unknown(f'method {base!r}', base, known)}")
         if base in chain:
             raise InputError(f"methods.{method}.base: {' -> '.join([*chain, base])} never reaches a method")
         chain.append(base)
+    if chain[-1] not in implemented:
+        raise InputError(
+            f"methods.{chain[-1]}: neither implemented ({', '.join(implemented)}) nor a variant, which has a base: "
+            "add for example 'base: tsal'"
+        )
     return chain[::-1]
-
-
-def merge(target: dict[str, Any], source: Config) -> None:
-    """Lay `source` over `target`: sections are merged key by key; values and lists are replaced."""
-    for key, value in source.items():
-        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            merge(target[key], value)
-        else:
-            target[key] = copy.deepcopy(value)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsal import datasets
-from tsal.config.resolve import Config, labels_of, option_of, pool_of
+from tsal.config.files import Config
+from tsal.config.models import RenderedEntry
+from tsal.config.names import method_name
+from tsal.config.resolve import labels_of, option_of, pool_of
 from tsal.data.labels import Budget
 from tsal.errors import InputError
-from tsal.evaluation.runs import method_name
 
 COMPARISON = "comparison"  # the study on which the claims are measured
-# Of a rendered benchmark's section, what is not about its images.
-_NOT_RENDERED = ("shards", "preset", "labels", "methods", "score_on", "detector", "training")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def study(config: Config, benchmark: str, name: str) -> Study:
 
 def _study(config: Config, benchmark: str, name: str, entry: Config) -> Study:
     parameter, labels = entry.get("parameter"), entry.get("labels") or labels_of(config, benchmark)
-    titles = {method: config["methods"][method].get("title") or method_name(method) for method in entry["methods"]}
-    found = {method: option_of(config, benchmark, method, parameter) for method in titles} if parameter else {}
+    titles = {name: config["methods"].get(name, {}).get("title") or method_name(name) for name in entry["methods"]}
+    found = {method: option_of(config, method, parameter) for method in titles} if parameter else {}
     values = {method: float(value) for method, value in found.items() if isinstance(value, (int, float))}
     seeds = entry.get("seeds") or config["seeds"]
     return Study(name, entry["title"], titles, tuple(labels), tuple(seeds), parameter, values)
@@ -95,30 +95,16 @@ def runs_on(config: Config, benchmark: str, target: str) -> list[tuple[str, Budg
 
 
 def index_options(config: Config, benchmark: str) -> dict[str, Any]:
-    """The options of a benchmark's face table; the benchmark need not be one that `all` builds."""
-    section = config["benchmarks"].get(benchmark, {})
-    return {name: section.get(name, default) for name, default in datasets.get(benchmark).options.items()}
+    """What is said of a benchmark's faces, with the defaults; the benchmark need not be one that `all` builds."""
+    section, kind = config["benchmarks"].get(benchmark, {}), datasets.get(benchmark).options
+    return kind(**{key: section[key] for key in kind.model_fields if key in section}).model_dump(mode="json")
 
 
 def render_settings(config: Config, benchmark: str) -> dict[str, Any]:
-    """What the images of a rendered benchmark depend on: its section, without what is about something else.
-
-    Raises:
-        InputError: the config does not list the benchmark.
-    """
-    return {key: value for key, value in _rendered(config, benchmark).items() if key not in _NOT_RENDERED}
+    """What the images of a rendered benchmark depend on."""
+    return index_options(config, benchmark)
 
 
 def shards(config: Config, benchmark: str) -> int:
-    """In how many parts a benchmark is rendered.
-
-    Raises:
-        InputError: the config does not list the benchmark.
-    """
-    return _rendered(config, benchmark)["shards"]
-
-
-def _rendered(config: Config, benchmark: str) -> Config:
-    if benchmark not in config["benchmarks"]:
-        raise InputError(f"benchmarks.{benchmark}: missing, expected what to render, as in config.yaml")
-    return config["benchmarks"][benchmark]
+    """In how many parts a benchmark is rendered."""
+    return config["benchmarks"].get(benchmark, {}).get("shards", RenderedEntry.model_fields["shards"].default)

@@ -19,7 +19,9 @@ from tsal.data.download import MismatchError, download
 from tsal.data.landmarks import Scheme, scheme_of
 from tsal.errors import InputError
 from tsal.files import atomic_path, sha256
+from tsal.settings.models import NoOptions
 from tsal.settings.plugins import import_plugins
+from tsal.settings.section import Section, read_section
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Dataset:
         how_to_get: where a user gets the others by hand.
         indexer: (sources, images_dir, out_parquet, options) -> None, see `index`; sources: where the content of each
             archive is, the archive itself or the folder that it was unpacked into.
-        options: what a configuration may say of its faces, with the defaults.
+        options: the model of what a configuration may say of its faces; of one that is rendered, of its pictures.
         renderer: of a data set that is rendered, which has none of these.
         scheme: of its landmarks: the name of a built-in one, a key of tsal.data.landmarks.SCHEMES, or one of its own.
         normalisers: those of the scheme by which the data set is scored.
@@ -70,7 +72,7 @@ class Dataset:
     urls: Mapping[str, str] = field(default_factory=dict)
     how_to_get: str = ""
     indexer: Callable[[Mapping[str, Path], Path, Path, Mapping[str, Any]], None] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: type[Section] = NoOptions
     renderer: Renderer | None = None
     subsets: tuple[str, ...] = ("full",)
     is_video: bool = False
@@ -173,7 +175,7 @@ class Dataset:
         """Write the face table of the raw data, and unpack the images that it names into `images_dir`.
 
         Args:
-            options: those of the data set that are not at their defaults.
+            options: those of the data set's model that are not at their defaults.
 
         Raises:
             InputError: the raw data is missing, or not as its owners publish it; an option is unknown.
@@ -182,10 +184,8 @@ class Dataset:
             raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
         if self.status(raw_dir) != "present":
             raise InputError(self.missing_message(raw_dir))
-        unknown = [name for name in options or {} if name not in self.options]
-        if unknown:
-            raise InputError(f"{self.name}: unknown option {unknown[0]!r}; known: {', '.join(self.options) or 'none'}")
-        self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), {**self.options, **(options or {})})
+        complete = read_section(self.options, options or {}, self.name).model_dump()
+        self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), complete)
 
     def index_shards(self, shards: Sequence[str | Path], images_dir: str | Path, out_parquet: str | Path) -> None:
         """As `index`, of a data set that is rendered, from all its shards.

@@ -12,18 +12,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
 from tsal.datasets.reading.matlab import Value, read_mat
-from tsal.datasets.reading.options import check_options
+from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_tar
+from tsal.settings.section import Section
 
 _IMAGES, _INFO = "aflw.tar.gz", "AFLWinfo_release.mat"
 _FLICKR = "data/flickr"
@@ -61,6 +63,15 @@ class _Info:
         return (self.annotated & inside.all(axis=2)).all(axis=1)
 
 
+class Options(Section):
+    """What a configuration may say of aflw."""
+
+    counts: Annotated[dict[Literal["train", "test", "frontal"], Count] | None, NumbersByName] = Field(
+        _COUNTS, description=COUNTS
+    )
+    validation: float = Field(0.05, ge=0, le=0.5, description=VALIDATING)
+
+
 def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
     """Write the face table and put the images that it names into `images_dir`.
 
@@ -75,7 +86,6 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
         InputError: see Dataset.index; names the file.
     """
     where = sources[_INFO] / _INFO if sources[_INFO].is_dir() else sources[_INFO]
-    check_options("aflw", options["counts"], _COUNTS, options["validation"])
     counts = options["counts"] or {}
     info = _read_info(where.read_bytes(), str(where))
     testing = _testing(info, counts, where)
@@ -205,7 +215,7 @@ DATASET = Dataset(
     urls={_INFO: f"http://mmlab.ie.cuhk.edu.hk/projects/compositional/{_INFO}"},
     how_to_get="register at https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/aflw/",
     indexer=index,
-    options={"counts": _COUNTS, "validation": 0.05},
+    options=Options,
     scheme="19",
     normalisers=("face-size",),
     subsets=("full", "frontal"),

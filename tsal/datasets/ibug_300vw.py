@@ -15,18 +15,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
+from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
 from tsal.files import atomic_path, extract_zip, open_zip
 from tsal.progress import Progress
+from tsal.settings.section import Section
 
 _NUMBERS = {
     "train": "001 002 003 004 007 009 010 011 013 015 016 017 018 019 020 022 025 027 028 029 031 033 034 035 037 039 "
@@ -50,6 +53,15 @@ class _Video:
 
     avi: str = ""
     annotations: dict[int, str] = field(default_factory=dict)
+
+
+class Options(Section):
+    """What a configuration may say of 300vw."""
+
+    counts: Annotated[dict[Literal[*LISTS], Count] | None, NumbersByName] = Field(
+        {name: len(videos) for name, videos in LISTS.items()}, description=COUNTS
+    )
+    validation: float = Field(0.1, ge=0, le=0.5, description=VALIDATING)
 
 
 def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
@@ -154,8 +166,6 @@ def _check_videos(raw: Path, videos: Mapping[str, _Video]) -> None:
 
 def _check_counts(raw: Path, videos: Mapping[str, _Video], counts: Mapping[str, int] | None) -> None:
     for subset, expected in (counts or {}).items():
-        if subset not in LISTS:
-            raise InputError(f"300vw: counts of {subset!r}; expected counts of {', '.join(LISTS)}")
         found = [name for name in LISTS[subset] if name in videos]
         if len(found) == expected:
             continue
@@ -243,7 +253,7 @@ DATASET = Dataset(
     archives={_ARCHIVE: ("001/annot",)},
     how_to_get="ask for it as https://ibug.doc.ic.ac.uk/resources/300-VW/ says",
     indexer=index,
-    options={"counts": {name: len(videos) for name, videos in LISTS.items()}, "validation": 0.1},
+    options=Options,
     scheme="68",
     normalisers=("inter-ocular",),
     subsets=("A", "B", "C"),

@@ -16,18 +16,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
 from tsal.datasets.reading.matlab import Value, read_mat
-from tsal.datasets.reading.options import check_options
+from tsal.datasets.reading.options import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError
 from tsal.files import copy_files, extract_zip, open_zip
+from tsal.settings.section import Section
 
 _SETS = {
     "afw": ("afw",),
@@ -86,6 +88,17 @@ class _Face:
         return np.concatenate([self.points.min(axis=0), self.points.max(axis=0)])
 
 
+class Options(Section):
+    """What a configuration may say of 300w."""
+
+    box: Literal["DET", "GTB", "GTL"] = Field(
+        "DET",
+        description="boxes: the owners' detector's (DET, as in the release), true ones (GTB), bounds of points (GTL)",
+    )
+    counts: Annotated[dict[Literal[*_COUNTS], Count] | None, NumbersByName] = Field(_COUNTS, description=COUNTS)
+    validation: float = Field(0.05, ge=0, le=0.5, description=VALIDATING)
+
+
 def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
     """Write the face table of the archives (or unpacked folders) and put their images into `images_dir`.
 
@@ -99,9 +112,6 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
     Raises:
         InputError: see Dataset.index; names the file.
     """
-    check_options("300w", options["counts"], _COUNTS, options["validation"])
-    if options["box"] not in (*_BOX_FIELDS, _TIGHT):
-        raise InputError(f"300w: unknown box {options['box']!r}; known: {', '.join((*_BOX_FIELDS, _TIGHT))}")
     by_set = {name: _read_set(name, sources[f"{name}.zip"]) for name in _SETS}
     faces = [face for annotated, _ in by_set.values() for face in annotated]
     bare = [path for _, images in by_set.values() for path in images]
@@ -351,7 +361,7 @@ DATASET = Dataset(
         _BOXES: f"https://ibug.doc.ic.ac.uk/media/uploads/competitions/{_BOXES}",
     },
     indexer=index,
-    options={"box": "DET", "counts": _COUNTS, "validation": 0.05},
+    options=Options,
     scheme="68",
     normalisers=("inter-ocular", "inter-pupil"),
     subsets=("common", "challenging", "full"),

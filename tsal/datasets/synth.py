@@ -8,14 +8,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
 from tsal.files import extract_zip, open_zip
+from tsal.settings.section import Section
 from tsal.synth import RENDERER
 from tsal.synth.plan import plan, read_settings
 from tsal.synth.shards import IMAGES, read_shard_tables, write_shard
+
+
+class Options(Section):
+    """What the pictures depend on, as tsal.synth.plan.SynthSettings."""
+
+    people: int = Field(400, ge=10, le=99999, description="20 % test, 10 % validation, the rest train")
+    stills: int = Field(2400, ge=20, description="single pictures, in all")
+    clips: int = Field(360, ge=10, description="videos, in all")
+    clip_frames: int = Field(10, ge=3, le=100, description="of each clip, at 25 frames a second")
+    image_px: int = Field(128, ge=32, le=2048, description="side of the pictures")
+    challenging: float = Field(
+        0.3, ge=0, le=1, description="share of stills and of clips with a large pose, occlusion or low light"
+    )
+    seed: int = Field(0, ge=0, description="another one shows other people")
 
 
 def missing() -> str | None:
@@ -73,6 +89,7 @@ def index(shards: Sequence[Path], images_dir: Path, out_parquet: Path) -> None:
 DATASET = Dataset(
     name="synth",
     title="Rendered faces",
+    options=Options,
     renderer=Renderer(RENDERER, missing, render, index),
     scheme="68",
     normalisers=("inter-ocular",),

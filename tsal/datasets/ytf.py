@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from pydantic import Field
 
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
@@ -31,6 +32,7 @@ from tsal.datasets import Dataset
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import extract_zip, open_zip
 from tsal.progress import Progress
+from tsal.settings.section import Section
 
 _ARCHIVE = "train-test-data.zip"
 _URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/train-test-data.zip"
@@ -52,6 +54,14 @@ class _Face:
     @property
     def path(self) -> str:
         return f"{self.folder}/{self.name}"
+
+
+class Options(Section):
+    """What a configuration may say of ytf."""
+
+    max_people: int | None = Field(
+        None, ge=FEWEST_PEOPLE, description="only the first so many people of the alphabetical list; null: all of them"
+    )
 
 
 def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, options: Mapping[str, Any]) -> None:
@@ -272,7 +282,7 @@ DATASET = Dataset(
         _ARCHIVE: "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/" + _ARCHIVE
     },
     indexer=index,
-    options={"max_people": None},
+    options=Options,
     scheme="68",
     normalisers=("inter-ocular",),
     labels_by_machine=True,

@@ -1,10 +1,9 @@
-"""The small files of finished runs, kept so that a study goes on later, or elsewhere, without training them again.
+"""Finished runs, kept so that a study goes on later, or elsewhere, without training them again.
 
-Of each run BENCHMARK/METHOD/LABELS/seedN are kept settings.yaml, scores.csv.gz and the measurements of log.csv; of each
-benchmark index.yaml, which says what its faces are made of.
+Of each run are kept its settings, its scores and the measurements of its log; of each benchmark what its faces are made
+of. All of a benchmark is one small file, see tsal.evaluation.kept.
 """
 
-import gzip
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,26 +11,28 @@ from typing import Any
 
 import yaml
 
+from tsal.data.faces import read_faces
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, parse_run, read_log, read_scores
-from tsal.files import atomic_path
+from tsal.evaluation.kept import FILES, SUFFIX, KeptRun, kept_settings, on_disk, read_kept, write_kept
+from tsal.evaluation.runs import Run, count_labelled, parse_run, people_of, read_log, read_scores
 
+__all__ = ["FILES", "find_kept", "keep_runs", "on_disk"]
 logger = logging.getLogger(__name__)
-INDEX = "index.yaml"
-KEPT_AS = {"scores.csv": "scores.csv.gz", "log.csv": "log.csv"}  # file of a run -> its name where it is kept
 _MEASURED = ("val_nme_", "noise_")
 _LATER = 60.0  # seconds by which a file is younger than what is made from it only if that is out of date
 
 
 def keep_runs(results: str | Path, folder: str | Path) -> list[Path]:
-    """Copy the small files of all finished runs; warm-ups and runs that are not finished are passed over.
+    """Keep all finished runs; warm-ups and runs that are not finished are passed over.
 
     Args:
-        results: the workflow's folder with runs/; beside it lies data/, with the index.yaml of each benchmark.
-        folder: where to keep them. Files that would not change are not touched.
+        results: the workflow's folder with runs/; beside it lies data/, with the index.yaml and the face table of each
+            benchmark.
+        folder: where to keep them, a file BENCHMARK.parquet each. Runs that are kept there already stay, unless they
+            are finished here with other content; a file that would not change is not touched.
 
     Returns:
-        The folders of the runs that are kept, ordered by path.
+        The runs that are kept now, as FOLDER/BENCHMARK.parquet/METHOD/LABELS/seedN, ordered by path.
 
     Raises:
         InputError: no finished run; files that cannot be read; or the folder holds runs of the same benchmark that
@@ -44,9 +45,36 @@ def keep_runs(results: str | Path, folder: str | Path) -> list[Path]:
             f"{results / 'runs'}: found no finished run; expected BENCHMARK/METHOD/LABELS/seedN with settings.yaml, "
             "log.csv and scores.csv; build a table first"
         )
+    kept = []
     for benchmark in dict.fromkeys(run.benchmark for run in runs):
-        _keep_index(results.parent / "data" / benchmark / INDEX, folder / benchmark / INDEX)
-    return [_keep_run(run, folder / run.benchmark / run.method / run.labels / f"seed{run.seed}") for run in runs]
+        of_benchmark = [run for run in runs if run.benchmark == benchmark]
+        file = folder / f"{benchmark}{SUFFIX}"
+        _keep_benchmark(of_benchmark, results.parent / "data" / benchmark, file)
+        kept += [file / run.method / run.labels / f"seed{run.seed}" for run in of_benchmark]
+    return kept
+
+
+def _keep_benchmark(runs: list[Run], data: Path, file: Path) -> None:
+    made_of, faces = read_yaml(data / "index.yaml"), data / "faces.parquet"
+    known: dict[str, KeptRun] = {}
+    if file.exists():
+        before, faces_before = read_kept(file)
+        if faces_before != made_of:
+            raise InputError(
+                f"{file}: the runs kept here were measured on other faces than those of {data / 'index.yaml'}; "
+                "name another folder"
+            )
+        known = {run.name: run for run in before}
+    table = read_faces(faces)
+    labelled = count_labelled(runs, table)
+    for run in runs:
+        scores = read_scores(run.folder / "scores.csv")
+        people = people_of({run: scores}, table, faces)
+        scores = scores.assign(person=["" if people[face] == face else people[face] for face in scores["face"]])
+        settings, log = read_yaml(run.folder / "settings.yaml"), _measurements(run.folder / "log.csv")
+        kept = KeptRun(run.method, run.labels, run.seed, labelled[run.labels], settings, log, scores)
+        known[kept.name] = kept
+    write_kept(file, known.values(), made_of)
 
 
 def _runs_in(folder: Path) -> list[Run]:
@@ -68,41 +96,16 @@ def _is_finished(run: Run) -> bool:
     return True
 
 
-def _keep_index(source: Path, target: Path) -> None:
-    made_of = read_yaml(source)
-    if target.exists() and read_yaml(target) != made_of:
-        raise InputError(
-            f"{target}: the runs kept here were measured on other faces than those of {source}; name another folder"
-        )
-    _write(target, source.read_bytes())
-
-
-def _keep_run(run: Run, target: Path) -> Path:
-    read_scores(run.folder / "scores.csv")  # what is damaged is refused now rather than where it is needed
-    _write(target / "settings.yaml", (run.folder / "settings.yaml").read_bytes())
-    _write(target / KEPT_AS["log.csv"], _measurements(run.folder / "log.csv"))
-    scores = (run.folder / "scores.csv").read_bytes()
-    _write(target / KEPT_AS["scores.csv"], gzip.compress(scores, mtime=0))  # the same bytes each time
-    return target
-
-
-def _measurements(path: Path) -> bytes:
+def _measurements(path: Path) -> str:
     """The rows of a log with measurements, and its first and last, between which the seconds of the run lie."""
-    whole = path.read_bytes()
-    if whole.count(b"\n") < 2:
+    whole = path.read_text(encoding="utf-8")
+    if whole.count("\n") < 2:
         return whole  # of a method without steps of its own
     log = read_log(path)
     measured = [column for column in log.columns if column.startswith(_MEASURED)]
     kept = log[measured].notna().any(axis=1)
     kept.iloc[[0, -1]] = True
-    return log[kept].to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    if path.exists() and path.read_bytes() == content:
-        return
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    return log[kept].to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def read_yaml(path: Path) -> Any:
@@ -130,20 +133,26 @@ def find_kept(
         made_of: what the faces of its benchmark are made of now, as in index.yaml, in the types of JSON.
 
     Returns:
-        The folder of the kept run, or None; and, of a run that is kept but cannot be used, why: one line.
+        The kept run, FOLDER/BENCHMARK.parquet/METHOD/LABELS/seedN, in which scores.csv and log.csv can be named, or
+        None; and, of a run that is kept but cannot be used, why: one line.
 
     Raises:
-        InputError: a kept run whose YAML cannot be read.
+        InputError: a file of kept runs that is damaged.
     """
-    kept, index = Path(folder) / run, Path(folder) / run.split("/")[0] / INDEX
-    if not all((kept / name).exists() for name in ("settings.yaml", *KEPT_AS.values())):
+    benchmark, name = run.split("/", 1)
+    file = Path(folder) / f"{benchmark}{SUFFIX}"
+    if not file.exists():
         return None, ""
-    if not index.exists() or read_yaml(index) != made_of:
-        return None, f"{index}: its runs were measured on other faces than the configuration's; they are trained anew"
-    differing = _difference(read_yaml(kept / "settings.yaml"), settings)
+    known, faces = kept_settings(file)
+    if name not in known:
+        return None, ""
+    if faces != made_of:
+        return None, f"{file}: its runs were measured on other faces than the configuration's; they are trained anew"
+    differing = _difference(known[name], settings)
     if differing is None:
-        return kept, ""
-    return None, f"{kept.parents[1]}: runs with another {differing} than the configuration's; they are trained anew"
+        return file / name, ""
+    method = name.split("/")[0]
+    return None, f"{file}/{method}: runs with another {differing} than the configuration's; they are trained anew"
 
 
 def _difference(kept: Any, wanted: Any, where: tuple[str, ...] = ()) -> str | None:

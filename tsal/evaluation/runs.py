@@ -1,32 +1,27 @@
-"""The files of a run: which run a path belongs to, and readers for its logs, predictions and scores."""
+"""The files of a run: which run a path belongs to, and readers for its logs, predictions and scores.
 
+Logs and scores are read alike whether they are files of their own or kept (tsal.evaluation.kept).
+"""
+
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tsal.data.faces import keep_points, read_faces
-from tsal.data.labels import parse_budget
+from tsal.data.faces import keep_points, read_faces, visibility_of
+from tsal.data.labels import labelled_faces, parse_budget
 from tsal.data.landmarks import SCHEMES, Scheme, part_of
 from tsal.errors import InputError
+from tsal.evaluation.kept import SUFFIX, Reference, read_kept_scores, read_log_text, reference
 from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
 
 _FOLDER = re.compile(r"seed(\d+)")
 _TARGET = re.compile(r"on_([\w-]+)")
-_NAMES = {
-    "supervised": "Supervised",
-    "tsal": "TSAL",
-    "warmup": "Warm-up",
-    "self_training": "Self-training",
-    "mean_teacher": "Mean teacher",
-    "sbr": "SBR",
-    "stld": "STLD",
-    "lightning_pose": "Lightning Pose",
-}
 _TEXT = {column: str for column in ("face", "clip", "subset", "normaliser")}
 
 
@@ -60,7 +55,8 @@ def parse_run(path: str | Path) -> Run:
     """The run that a file lies in, or that a folder is.
 
     Args:
-        path: .../{benchmark}/{method}/{labels}/seed{seed}, or on_{target} in it, or a file directly in either.
+        path: .../{benchmark}/{method}/{labels}/seed{seed}, or on_{target} in it, or a file directly in either; of a
+            kept run the same with {benchmark}.parquet.
 
     Raises:
         InputError: the path has another form.
@@ -70,7 +66,7 @@ def parse_run(path: str | Path) -> Run:
     tested = _tested_on(folder)
     parts = (folder.parent if tested else folder).parts[-4:]
     if len(parts) == 4 and (seed := _FOLDER.fullmatch(parts[3])) and _is_budget(parts[2]):
-        return Run(*parts[:3], int(seed[1]), folder, tested)
+        return Run(parts[0].removesuffix(SUFFIX), *parts[1:3], int(seed[1]), folder, tested)
     raise InputError(f"{path}: not the file of a run; expected .../BENCHMARK/METHOD/LABELS/seedN/[on_TARGET/]FILE")
 
 
@@ -86,14 +82,6 @@ def _is_budget(text: str) -> bool:
     except InputError:
         return False
     return True
-
-
-def method_name(method: str) -> str:
-    """How a method of config.yaml is called in tables and figures: "tsal_mu_0" is "TSAL, mu 0"."""
-    for known, name in _NAMES.items():
-        if method == known or method.startswith(f"{known}_"):
-            return ", ".join([name, *filter(None, [method[len(known) + 1 :].replace("_", " ")])])
-    return method.replace("_", " ")
 
 
 def read_log(path: str | Path) -> pd.DataFrame:
@@ -114,7 +102,8 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         InputError: unreadable, no rows, missing columns, cells that are no numbers, an empty nme, or repeated
             rows.
     """
-    scores = _read_csv(path, SCORE_COLUMNS)
+    kept = reference(path)
+    scores = read_kept_scores(kept)[SCORE_COLUMNS] if kept else _read_csv(path, SCORE_COLUMNS)
     _check_numbers(scores, path, ["frame", "nme", "jitter"])
     empty = ~np.isfinite(scores["nme"])
     if empty.any():
@@ -180,12 +169,44 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     return predictions[["face", *points]]
 
 
+def count_labelled(runs: Sequence[Run], faces: pd.DataFrame) -> dict[str, int]:
+    """Number of labelled training faces of each label budget.
+
+    Args:
+        runs: whose budgets to count.
+        faces: the face table of the benchmark that they were trained on.
+    """
+    annotated = faces[(faces["split"] == "train").to_numpy() & visibility_of(faces).any(axis=1)]
+    of_faces = [annotated[name].tolist() for name in ("face", "clip", "frame")]
+    seeds = {run.labels: run.seed for run in runs}
+    return {labels: len(labelled_faces(of_faces[0], labels, seed, *of_faces[1:])) for labels, seed in seeds.items()}
+
+
+def people_of(runs: Mapping[Run, pd.DataFrame], faces: pd.DataFrame, path: str | Path) -> dict[str, str]:
+    """Person of each scored face; a face of nobody known is a person of its own.
+
+    Args:
+        runs: scores by run.
+        faces: the face table of the test faces.
+        path: its file, for the error.
+
+    Raises:
+        InputError: a scored face that is not in the face table.
+    """
+    people = {face: person or face for face, person in zip(faces["face"], faces["person"], strict=True)}
+    strange = [face for face in next(iter(runs.values()))["face"].unique() if face not in people]
+    if strange:
+        raise InputError(f"{path}: no face '{strange[0]}', which the scores have; score with this face table")
+    return people
+
+
 def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Read a table with the columns; text stays text, since a face may well be called "007" or "NA"."""
+    kept = reference(path)
     try:
-        numbers = [column for column in pd.read_csv(path, nrows=0).columns if column not in _TEXT]
+        numbers = [column for column in pd.read_csv(_source(path, kept), nrows=0).columns if column not in _TEXT]
         missing_cells = {column: ["", "nan", "NaN"] for column in numbers}
-        table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, na_values=missing_cells)
+        table = pd.read_csv(_source(path, kept), dtype=_TEXT, keep_default_na=False, na_values=missing_cells)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as CSV: {str(error).strip()}") from error
     missing = [column for column in columns if column not in table.columns]
@@ -197,6 +218,10 @@ def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
         row = int((table["face"] == "").to_numpy().argmax())
         raise InputError(f"{path}: row {row + 2}: a face without a name")
     return table
+
+
+def _source(path: str | Path, kept: Reference | None) -> str | Path | io.StringIO:
+    return io.StringIO(read_log_text(kept)) if kept else path
 
 
 def _check_numbers(table: pd.DataFrame, path: str | Path, columns: list[str]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from tsal.config.names import method_name
 from tsal.data.labels import budget_order
 from tsal.evaluation.metrics import THRESHOLD, auc, ced
-from tsal.evaluation.runs import method_name
 from tsal.figures.loading import FEW_METHODS, load_scores, methods_of, title_of
 from tsal.figures.style import (
     COLUMN,

@@ -10,12 +10,13 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 
+from tsal.config.names import method_name
 from tsal.data.cropping import apply_affine, crop_image, invert_affine, read_face_image
 from tsal.data.faces import boxes_of, n_points, points_of, read_faces, visibility_of
 from tsal.data.labels import budget_name
 from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, method_name, read_predictions, read_scores
+from tsal.evaluation.runs import Run, read_predictions, read_scores
 from tsal.figures.loading import first_runs
 from tsal.figures.style import DOUBLE, method_colours, new_figure, written
 

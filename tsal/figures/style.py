@@ -14,19 +14,13 @@ from matplotlib.transforms import Bbox
 
 from tsal.errors import InputError
 from tsal.files import atomic_path
+from tsal.methods import get, names
 
 COLUMN, DOUBLE = 3.3, 7.0  # widths of one and of two columns of a paper, in inches
 
 # Okabe and Ito (2008): told apart with any colour vision. Their yellow is left out, since it fails on white.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#7F7F7F"
-_METHOD_COLOURS = {
-    "supervised": BLUE,
-    "tsal": VERMILLION,
-    "self_training": GREEN,
-    "mean_teacher": PURPLE,
-    "sbr": ORANGE,
-}
 _SPARE_COLOURS = (SKY, BLACK, GREY, GREEN, PURPLE, ORANGE)
 SOLID, DASHED, DOTTED, DASH_DOT = "-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2))
 LINE_STYLES = (SOLID, DASHED, DASH_DOT, DOTTED)
@@ -131,8 +125,9 @@ def make_panels(
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:
-    """Colour of each method: fixed for known ones, so that figures agree; spare ones for others, in order."""
-    colours = {method: _METHOD_COLOURS[method] for method in methods if method in _METHOD_COLOURS}
+    """Colour of each method: its own, so that figures agree, or a spare one, in order."""
+    own = {name: get(name).colour for name in names()}
+    colours = {method: own[method] for method in methods if own.get(method)}
     spare = [colour for colour in _SPARE_COLOURS if colour not in colours.values()]
     others = [method for method in methods if method not in colours]
     return colours | {method: spare[i % len(spare)] for i, method in enumerate(others)}

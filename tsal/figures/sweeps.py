@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from tsal.config.names import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, method_name
+from tsal.evaluation.runs import Run, count_labelled
 from tsal.figures.loading import load_scores, methods_of, tested_on, title_of
 from tsal.figures.style import (
     COLUMN,
@@ -25,7 +26,6 @@ from tsal.figures.style import (
     set_error_axis,
     written,
 )
-from tsal.tables.loading import count_labelled
 
 _SYMBOLS = {
     "filter": "λ of the averaging (filter)",

@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from tsal.config.names import method_name
 from tsal.data.labels import budget_order
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, method_name, read_log
+from tsal.evaluation.runs import Run, read_log
 from tsal.figures.loading import FEW_METHODS, by_run, methods_of, title_of
 from tsal.figures.style import (
     BLACK,
@@ -24,7 +25,6 @@ from tsal.figures.style import (
     GREY,
     LINE_STYLES,
     ORANGE,
-    PURPLE,
     SKY,
     SOLID,
     VERMILLION,
@@ -41,7 +41,6 @@ _SIGNAL_COLOURS = {
     "detection": BLUE,
     "offsets": SKY,
     "tracking": GREEN,
-    "mirror": PURPLE,
     "fused": BLACK,
     "teacher": VERMILLION,
 }

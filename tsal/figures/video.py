@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from tsal.config.names import method_name
 from tsal.data.faces import points_of, read_faces, visibility_of
 from tsal.data.labels import budget_order, budget_share
 from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, method_name, read_predictions, read_scores
+from tsal.evaluation.runs import Run, read_predictions, read_scores
 from tsal.figures.loading import first_runs, load_scores, methods_of, tested_on
 from tsal.figures.style import BLACK, COLUMN, DOUBLE, GREY, make_panels, method_colours, new_figure, written
 
@@ -84,7 +85,7 @@ def draw_trajectory(
     with new_figure(output) as make:
         grid = make(DOUBLE, 4.6).subplots(len(_ROWS), len(landmarks), squeeze=False, sharex=True)
         for column, landmark in zip(grid.T, landmarks, strict=True):
-            column[0].set_title(f"Landmark {landmark}")
+            column[0].set_title(scheme.names[landmark] if scheme.names else f"Landmark {landmark}")
             _draw_landmark(column, table["frame"].to_numpy(), truth[:, landmark], tracks, landmark)
         for axes, name in zip(grid[:, 0], _ROWS, strict=True):
             axes.set_ylabel(name)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
@@ -39,11 +39,13 @@ detectors, losses, training_run = later("tsal.detectors"), later("tsal.detectors
 class Options(Section):
     """Keys of stld; the defaults are those of the authors' heatmap models."""
 
-    shrink: Listed[float] = Field(
+    shrink: Listed[Annotated[float, Field(gt=0)]] = Field(
         (1.2, 1.0, 1.0),
         description="width of the pseudo-labels' heatmaps, round by round, as a multiple of `sigma`",
     )
-    shrink_weights: Listed[float] = Field((0.1, 1.0, 1.0), description="of their loss, round by round")
+    shrink_weights: Listed[Annotated[float, Field(ge=0)]] = Field(
+        (0.1, 1.0, 1.0), description="of their loss, round by round"
+    )
     pretraining: float = Field(
         0.2, ge=0, description="length of these rounds' pre-training, as a multiple of what follows it"
     )
@@ -52,11 +54,9 @@ class Options(Section):
     def _one_weight_a_round(self) -> Options:
         if len(self.shrink) != len(self.shrink_weights):
             raise ValueError(
-                f"shrink_weights: found {len(self.shrink_weights)} of them for {len(self.shrink)} rounds of shrink; "
-                "expected a weight for each round"
+                f"shrink_weights: found {len(self.shrink_weights)} of them, expected one for each of the "
+                f"{len(self.shrink)} rounds of shrink"
             )
-        if any(width <= 0 for width in self.shrink) or any(weight < 0 for weight in self.shrink_weights):
-            raise ValueError("shrink, shrink_weights: expected widths above 0 and weights of at least 0")
         return self
 
 

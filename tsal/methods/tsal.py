@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from tsal.settings.models import Settings
-from tsal.settings.section import Listed, Section
+from tsal.settings.section import Distinct, Section
 from tsal.training.method import Method, later
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Source = Literal["tracking", "offsets", "detection", "turned", "view"]  # comput
 class Options(Section):
     """Keys of tsal."""
 
-    sources: Listed[Source | Literal["tracks"]] = Field(
+    sources: Distinct[Source | Literal["tracks"]] = Field(
         ("detection", "view", "tracks"),
         min_length=1,
         description="signals that the student learns from: detection, view (the frame under a known warp), tracks "
@@ -49,7 +49,7 @@ class Options(Section):
     observer: Literal["teacher", "student"] = Field(
         "teacher", description="the network that computes the student's signals (paper: student)"
     )
-    fusion: Literal["confidence"] | float = Field(
+    fusion: Literal["confidence"] | Annotated[float, Field(ge=0, le=1)] = Field(
         "confidence", description="confidence, or mu: the share of tracking against offsets, 0 to 1 (paper: 0.5)"
     )
     loss: Literal["robust", "mse"] = Field(
@@ -97,20 +97,17 @@ class Options(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Options:
-        if len(set(self.sources)) < len(self.sources):
-            raise ValueError(f"sources: found {', '.join(self.sources)}; expected none twice")
-        if self.fusion != "confidence":
-            if not 0 <= self.fusion <= 1:
-                raise ValueError(f"fusion: found {self.fusion}; expected confidence or a share from 0 to 1")
-            if set(self.sources) != {"tracking", "offsets"}:
-                raise ValueError(
-                    f"fusion {self.fusion} mixes the sources tracking and offsets, found {', '.join(self.sources)}; "
-                    "name these two, or use fusion: confidence"
-                )
+        if self.fusion != "confidence" and set(self.sources) != {"tracking", "offsets"}:
+            raise ValueError(
+                f"fusion: found {self.fusion}, which mixes the sources tracking and offsets, with sources "
+                f"{', '.join(self.sources)}; expected sources: [tracking, offsets], or fusion: confidence"
+            )
         if self.sources == ("tracks",):
-            raise ValueError("sources: found tracks alone; expected another one with it, whose targets it remembers")
+            raise ValueError("sources: found tracks alone, expected another one with it, whose targets it remembers")
         if self.adapt_flow and self.tracker != "pwc":
-            raise ValueError(f"adapt_flow: found tracker {self.tracker}; expected pwc, the one that can learn")
+            raise ValueError(
+                f"adapt_flow: found true with tracker {self.tracker}, expected pwc, the one that can learn"
+            )
         return self
 
     @property
@@ -152,7 +149,7 @@ def train(run: Run, data: TrainingData, start: int, stop: int) -> str:
 
         # 3. Recursive average filtering: theta_T <- lambda theta_T + (1 - lambda) theta_S.
         common.exponential_moving_average(teacher, student, options.ema_decay)
-        if options.adapt_flow:
+        if "teacher_flow" in run.parts:
             common.exponential_moving_average(run.parts["teacher_flow"], run.parts["student_flow"], options.ema_decay)
 
         run.finish_step(n, **figures)
@@ -308,7 +305,7 @@ def highest_weight(options: Options, labelled: int) -> float:
 def prepare(run: Run, data: TrainingData, flow_network: Path | None) -> None:
     """Add the memory of targets and the flow networks, where the options ask for them."""
     options = data.settings.options
-    if options.adapt_flow:
+    if options.adapt_flow and data.flow is not None:  # still images have none
         flow_adaptation.add_flow_networks(run, data, flow_network)
     if "tracks" in options.sources:
         run.parts["memory"] = memory.Memory(data)
@@ -340,6 +337,7 @@ METHOD = Method(
     settings=Options,
     networks={"student": "raw", "teacher": "raw"},
     tracker=lambda options: options.tracker,
+    adapts_flow=lambda options: options.adapt_flow,
     measures_signals=lambda options: True,
     prepare=prepare,
     train=train,

@@ -13,9 +13,9 @@ from string import Template
 import pandas as pd
 
 import tsal
+from tsal.config.names import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
-from tsal.evaluation.runs import method_name
 from tsal.files import atomic_path
 from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, cell_title, floor_notes, readable
 

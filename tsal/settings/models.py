@@ -5,14 +5,16 @@ A default is what is best known for two CPU cores; what the paper has instead is
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, SerializeAsAny, model_validator
 
 from tsal.errors import InputError
-from tsal.settings.section import Section, read_section
+from tsal.settings.mistakes import Expected, as_lines, problems_of
+from tsal.settings.section import Section
 
+OtherBenchmark = Annotated[str | None, Expected("the name of a benchmark or null")]
 # What the heatmaps of each detector are: "distribution" over the cells, or "regressed" Gaussians.
 HEATMAPS = {"compact": "distribution", "vgg16_cpm": "regressed"}
 
@@ -37,7 +39,7 @@ class DetectorSettings(Section):
     decode: Literal["gaussian", "expectation", "centroid"] = Field(
         "gaussian", description="heatmap to landmark; the paper's is centroid"
     )
-    weights: str = Field(
+    weights: Annotated[str, Expected("auto, none, imagenet or the path of a .safetensors file")] = Field(
         "auto",
         min_length=1,
         description="start of the trunk: imagenet (vgg16_cpm), a .safetensors file, none; auto: imagenet if it can be "
@@ -47,7 +49,7 @@ class DetectorSettings(Section):
     @model_validator(mode="after")
     def _input_fits(self) -> Self:
         if self.name == "vgg16_cpm" and self.input_px % 32:
-            raise ValueError(f"input_px: found {self.input_px}; expected a multiple of 32 for vgg16_cpm")
+            raise ValueError(f"input_px: found {self.input_px}, expected a multiple of 32 for vgg16_cpm")
         return self
 
     @property
@@ -108,7 +110,7 @@ class TrainingSettings(Section):
     )
     steps: int = Field(900, ge=0, description="optimiser steps of each network after the warm-up")
     batch: int = Field(32, ge=1, description="labelled faces a step")
-    pretrained: str | None = Field(
+    pretrained: OtherBenchmark = Field(
         None,
         pattern="^[a-z0-9]+$",
         description="start from the labels-only detector of this benchmark, such as synth, trained with all its labels",
@@ -136,7 +138,7 @@ class UnlabelledSettings(Section):
     neighbours: Literal["both", "previous"] = Field(
         "both", description="previous: track from the frame before (the paper); both: a clip's first from the next"
     )
-    pool: str | None = Field(
+    pool: OtherBenchmark = Field(
         None,
         pattern="^[a-z0-9]+$",
         description="benchmark whose training frames are the unlabelled ones",
@@ -186,9 +188,11 @@ def parse_settings(values: Mapping[str, Any], options: type[Section], where: str
     Raises:
         InputError: one line for each mistake.
     """
-    own = values.get("options")
-    own = own if isinstance(own, options) else read_section(options, own or {}, f"{where}: options")
-    return read_section(Settings, {**values, "options": own}, where)
+    common = {key: value for key, value in values.items() if key != "options"}
+    own = values.get("options", {})
+    if problems := [*problems_of(Settings, common), *problems_of(options, own, ("options",))]:
+        raise InputError("\n".join(as_lines(problems, where)))
+    return Settings(**common, options=options.model_validate(own))
 
 
 def read_mapping(path: str | Path, what: str = "the settings of a run") -> dict[str, Any]:

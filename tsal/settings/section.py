@@ -1,11 +1,13 @@
 """Sections of settings: each key is declared once, with type, default, range and one line of meaning."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from tsal.errors import InputError
+from tsal.settings.mistakes import as_lines, none_twice, problems_in
 
 T = TypeVar("T")
 
@@ -15,10 +17,14 @@ def _as_tuple(value: Any) -> Any:
 
 
 Listed = Annotated[tuple[T, ...], BeforeValidator(_as_tuple)]  # a list in YAML
+Distinct = Annotated[tuple[T, ...], BeforeValidator(_as_tuple), AfterValidator(none_twice)]  # with none twice
 
 
 class Section(BaseModel):
-    """Keys and their values, which do not change; one that is not declared, or of another type, is an error."""
+    """Keys and their values, which do not change; one that is not declared, or of another type, is an error.
+
+    A rule over several keys raises ValueError("KEY: what was found, what was expected").
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=False, protected_namespaces=()
@@ -44,19 +50,15 @@ def read_section(kind: type[S], values: Mapping[str, Any], where: str) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise InputError("\n".join(f"{where}: {line}" for line in mistakes(error))) from None
+        raise InputError("\n".join(as_lines(problems_in(error, kind, values), where))) from None
 
 
-def mistakes(error: ValidationError) -> list[str]:
-    """One line for each mistake: `KEY.KEY: what is wrong`."""
-    lines = []
-    for problem in error.errors(include_url=False, include_context=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key")
-        elif problem["type"] == "missing":
-            lines.append(f"{key}: is missing")
-        else:
-            text = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{key}: found {problem['input']!r}: {text}" if key else text)
-    return lines
+@cache
+def partial(kind: type[Section]) -> type[Section]:
+    """A section of the same keys of which any may be left out; rules over several keys are not among its rules."""
+    fields: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        own = field.annotation
+        is_section = isinstance(own, type) and issubclass(own, Section)
+        fields[name] = (Annotated[partial(own) if is_section else own, *(field.metadata or [None])], None)
+    return create_model(kind.__name__, __base__=Section, **fields)

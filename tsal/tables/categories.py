@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
-from tsal.evaluation.runs import method_name
 from tsal.tables.aggregate import KEYS, aggregate, threshold_columns, with_normaliser
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
 from tsal.tables.loading import load_runs

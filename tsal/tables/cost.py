@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.errors import InputError
-from tsal.evaluation.runs import Run, method_name, parse_run, read_log
+from tsal.evaluation.runs import Run, parse_run, read_log
 from tsal.tables.gap import SUPERVISED
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
 

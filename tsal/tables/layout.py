@@ -154,9 +154,14 @@ def to_markdown(blocks: Sequence[Block]) -> str:
 
 
 def _markdown(block: Block) -> str:
+    return f"### {_cell(block.title)}\n\n{markdown_rows(block)}"
+
+
+def markdown_rows(block: Block) -> str:
+    """A block as a Markdown table without its title, the notes below."""
     best = block.best()
     heads = [f"{column.span}: {column.head}" if column.span else column.head for column in block.columns]
-    lines = [f"### {_cell(block.title)}", "", f"| {' | '.join(map(_cell, heads))} |"]
+    lines = [f"| {' | '.join(map(_cell, heads))} |"]
     lines.append("|" + "|".join("---" if column.is_text else "---:" for column in block.columns) + "|")
     for number, row in enumerate(block.rows):
         shown = [_cell(str(cell)) for cell in row]

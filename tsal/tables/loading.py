@@ -1,12 +1,10 @@
 """Scores of several runs, read together: only what was measured on the same faces is put into one table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from tsal.data.faces import visibility_of
-from tsal.data.labels import labelled_faces
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, parse_run, read_scores
 
@@ -59,34 +57,3 @@ def _like(first: tuple[Run, pd.DataFrame], run: Run, scores: pd.DataFrame) -> pd
             )
         scores = known[_KEYS].merge(scores, how="left", on=_KEYS)
     return known.assign(nme=scores["nme"].to_numpy(), jitter=scores["jitter"].to_numpy())
-
-
-def count_labelled(runs: Sequence[Run], faces: pd.DataFrame) -> dict[str, int]:
-    """Number of labelled training faces of each label budget.
-
-    Args:
-        runs: whose budgets to count.
-        faces: the face table of the benchmark that they were trained on.
-    """
-    annotated = faces[(faces["split"] == "train").to_numpy() & visibility_of(faces).any(axis=1)]
-    of_faces = [annotated[name].tolist() for name in ("face", "clip", "frame")]
-    seeds = {run.labels: run.seed for run in runs}
-    return {labels: len(labelled_faces(of_faces[0], labels, seed, *of_faces[1:])) for labels, seed in seeds.items()}
-
-
-def people_of(runs: Mapping[Run, pd.DataFrame], faces: pd.DataFrame, path: str | Path) -> dict[str, str]:
-    """Person of each scored face; a face of nobody known is a person of its own.
-
-    Args:
-        runs: scores by run.
-        faces: the face table of the test faces.
-        path: its file, for the error.
-
-    Raises:
-        InputError: a scored face that is not in the face table.
-    """
-    people = {face: person or face for face, person in zip(faces["face"], faces["person"], strict=True)}
-    strange = [face for face in next(iter(runs.values()))["face"].unique() if face not in people]
-    if strange:
-        raise InputError(f"{path}: no face '{strange[0]}', which the scores have; score with this face table")
-    return people

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
-from tsal.evaluation.runs import Run, method_name, parse_run
+from tsal.evaluation.runs import Run, count_labelled, parse_run, people_of
 from tsal.tables.aggregate import aggregate
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import Block, Column, Number, beside, to_markdown, write_blocks, write_csv
-from tsal.tables.loading import CELL, count_labelled, load_runs, people_of
+from tsal.tables.loading import CELL, load_runs
 from tsal.tables.significance import significance_table
 
 NME_COLUMNS = [

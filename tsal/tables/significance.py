@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
-from tsal.evaluation.runs import Run, method_name
+from tsal.evaluation.runs import Run, people_of
 from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import CELL, load_runs, people_of
+from tsal.tables.loading import CELL, load_runs
 
 SIGNIFICANCE_COLUMNS = [
     *["benchmark", "subset", "normaliser", "labels", "method", "reference", "seeds", "n_faces", "n_people"],

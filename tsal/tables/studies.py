@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from tsal.config.names import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order, budget_share
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
-from tsal.evaluation.runs import Run, method_name
+from tsal.evaluation.runs import Run, people_of
 from tsal.tables.aggregate import aggregate, threshold_columns, with_normaliser
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import load_runs, people_of
+from tsal.tables.loading import load_runs
 from tsal.tables.nme import note_of
 from tsal.tables.significance import SIGNIFICANCE_COLUMNS, significance_table
 

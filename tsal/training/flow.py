@@ -25,6 +25,7 @@ from tsal.flow.unsupervised import (
     stays_inside,
 )
 from tsal.settings.models import NO_AUGMENTATION, Augmentation, OptimizerSettings, TrainingSettings
+from tsal.training.flops import counted
 from tsal.training.run import Run, be_deterministic, make_optimizer
 
 STEPS = 2500  # that are enough for crops of 128 px, see docs/flow.md
@@ -74,6 +75,7 @@ class FlowBatch:
     inside: Tensor
 
 
+@counted
 def train_flow(
     store: CropStore,
     out: Path,

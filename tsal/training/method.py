@@ -46,6 +46,7 @@ class Method:
         train: trains run.networks over steps start to stop, and returns the name of the one that is shipped.
         uses_unlabelled: whether it learns from unlabelled frames, so that it has the keys of UnlabelledSettings.
         tracker: the tracker whose optical flow it reads, given its own keys; None for none.
+        adapts_flow: whether it trains the tracker's network further, given its own keys.
         measures_signals: whether it measures the noise of supervision signals on the probe, given its own keys.
         check: mistakes in the settings of a run that one section alone does not show, found before anything is made.
         prepare: called once before `train`, on networks that hold their start: adds to run.parts what else the run
@@ -60,6 +61,7 @@ class Method:
     colour: str | None = None
     uses_unlabelled: bool = True
     tracker: Callable[[Any], str | None] = lambda options: None
+    adapts_flow: Callable[[Any], bool] = lambda options: False
     measures_signals: Callable[[Any], bool] = lambda options: False
     check: Callable[[Settings], Iterable[Problem]] = lambda settings: ()
     prepare: Callable[[Run, TrainingData, Path | None], None] | None = None

@@ -16,6 +16,7 @@ from tsal.files import sha256
 from tsal.flow.storage import open_flow
 from tsal.settings.models import Settings
 from tsal.training.batches import TrainingData
+from tsal.training.flops import counted
 from tsal.training.method import Method
 from tsal.training.run import Run, be_deterministic, make_optimizer
 
@@ -23,6 +24,7 @@ WARM_UP = {"raw": "raw", "averaged": "averaged"}  # the networks of the warm-up
 MOST_MEASURED = 1000  # validation faces; of more, every second, third, ...
 
 
+@counted
 def train_warm_up(
     warm_up: Callable[[Run, TrainingData, int, int], None],
     settings: Settings,
@@ -58,6 +60,7 @@ def train_warm_up(
     run.state_path.unlink(missing_ok=True)
 
 
+@counted
 def train_method(
     method: Method,
     settings: Settings,

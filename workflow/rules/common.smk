@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake.common.configfile import load_configfile
 from snakemake.logging import logger
 
 from tsal import datasets
@@ -26,21 +25,17 @@ def stop(reason):
 
 
 def check_configuration():
-    """Replace the global config by its checked form; stop with one line for each mistake.
+    """Replace the global config by its checked form, with all defaults; stop with one line for each mistake.
 
-    It is merged anew, since Snakemake lets keys of overriding files come first: methods keep the order of config.yaml.
+    It is read anew, since Snakemake lets keys of overriding files come first, where methods keep the order of
+    config.yaml, and drops keys that a file has twice.
     """
+    global config
     command_line = workflow.config_settings
-    files = [f"{workflow.basedir}/config.yaml", *workflow.overwrite_configfiles]
-    sources = [(os.path.relpath(path), settings.normalise(load_configfile(path))) for path in files]
-    sources.append(("--config", settings.normalise(command_line.config, all_texts=True)))
-    sources = sources[1:] if command_line.replace_workflow_config else sources
-    config.clear()
-    for _, values in sources:
-        settings.merge(config, values)
-    schema = settings.load_schema(f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
+    own = [] if command_line.replace_workflow_config else [f"{workflow.basedir}/config.yaml"]
+    files = [*own, *workflow.overwrite_configfiles]
     try:
-        settings.check_config(config, schema, sources)
+        config = settings.read_config(files, f"{workflow.basedir}/config", command_line.config)
     except InputError as error:
         stop(error)
 
@@ -61,6 +56,7 @@ def of_configuration(function):
     return answer
 
 
+adapts_flow = of_configuration(settings.adapts_flow)
 geometry_of = of_configuration(settings.geometry_of)
 labels_of = of_configuration(settings.labels_of)
 methods_to_run = of_configuration(settings.methods_to_run)
@@ -275,8 +271,7 @@ def start_options(wildcards, input):
 
 def flow_network_of(wildcards):
     """The network of the tracker, of a method that adapts it."""
-    adapted = resolve_run(wildcards.benchmark, wildcards.method, wildcards.labels)
-    if not adapted.get("tsal", {}).get("adapt_flow"):
+    if not adapts_flow(wildcards.benchmark, wildcards.method):
         return []
     return os.path.join(os.path.dirname(flow_of(wildcards)), "network.safetensors")
 

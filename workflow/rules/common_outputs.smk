@@ -18,7 +18,7 @@ def runs_of(benchmark, file, warmups=False):
 
 
 def scores_of_table(wildcards):
-    """Scores of a benchmark's table; of a transfer, of detectors of rendered faces: alone, as a start, and not at all."""
+    """Scores, kept or made, of a benchmark's table; of a transfer, of detectors of rendered faces: alone, as a start, and not at all."""
     benchmark, transfer = wildcards.benchmark, wildcards.transfer
     if not transfer:
         return kept_or_made(runs_of(benchmark, "scores.csv"))
@@ -130,10 +130,16 @@ def runs_of_output(output, benchmark, name, file):
     return paths if output.beside else kept_or_made(paths)  # what lies beside is not kept
 
 
+def given_to_output(output, benchmark, name):
+    """What the command of a table or figure is given: a file of each run, or the face table."""
+    faces = f"data/{benchmark}/faces.parquet"
+    return runs_of_output(output, benchmark, name, output.file) if output.runs else [faces]
+
+
 def inputs_of_output(output, benchmark, name):
-    """All that a table or figure is made of; `files` is what its command is given."""
+    """All files that a table or figure is made of."""
     faces, images = f"data/{benchmark}/faces.parquet", f"data/{benchmark}/images"
-    inputs = {"files": runs_of_output(output, benchmark, name, output.file) if output.runs else [faces]}
+    inputs = {"files": stored(given_to_output(output, benchmark, name))}
     if output.beside:
         inputs["beside"] = runs_of_output(output, benchmark, name, output.beside)
     if output.images:
@@ -153,6 +159,12 @@ def made_of(wildcards):
     """Input function of tables and figures."""
     folder, name = name_of_output(wildcards)
     return inputs_of_output(output_of(folder, name), wildcards.benchmark, name)
+
+
+def given_to(wildcards):
+    """What the command of a table or figure is given; a parameter, since kept runs lie in one file."""
+    folder, name = name_of_output(wildcards)
+    return given_to_output(output_of(folder, name), wildcards.benchmark, name)
 
 
 def kind_of(wildcards):

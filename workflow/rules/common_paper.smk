@@ -11,7 +11,7 @@ if config["finished"] is not None and not Path(config["finished"]).is_dir():
 
 
 def runs_of_study(benchmark, name, file):
-    """`file` of every run of a study."""
+    """`file` of every run of a study: see kept_or_made."""
     require(benchmark)
     study = settings.study(config, benchmark, name)
     return kept_or_made(
@@ -27,25 +27,34 @@ def runs_of_study(benchmark, name, file):
 
 
 def kept_or_made(paths):
-    """Of files of runs those that are kept, where their run is finished, in the place of those still to be made."""
+    """Of files of runs those that are kept, where their run is finished, in the place of those still to be made.
+
+    A kept one is named as if it lay in a folder, KEPT/ytf.parquet/tsal/0.05/seed0/scores.csv, as `tsal` reads it. It is
+    no file: a rule takes these names as parameters, and what they are `stored` in as input.
+    """
     return [kept_file(*Path(path).parts[-5:]) or path for path in paths] if config["finished"] else paths
+
+
+def stored(paths):
+    """The files on disk in which lie those that kept_or_made names."""
+    return list(dict.fromkeys(str(keep.on_disk(path)) for path in paths))
 
 
 @cache
 def kept_file(benchmark, method, labels, seed, file):
     """The kept file of a finished run; None where it is not kept, or with other settings than the configuration's."""
-    if file not in keep.KEPT_AS or method not in config["methods"]:
+    if file not in keep.FILES or method not in config["methods"]:
         return None  # such as warm-ups, which only unfinished runs need
     wanted, made_of = wanted_settings(benchmark, method, labels), faces_made_of(benchmark)
     try:
-        folder, reason = keep.find_kept(
+        run, reason = keep.find_kept(
             config["finished"], f"{benchmark}/{method}/{labels}/{seed}", wanted, made_of
         )
     except InputError as error:
         stop(error)
     if reason:
         warn_once(reason)
-    return str(folder / keep.KEPT_AS[file]) if folder else None
+    return str(run / file) if run else None
 
 
 @cache

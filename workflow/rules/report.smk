@@ -6,7 +6,7 @@
 # The errors of a benchmark's methods; in transfer/{points}/, of detectors of rendered faces on that many landmarks.
 rule nme:
     input:
-        scores=scores_of_table,
+        scores=lambda wildcards: stored(scores_of_table(wildcards)),
         settings=settings_of_table,
         faces=rules.index.output.faces,
         floor=floor_of_table,
@@ -37,12 +37,13 @@ rule nme:
         mem_mb=2000,
         runtime=30,
     params:
+        scores=scores_of_table,
         floor=lambda wildcards, input: f"--floor {input.floor}" if input.floor else "",
     message:
         "Tabulating the errors on {wildcards.benchmark}"
     shell:
         "tsal table --benchmark {wildcards.benchmark} --faces {input.faces} {params.floor} -o {output.nme}"
-        " {input.scores} 2>&1 | tee -i {log}"
+        " {params.scores:q} 2>&1 | tee -i {log}"
 
 
 rule table:
@@ -68,6 +69,7 @@ rule table:
         mem_mb=2000,
         runtime=30,
     params:
+        given=given_to,
         kind=kind_of,
         options=options_of,
         files=file_options,
@@ -76,7 +78,7 @@ rule table:
         "Tabulating {wildcards.table} of {wildcards.benchmark}"
     shell:
         "tsal table --kind {params.kind} --benchmark {wildcards.benchmark} {params.files} {params.options}"
-        " -o {output.csv} {input.files} 2>&1 | tee -i {log}"
+        " -o {output.csv} {params.given:q} 2>&1 | tee -i {log}"
 
 
 rule figure:
@@ -101,6 +103,7 @@ rule figure:
         mem_mb=2000,
         runtime=15,
     params:
+        given=given_to,
         kind=kind_of,
         options=options_of,
         files=file_options,
@@ -108,7 +111,8 @@ rule figure:
     message:
         "Drawing {wildcards.figure} of {wildcards.benchmark}"
     shell:
-        "tsal figure {params.kind} {params.files} {params.options} -o {output.png} {input.files} 2>&1 | tee -i {log}"
+        "tsal figure {params.kind} {params.files} {params.options} -o {output.png} {params.given:q}"
+        " 2>&1 | tee -i {log}"
 
 
 rule report:

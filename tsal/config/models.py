@@ -1,0 +1,203 @@
+"""The keys of a configuration: each is declared here, in settings.models, or in the file of its method or data set."""
+
+import re
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
+
+from tsal import datasets, methods
+from tsal.data.labels import EXPECTED, parse_budget
+from tsal.errors import InputError
+from tsal.settings.mistakes import Expected
+from tsal.settings.models import DetectorSettings, TrainingSettings, UnlabelledSettings
+from tsal.settings.section import Distinct, Section, partial
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a method, preset or study, which become names of files
+_BUDGET_TEXT = re.compile(r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first")  # as in names of files
+
+
+def _path(value: Any) -> Any:
+    """A folder may be named by digits, which YAML reads as a number."""
+    return str(value) if type(value) is int else value
+
+
+def _budget(value: int | float | str) -> int | float | str:
+    try:
+        if parse_budget(value) != 0 and _BUDGET_TEXT.fullmatch(str(value)):
+            return value
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    raise ValueError(EXPECTED)
+
+
+Folder = Annotated[str, BeforeValidator(_path), Field(min_length=1), Expected("the path of a folder")]
+OptionalFolder = Annotated[str | None, BeforeValidator(_path), Expected("the path of a folder, or null")]
+LabelBudget = Annotated[int | float | str, AfterValidator(_budget), Expected(EXPECTED)]
+Seed = Annotated[int, Field(ge=0)]
+Named = Annotated[str, Field(min_length=1)]
+Threshold = Annotated[int | float, Field(gt=0, le=100)]
+Budgets = Annotated[Distinct[LabelBudget], Field(min_length=1), Expected("a list of label budgets")]
+Seeds = Annotated[Distinct[Seed], Field(min_length=1)]
+Benchmarks = Annotated[Distinct[str], Expected("a list of benchmarks")]
+Methods = Annotated[Distinct[str], Field(min_length=1), Expected("a list of methods")]
+DetectorKeys, TrainingKeys = partial(DetectorSettings), partial(TrainingSettings)  # those that are different
+
+
+class FlowSettings(Section):
+    """Training of optical flow by a network, tracker pwc."""
+
+    steps: int = Field(2500, ge=1, description="of the training, without labels, on the training videos")
+    seed: int = Field(0, ge=0, description="of everything random in it")
+
+
+class ClaimSettings(Section):
+    """What `snakemake claims` builds."""
+
+    benchmarks: Annotated[Benchmarks, Field(min_length=1)] = Field(
+        (), description="on which the studies are built, of those benchmarks that a study has"
+    )
+    studies: Annotated[Distinct[str], Field(min_length=1), Expected("a list of studies")] = Field(
+        (), description="by name; comparison has to be among them"
+    )
+
+
+class StudyEntry(Section):
+    """A comparison of the first method with the others: a table, and a figure where a parameter is swept."""
+
+    title: Named = Field(..., description="of its table and figure")
+    methods: Annotated[Distinct[str], Field(min_length=2), Expected("a list of two methods or more")] = Field(
+        ..., description="the first is compared with each of the others"
+    )
+    labels: Budgets = Field(None, description="label budgets (default: those of the benchmark)")
+    seeds: Seeds = Field(None, description="(default: those of the configuration)")
+    benchmarks: Annotated[Benchmarks, Field(min_length=1)] = Field(
+        None, description="on which it is built (default: any)"
+    )
+    parameter: Named = Field(
+        None, description="key in which the methods differ: a figure over it, with methods without it as level lines"
+    )
+
+
+class PresetEntry(Section):
+    """Keys of detector and training that belong together."""
+
+    detector: DetectorKeys = Field(None, description="keys of `detector` that are different")
+    training: TrainingKeys = Field(None, description="keys of `training` that are different")
+
+
+class BenchmarkEntry(Section):
+    """What any benchmark can have, beside what is said of its faces."""
+
+    preset: Named = Field(None, description="one of `presets`, laid over `detector` and `training`")
+    labels: Budgets = Field(None, description="of its table, instead of `labels`")
+    methods: Methods = Field(None, description="of its table, instead of those that are run")
+    score_on: Benchmarks = Field((), description="other benchmarks on whose test faces its detectors are scored too")
+    detector: DetectorKeys = Field(None, description="keys of `detector` that are different for it")
+    training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
+
+
+class RenderedEntry(BenchmarkEntry):
+    """What a benchmark can have that is rendered."""
+
+    shards: int = Field(
+        8, ge=1, le=1000, description="parts that are rendered side by side; the faces are the same for any number"
+    )
+
+
+class MethodEntry(Section):
+    """What any method can have, beside its own keys."""
+
+    base: Named = Field(None, description="of a variant: the method that it starts from")
+    run: bool = Field(
+        True, description="whether `all` builds it; false by default for what files in config/studies define"
+    )
+    title: Named = Field(None, description="what it is called in the tables of studies")
+    preset: Named = Field(None, description="one of `presets`, instead of the benchmark's")
+    detector: DetectorKeys = Field(None, description="keys of `detector` that are different for it")
+    training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
+
+
+class ConfigFile(Section):
+    """A whole configuration, but for the entries of benchmarks, methods, presets and studies."""
+
+    raw_dir: Folder = Field(
+        "data/raw",
+        description="where raw archives lie, as `raw_dir/BENCHMARK/ARCHIVE`; moving them re-runs nothing",
+    )
+    download: bool = Field(False, description="whether `all` may download raw data that is missing")
+    benchmarks: Annotated[dict[str, Any], Field(min_length=1), Expected("a section with at least one benchmark")] = (
+        Field(..., description="what `all` builds of it where it is rendered, or its raw data is there")
+    )
+    labels: Budgets = Field((0.05,), description=f"label budgets: {EXPECTED}")
+    seeds: Seeds = Field((0,), description="one run each; a seed chooses the labelled faces and all that is random")
+    detector: DetectorSettings = DetectorSettings()
+    training: TrainingSettings = TrainingSettings()
+    unlabelled: UnlabelledSettings = UnlabelledSettings()
+    methods: Annotated[dict[str, Any], Field(min_length=1), Expected("a section with at least one method")] = Field(
+        ..., description="what is compared: implemented methods, and variants, which have a base"
+    )
+    presets: dict[str, Any] = Field({}, description="keys of `detector` and `training` that belong together, by name")
+    studies: dict[str, Any] = Field({}, description="comparisons of methods by name, each a table")
+    flow: FlowSettings = FlowSettings()
+    paper: Benchmarks = Field(
+        (), description="benchmarks that `paper` builds and `all` leaves out, since they take a GPU"
+    )
+    claims: ClaimSettings = ClaimSettings()
+    finished: OptionalFolder = Field(
+        None, description="folder with kept runs: one kept with the settings that it would have is not trained again"
+    )
+    thresholds: Annotated[Distinct[Threshold], Field(min_length=1)] = Field(
+        (8,), description="NME (%) for failure rate and area under the error curve; the first is that of the curves"
+    )
+    device: Annotated[str, Expected("one of auto, cpu, cuda, cuda:N")] = Field(
+        "auto",
+        pattern="^(auto|cpu|cuda(:[0-9]+)?)$",
+        description="of training and prediction; auto: a GPU if there is one",
+    )
+    threads: int = Field(4, ge=1, description="CPU threads of a training job, at most those that --cores gives")
+    gpu: int = Field(0, ge=0, description="GPUs that a training job asks the scheduler for")
+
+
+TEXTS = ("raw_dir", "finished")  # keys whose values are texts however they look
+DEFINITIONS = ("methods", "presets", "studies", "paper", "claims")  # what files in config/studies may have
+SECTIONS = ("detector", "training", "unlabelled", "flow", "claims")
+
+
+@cache
+def benchmark_entry(name: str) -> type[Section]:
+    """The keys of a benchmark of that name: those of any, and its data set's own."""
+    dataset = datasets.get(name)
+    return _joined("benchmark", partial(dataset.options), RenderedEntry if dataset.renderer else BenchmarkEntry)
+
+
+FLAT = {"clips": "unlabelled_clips"}  # keys of `unlabelled` that a method overrides by another name
+
+
+@cache
+def own_keys(algorithm: str) -> type[Section]:
+    """The keys that an implemented method has besides those of any: its options, and those of `unlabelled`."""
+    method = methods.get(algorithm)
+    return _joined("own", partial(method.settings), *([_flat_unlabelled()] if method.uses_unlabelled else []))
+
+
+@cache
+def method_entry(algorithm: str) -> type[Section]:
+    """The keys of an implemented method and of its variants."""
+    return _joined("method", own_keys(algorithm), MethodEntry)
+
+
+@cache
+def _flat_unlabelled() -> type[Section]:
+    keys = partial(UnlabelledSettings).model_fields
+    fields = {
+        FLAT.get(name, name): (Annotated[key.annotation, *(key.metadata or [None])], None) for name, key in keys.items()
+    }
+    return create_model("unlabelled", __base__=Section, **fields)
+
+
+def _joined(name: str, *kinds: type[Section]) -> type[Section]:
+    """A section with the keys of several, in their order."""
+    keys = {key: field for kind in kinds for key, field in kind.model_fields.items()}
+    fields = {key: (Annotated[field.annotation, *(field.metadata or [None])], None) for key, field in keys.items()}
+    return create_model(name, __base__=Section, **fields)
