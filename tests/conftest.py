@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from archives import ytf_raw_dir
 from matplotlib.figure import Figure
 
@@ -27,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(Path(os.environ.pop(VARIABLE)).parent))
     path = Path(os.environ[VARIABLE])
     config.stash[COUNTED] = path, path.stat().st_size if path.exists() else 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tests compute with one thread: on tensors this small a second one waits more than it works."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsal.data.faces import make_faces
-from tsal.data.landmarks import SCHEMES, Scheme, face_size
+from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import (
     SCORE_COLUMNS,
@@ -91,7 +91,7 @@ def predictions_of(face, points):
 def jitter_of(predicted, truth, visible, distance):
     """The jitter (T,) that the frames of one clip are scored with, in %; NaN where there is none."""
     frames, count = visible.shape
-    scheme = Scheme("toy", count, np.arange(count), (), {"side": face_size})
+    scheme = Scheme(name="toy", n_points=count, normalisers={"side": "box"})
     boxes = np.outer(distance, [0, 0, 1, 1])
     names = [f"f{t}" for t in range(frames)]
     faces = make_faces(names, boxes, truth, visible, face=names, clip=["c"] * frames, frame=list(range(frames)))

@@ -1,5 +1,7 @@
 """Training runs of the methods that TSAL is compared with: they repeat, resume and learn."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,18 +36,26 @@ def settings_of(method, own=None, labels=0.5, **training):
         "detector": {"input_px": 48},
         "training": FAST | training,
     }
-    own = {"clips": 2} | (own or {})
+    own = {"clips": 2} | ({"rounds": 2} if method == "self_training" else {}) | (own or {})
     shared = {key: own.pop(key) for key in ("clips", "pool_share") if key in own}
     return parse_settings(values | {"unlabelled": shared, "options": own}, methods.get(method).settings, method)
 
 
-@pytest.fixture
-def paths(ytf_data, tmp_path):
-    """Crops, flow and the finished warm-up."""
-    crops, flow, warmup = ytf_data / "crops", tmp_path / "flow.npy", tmp_path / "warmup.safetensors"
+@pytest.fixture(scope="module")
+def paths(ytf_data, tmp_path_factory):
+    """Crops, flow and the finished warm-up. They are shared: read them only."""
+    folder = tmp_path_factory.mktemp("start")
+    crops, flow, warmup = ytf_data / "crops", folder / "flow.npy", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
-    train_warm_up(settings_of("supervised"), crops, warmup, tmp_path / "warmup.csv", 0, None, CPU)
+    train_warm_up(settings_of("supervised"), crops, warmup, folder / "warmup.csv", 0, None, CPU)
     return crops, flow, warmup
+
+
+@pytest.fixture(scope="module")
+def finished(paths, tmp_path_factory):
+    """The checkpoint of a finished run of a method, trained once for all tests. It is shared: read it only."""
+    folder = tmp_path_factory.mktemp("finished")
+    return functools.cache(lambda method: run(paths, folder / f"{method}.safetensors", settings_of(method)))
 
 
 def run(paths, out, settings, seed=0):
@@ -56,10 +66,10 @@ def run(paths, out, settings, seed=0):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_same_seed_gives_the_same_weights_and_networks_are_measured(tmp_path, paths, method):
-    ends = [run(paths, tmp_path / f"{name}.safetensors", settings_of(method)) for name in ("one", "two")]
-    assert ends[0].read_bytes() == ends[1].read_bytes()
-    log = pd.read_csv(tmp_path / "one.csv")
+def test_the_same_seed_gives_the_same_weights_and_networks_are_measured(tmp_path, paths, finished, method):
+    again = run(paths, tmp_path / "again.safetensors", settings_of(method))
+    assert again.read_bytes() == finished(method).read_bytes()
+    log = pd.read_csv(tmp_path / "again.csv")
     measured = {column for column in log.columns if column.startswith("val_nme_")}
     names = ("student", "teacher") if method == "mean_teacher" else ("raw", "averaged")
     assert measured == {f"val_nme_{name}" for name in names}
@@ -67,42 +77,40 @@ def test_the_same_seed_gives_the_same_weights_and_networks_are_measured(tmp_path
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_seed_the_weight_and_the_pool_matter(tmp_path, paths, method):
+def test_the_seed_the_weight_and_the_pool_matter(tmp_path, paths, finished, method):
     weights = "shrink_weights" if method == "stld" else "weight"
     variants = {
-        "plain": settings_of(method),
         "heavy": settings_of(method, {weights: (9.0, 9.0, 9.0) if method == "stld" else 9.0}),
         "small pool": settings_of(method, {"pool_share": 0.3}),
     }
     ends = [run(paths, tmp_path / f"{name}.safetensors", value) for name, value in variants.items()]
-    ends.append(run(paths, tmp_path / "other.safetensors", variants["plain"], seed=1))
+    ends += [finished(method), run(paths, tmp_path / "other.safetensors", settings_of(method), seed=1)]
     assert len({end.read_bytes() for end in ends}) == 4
 
 
-def test_self_training_without_pseudo_labels_is_the_supervised_baseline(tmp_path, paths):
+def test_self_training_without_pseudo_labels_is_the_supervised_baseline(tmp_path, paths, finished):
     none = run(paths, tmp_path / "none.safetensors", settings_of("self_training", {"pseudo_labels": 0.0}))
-    supervised = run(paths, tmp_path / "supervised.safetensors", settings_of("supervised"))
-    ends = [load_file(path) for path in (none, supervised)]
+    ends = [load_file(path) for path in (none, finished("supervised"))]
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
 
 
 @pytest.mark.parametrize("method", ["self_training", "stld"])
-def test_with_all_labels_nothing_is_left_to_be_labelled_and_labels_teach_alone(tmp_path, paths, method, monkeypatch):
+def test_with_all_labels_nothing_is_left_to_be_labelled_and_labels_teach_alone(
+    tmp_path, paths, finished, method, monkeypatch
+):
     monkeypatch.setattr("tsal.training.batches.TrainingData.hidden_rows", np.empty(0, int))
     all_labels = run(paths, tmp_path / "all.safetensors", settings_of(method))
-    supervised = run(paths, tmp_path / "supervised.safetensors", settings_of("supervised"))
-    ends = [load_file(path) for path in (all_labels, supervised)]
+    ends = [load_file(path) for path in (all_labels, finished("supervised"))]
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("saved_every", [3, 4])  # the steps to go on from: 9, and 8; each begins a round of one method
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
-    tmp_path, paths, monkeypatch, interrupted, method, saved_every
+    tmp_path, paths, finished, monkeypatch, interrupted, method, saved_every
 ):
     monkeypatch.setattr(training_run, "SAVE_EVERY", saved_every)
-    settings = settings_of(method, {"rounds": 2} if method == "self_training" else None)
-    whole = run(paths, tmp_path / "whole.safetensors", settings)
+    settings, whole = settings_of(method), finished(method)
     killed = tmp_path / "killed.safetensors"
     with interrupted():
         run(paths, killed, settings)

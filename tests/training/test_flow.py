@@ -79,6 +79,8 @@ def test_a_store_without_neighbouring_frames_is_refused(store, tmp_path):
 
 
 def test_a_batch_shows_windows_of_pairs_and_motions_that_are_known(store):
+    few = store.images[:12], np.where(store.next[:12] < 12, store.next[:12], -1)
+    store = dataclasses.replace(store, images=few[0], next=few[1])
     batch = draw_batch(store, pairs(store), SETTINGS, generator(0, "flow", 0), CPU)
     frames = as_float(torch.from_numpy(np.array(store.images)))
     for pair in zip(batch.first, batch.second, strict=True):
@@ -103,7 +105,7 @@ def test_a_batch_shows_windows_of_pairs_and_motions_that_are_known(store):
 @pytest.mark.slow
 def test_training_on_clips_without_labels_finds_their_motion(tmp_path, store):
     """Textures that move smoothly: the error after a short training is under half of that of zero flow."""
-    size, n = 64, 96
+    size, n = 44, 96
     random = torch.Generator().manual_seed(0)
     noise = torch.rand(n, 3, size // 4, size // 4, generator=random)
     first = functional.interpolate(noise, size=(size, size), mode="bicubic").clamp(0, 1)
@@ -113,7 +115,8 @@ def test_training_on_clips_without_labels_finds_their_motion(tmp_path, store):
     following = np.where(np.arange(2 * n) % 2 == 0, np.arange(2 * n) + 1, -1)
     train, test = slice(0, 2 * n - 32), slice(2 * n - 32, 2 * n)
     clips = dataclasses.replace(store, images=images[train], next=following[train])
-    train_flow(clips, tmp_path / "pwc.safetensors", tmp_path / "log.csv", seed=0, steps=400, device=CPU)
+    quick = dataclasses.replace(SETTINGS, learning_rate=3e-3)
+    train_flow(clips, tmp_path / "pwc.safetensors", tmp_path / "log.csv", seed=0, steps=200, device=CPU, settings=quick)
     frames = as_float(torch.from_numpy(images[test]))
     with torch.no_grad():
         found = load_network(tmp_path / "pwc.safetensors").track(frames[::2], frames[1::2])[:, 0]

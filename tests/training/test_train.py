@@ -1,5 +1,6 @@
 """Training runs: what they leave behind, and that a killed one ends as if it had not been killed."""
 
+import functools
 import os
 import shutil
 import signal
@@ -34,6 +35,8 @@ PAPER |= {"loss": "mse", "teacher_rate": 1.0, "teacher_every": 1, "ema_decay": 0
 
 
 def write_settings(folder, method="tsal", tsal=None, **training):
+    """Settings of a run; `tsal`: its keys, and unlabelled_clips."""
+    own = dict(tsal or {})
     values = {
         "benchmark": "ytf",
         "method": method,
@@ -41,26 +44,34 @@ def write_settings(folder, method="tsal", tsal=None, **training):
         "labels": 0.5,
         "detector": {"input_px": 48, "decode": "gaussian"},
         "training": FAST | training,
-        "unlabelled": {"clips": 2},
+        "unlabelled": {"clips": own.pop("unlabelled_clips", 2)},
     }
     if method == "tsal":
-        values["options"] = PAPER | (tsal or {})
+        values["options"] = PAPER | own
     path = folder / f"{method}.yaml"
     path.write_text(yaml.safe_dump(values))
     return path
 
 
-@pytest.fixture
-def paths(ytf_data, tmp_path):
-    """Crops, flow and the finished warm-up of seed 0."""
+@pytest.fixture(scope="module")
+def paths(ytf_data, tmp_path_factory):
+    """Crops, flow and the finished warm-up of seed 0. They are shared: read them only."""
     from tsal.data.crops import open_crops
     from tsal.flow.storage import write_flow
 
-    crops, flow, warmup = ytf_data / "crops", tmp_path / "flow.npy", tmp_path / "warmup.safetensors"
+    folder = tmp_path_factory.mktemp("start")
+    crops, flow, warmup = ytf_data / "crops", folder / "flow.npy", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
-    settings = read_settings(write_settings(tmp_path))
-    train_warm_up(settings, crops, warmup, tmp_path / "warmup.csv", 0, None, CPU)
+    settings = read_settings(write_settings(folder))
+    train_warm_up(settings, crops, warmup, folder / "warmup.csv", 0, None, CPU)
     return crops, flow, warmup
+
+
+@pytest.fixture(scope="module")
+def finished(paths, tmp_path_factory):
+    """The checkpoint of a finished run of a method, trained once for all tests. It is shared: read it only."""
+    folder = tmp_path_factory.mktemp("finished")
+    return functools.cache(lambda method: run(folder, paths, method, method))
 
 
 def run(tmp_path, paths, name, method="tsal", tsal=None, network=None, **training):
@@ -71,8 +82,8 @@ def run(tmp_path, paths, name, method="tsal", tsal=None, network=None, **trainin
     return out
 
 
-def test_a_run_leaves_a_checkpoint_and_a_log_and_no_partial_state(tmp_path, paths):
-    out = run(tmp_path, paths, "tsal")
+def test_a_run_leaves_a_checkpoint_and_a_log_and_no_partial_state(finished):
+    out = finished("tsal")
     log = pd.read_csv(out.with_name("log.csv"))
     assert log["iteration"].tolist() == [10, 12]
     assert sorted(p.name for p in out.parent.iterdir()) == ["checkpoint.safetensors", "log.csv"]
@@ -110,7 +121,8 @@ def test_the_papers_loop_adapts_a_flow_network_of_the_student_and_one_of_the_tea
 ):
     """The teacher's takes in the student's, and each network's frames come with the flow of its own."""
     crops, flow, warmup = paths
-    settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True, "ema_decay": 0.25}))
+    options = {"tracker": "pwc", "adapt_flow": True, "ema_decay": 0.25, "unlabelled_clips": 1}
+    settings = read_settings(write_settings(tmp_path, tsal=options, steps=3))
     runs, averaged = [], []
     real = common.exponential_moving_average
 
@@ -128,7 +140,7 @@ def test_the_papers_loop_adapts_a_flow_network_of_the_student_and_one_of_the_tea
     for network in flows:
         assert any(not torch.equal(value, start[name]) for name, value in network.state_dict().items())
     of_flow = [call for call in averaged if call[0] is parts["teacher_flow"]]
-    assert len(of_flow) == FAST["steps"] and {call[2] for call in of_flow} == {0.25}
+    assert len(of_flow) == settings.training.steps and {call[2] for call in of_flow} == {0.25}
     teacher, student, decay, before = of_flow[-1]
     name = next(iter(before))
     expected = decay * before[name] + (1 - decay) * student.state_dict()[name]
@@ -145,7 +157,7 @@ def test_to_adapt_flow_without_its_network_is_explained(tmp_path, paths):
         read_settings(write_settings(tmp_path, tsal={"tracker": "dis", "adapt_flow": True}))
 
 
-def test_without_faces_to_validate_nothing_is_measured_and_the_averaged_weights_are_shipped(tmp_path, paths):
+def test_without_faces_to_validate_nothing_is_measured_and_the_averaged_weights_are_shipped(tmp_path, paths, finished):
     """As with `validation: 0` on benchmarks whose owners give no validation set."""
     crops, _, warmup = paths
     bare = tmp_path / "bare"
@@ -157,28 +169,25 @@ def test_without_faces_to_validate_nothing_is_measured_and_the_averaged_weights_
     train_method(settings, warmup, bare, None, None, None, out, tmp_path / "blind.csv", 0, None, CPU)
     log = pd.read_csv(tmp_path / "blind.csv")
     assert not [column for column in log.columns if column.startswith("val_")]
-    seen = run(tmp_path, paths, "seen", "supervised")
-    assert out.exists() and seen.exists()
+    assert out.exists() and finished("supervised").exists()
 
 
-def test_a_run_learns_from_the_frames_of_its_pool(tmp_path, paths):
+def test_a_run_learns_from_the_frames_of_its_pool(tmp_path, paths, finished):
     crops, flow, warmup = paths
     settings = read_settings(write_settings(tmp_path))
-    ends = []
-    for pool in (None, crops):
-        out = tmp_path / f"pool-{pool is None}" / "checkpoint.safetensors"
-        train_method(settings, warmup, crops, pool, flow, None, out, tmp_path / "log.csv", 0, None, CPU)
-        ends.append(load_detector(out, CPU).network.state_dict())
+    out = tmp_path / "checkpoint.safetensors"
+    train_method(settings, warmup, crops, crops, flow, None, out, tmp_path / "log.csv", 0, None, CPU)
+    ends = [load_detector(path, CPU).network.state_dict() for path in (finished("tsal"), out)]
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())  # the same frames, given as a pool
 
 
-def test_the_supervised_baseline_ships_the_better_of_raw_and_averaged_weights(tmp_path, paths):
-    out = run(tmp_path, paths, "supervised", "supervised")
+def test_the_supervised_baseline_ships_the_better_of_raw_and_averaged_weights(tmp_path, paths, finished):
+    out = finished("supervised")
     end = pd.read_csv(out.with_name("log.csv")).iloc[-1]
     shipped = load_detector(out, CPU)
     measure = train.Measurements(
         train.TrainingData(
-            read_settings(tmp_path / "supervised.yaml"), train.open_crops(paths[0], "train"), None, 0, CPU
+            read_settings(write_settings(tmp_path, "supervised")), train.open_crops(paths[0], "train"), None, 0, CPU
         ),
         train.open_crops(paths[0], "validation"),
     )
@@ -186,10 +195,10 @@ def test_the_supervised_baseline_ships_the_better_of_raw_and_averaged_weights(tm
     assert found == pytest.approx(min(end["val_nme_raw"], end["val_nme_averaged"]), abs=1e-3)
 
 
-def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths):
+def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths, finished):
     """Warm-up and supervised baseline together are the same as a warm-up of their joint length."""
-    out = run(tmp_path, paths, "supervised", "supervised")
-    settings = read_settings(tmp_path / "supervised.yaml")
+    out = finished("supervised")
+    settings = read_settings(write_settings(tmp_path, "supervised"))
     whole = settings.replace(training=settings.training.replace(warmup_steps=12, steps=0))
     train_warm_up(whole, paths[0], tmp_path / "whole", tmp_path / "w.csv", 0, None, CPU)
     from safetensors.torch import load_file
@@ -204,13 +213,15 @@ def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths):
 
 @pytest.mark.parametrize("method", ["tsal", "supervised", "adapting flow"])
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
-    tmp_path, paths, flow_network, monkeypatch, interrupted, method
+    tmp_path, paths, finished, flow_network, monkeypatch, interrupted, method
 ):
     monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
-    options = {"method": method}
     if method == "adapting flow":
-        options = {"tsal": {"tracker": "pwc", "adapt_flow": True}, "network": flow_network}
-    whole = run(tmp_path, paths, "whole", **options)
+        adapting = {"tracker": "pwc", "adapt_flow": True, "unlabelled_clips": 1}
+        options = {"tsal": adapting, "network": flow_network}
+        whole = run(tmp_path, paths, "whole", **options)
+    else:
+        options, whole = {"method": method}, finished(method)
     with interrupted():
         run(tmp_path, paths, "killed", **options)
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.safetensors.partial"]
@@ -222,16 +233,21 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
 
 @pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_training_loses_nothing(tmp_path, paths):
-    crops, flow, warmup = paths
-    settings = write_settings(tmp_path, steps=160, evaluate_every=1000)
+    crops, _, warmup = paths
+    settings = write_settings(tmp_path, "supervised", steps=40, evaluate_every=1000)
+    train_method(
+        *(read_settings(settings), warmup, crops, None, None, None),
+        *(tmp_path / "whole", tmp_path / "whole.csv", 0, 1, CPU),
+    )
+    program = (
+        "import sys; from tsal import cli; from tsal.training import run; run.SAVE_EVERY = 10; sys.exit(cli.main())"
+    )
     read = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
 
     def command(name):
-        inputs = ["--settings", settings, "--warmup", warmup, "--crops", crops, "--flow", flow]
+        inputs = ["--settings", settings, "--warmup", warmup, "--crops", crops]
         outputs = ["-o", tmp_path / name, "--log", tmp_path / f"{name}.csv"]
-        return [sys.executable, "-m", "tsal.cli", "train", *inputs, "--seed", "0", "--threads", "1", *outputs]
-
-    subprocess.run(command("whole"), check=True, **read)
+        return [sys.executable, "-c", program, "train", *inputs, "--seed", "0", "--threads", "1", *outputs]
 
     # A process that was started in the background ignores SIGINT, and so do its children unless told otherwise.
     def heed():
@@ -256,12 +272,13 @@ def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
         run(tmp_path, paths, "tsal")
 
 
-def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(tmp_path, paths, monkeypatch, interrupted):
-    whole = run(tmp_path, paths, "whole")
+def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(
+    tmp_path, paths, finished, monkeypatch, interrupted
+):
     monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
     with interrupted():
         run(tmp_path, paths, "killed", loss={"sic": 0.5})
-    assert run(tmp_path, paths, "killed").read_bytes() == whole.read_bytes()
+    assert run(tmp_path, paths, "killed").read_bytes() == finished("tsal").read_bytes()
 
 
 def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):
@@ -270,7 +287,7 @@ def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):
 
 
 def test_student_and_teacher_do_not_share_their_optimisers_state(tmp_path, paths):
-    settings = read_settings(tmp_path / "tsal.yaml")
+    settings = read_settings(write_settings(tmp_path))
     starts = methods.get("tsal").networks
     new = train._new_run(settings, starts, CPU, "test")
     new.load(paths[2], starts)
@@ -332,8 +349,8 @@ def test_termination_by_a_scheduler_is_an_interruption_too(tmp_path):
     assert done.returncode == 130, done.stderr
 
 
-def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(tmp_path, paths):
-    first = run(tmp_path, paths, "first", "supervised")
+def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(tmp_path, paths, finished):
+    first = finished("supervised")
     crops = paths[0]
     still = {"pretrained": "synth", "warmup_steps": 0, "steps": 0}
     settings = read_settings(write_settings(tmp_path, "supervised", **still)).replace(labels=0)
@@ -350,8 +367,8 @@ def test_a_label_budget_of_nothing_is_refused_by_what_learns(tmp_path, paths):
         train_warm_up(settings, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU)
 
 
-def test_another_detector_is_no_start(tmp_path, paths):
-    first = run(tmp_path, paths, "first", "supervised")
+def test_another_detector_is_no_start(tmp_path, paths, finished):
+    first = finished("supervised")
     settings = read_settings(write_settings(tmp_path, "supervised"))
     other = settings.replace(detector=settings.detector.replace(decode="centroid"))
     with pytest.raises(InputError, match=r"checkpoint\.safetensors: found a detector"):

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -511,6 +512,15 @@ def test_nothing_to_build_at_all_is_an_error(folder, private_benchmark):
     arguments = ("-n", "--configfile", "config.yaml", "--replace-workflow-config")
     output = errors(snakemake(folder, *arguments, python_path=private_benchmark))
     assert f"No benchmark of the configuration can be built:\n{MISSING}" in output
+
+
+def test_snakemakes_report_lists_a_figure_by_its_title_with_what_it_shows(built, tmp_path):
+    process = snakemake(built, "--report", tmp_path / "report.zip", "--", "results/figures/ytf_ced.png")
+    assert process.returncode == 0, process.stdout + process.stderr
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+    assert '"labels": {"figure": "Cumulative error curves"}' in page
+    assert "Cumulative error curves on ytf: the share of test faces whose NME is at most x." in page
 
 
 def test_the_workflow_is_in_good_condition(folder):

@@ -7,7 +7,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models import VGG16_Weights
 
 from tsal.errors import InputError
 from tsal.files import sha256
@@ -28,6 +27,8 @@ def load_imagenet(vgg: nn.Module, or_random: bool) -> None:
     Raises:
         InputError: the file in the hub folder is not the one that its name says; or it cannot be had.
     """
+    from torchvision.models import VGG16_Weights  # imported here, since it takes as long as PyTorch itself
+
     weights = VGG16_Weights.IMAGENET1K_V1
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if file.exists():

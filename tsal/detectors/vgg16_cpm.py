@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
 from tsal.detectors.detector import Detector
 from tsal.detectors.trunk_weights import load_imagenet, load_trunk
@@ -89,6 +88,8 @@ class CentreNetHead(nn.Module):
 
     @staticmethod
     def _bottlenecks(inputs: int, planes: int, blocks: int) -> nn.Sequential:
+        from torchvision.models.resnet import Bottleneck  # imported here, since it takes as long as PyTorch itself
+
         outputs = planes * Bottleneck.expansion
         shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
         rest = [Bottleneck(outputs, planes) for _ in range(blocks - 1)]

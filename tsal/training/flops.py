@@ -16,7 +16,6 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch._C import DispatchKey
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 logger = logging.getLogger(__name__)
 P, R = ParamSpec("P"), TypeVar("R")
@@ -61,6 +60,8 @@ def _kind(func: object) -> tuple[Callable | None, bool]:
     """The formula of an operator, and whether it is to be taken apart for its parts to be counted."""
     if not isinstance(func, torch._ops.OpOverload):
         return None, False
+    from torch.utils.flop_counter import flop_registry  # imported here, since it imports a compiler for GPUs
+
     formula = flop_registry.get(func._overloadpacket)
     return formula, formula is None and func.has_kernel_for_dispatch_key(DispatchKey.CompositeImplicitAutograd)
 

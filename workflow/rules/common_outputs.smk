@@ -331,9 +331,11 @@ def file_options(wildcards, input):
     return " ".join(f"--{name} {input[name]}" for name in ("faces", "floor") if input.get(name))
 
 
-def title_of(wildcards):
+def titles_of(wildcards):
+    """How the report lists a table or figure."""
     folder, name = name_of_output(wildcards)
-    return settings.in_words(config, wildcards.benchmark, output_of(folder, name), name)[0]
+    title, _ = settings.in_words(config, wildcards.benchmark, output_of(folder, name), name)
+    return {"figure" if folder == "figures" else "table": title}
 
 
 def caption_of(wildcards, input):

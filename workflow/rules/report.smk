@@ -55,7 +55,7 @@ rule table:
             caption="../report/output.rst",
             category="{benchmark}",
             subcategory=section_of,
-            labels={"table": title_of},
+            labels=titles_of,
         ),
         markdown="results/{folder}/{benchmark}_{table}.md",
         latex="results/{folder}/{benchmark}_{table}.tex",
@@ -90,7 +90,7 @@ rule figure:
             caption="../report/output.rst",
             category="{benchmark}",
             subcategory=section_of,
-            labels={"figure": title_of},
+            labels=titles_of,
         ),
         pdf="results/figures/{benchmark}_{figure}.pdf",
     log:
