@@ -9,6 +9,7 @@ from configurations import DEFAULT as CONFIG
 
 from tsal import cli, config
 from tsal.config.outputs import OUTPUTS
+from tsal.config.targets import method_name
 from tsal.errors import InputError
 
 STUDIES = CONFIG["studies"]
@@ -52,3 +53,9 @@ def test_a_study_tells_its_command_how_its_methods_are_called_in_their_order():
 def test_a_name_that_is_none_of_its_folder_is_an_error(folder, name):
     with pytest.raises(InputError, match=rf"results/{folder}/\.\.\._{name}: unknown; expected one of "):
         config.find_output(STUDIES, folder, name)
+
+
+def test_methods_have_names_for_people():
+    assert [method_name(m) for m in ("tsal", "self_training", "tsal_mu_0", "my_method", "tsalmon")] == [
+        *["TSAL", "Self-training", "TSAL, mu 0", "my method", "tsalmon"]
+    ]
