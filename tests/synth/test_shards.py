@@ -14,7 +14,7 @@ from fake_renderer import SMALL
 
 from tsal import cli
 from tsal.errors import InputError
-from tsal.synth import rounding
+from tsal.synth import shards
 from tsal.synth.plan import plan
 from tsal.synth.shards import read_flow, read_shard_tables, write_shard
 
@@ -184,7 +184,7 @@ def test_all_shards_are_needed_each_once(tmp_path):
 
 
 VARIABLE = "OPENBLAS_CORETYPE"
-NEEDS_AVX2 = pytest.mark.skipif(not rounding.has_avx2(), reason="needs an x86 processor with AVX2, under Linux")
+NEEDS_AVX2 = pytest.mark.skipif(not shards.has_avx2(), reason="needs an x86 processor with AVX2, under Linux")
 DIGEST = """
 import hashlib
 import numpy as np
@@ -229,7 +229,7 @@ def test_a_kernel_that_was_asked_for_is_left_alone():
 
 
 def test_importing_the_package_leaves_the_environment_alone():
-    script = f"import os, tsal, tsal.cli, tsal.synth.rounding; print(os.environ.get({VARIABLE!r}))"
+    script = f"import os, tsal, tsal.cli, tsal.synth.shards; print(os.environ.get({VARIABLE!r}))"
     assert printed(script)[0] == "None"
 
 
@@ -244,6 +244,6 @@ def test_a_verb_that_a_program_calls_does_not_start_the_program_again(monkeypatc
 def test_where_no_such_kernels_are_known_to_be_the_command_goes_on(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(os, "execv", lambda *command: pytest.fail(f"started {command}"))
-    monkeypatch.setattr(rounding, "has_avx2", lambda: False)
-    rounding.round_alike()
+    monkeypatch.setattr(shards, "has_avx2", lambda: False)
+    shards.round_alike()
     assert VARIABLE not in os.environ

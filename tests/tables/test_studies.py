@@ -10,7 +10,7 @@ from tsal.errors import InputError
 from tsal.evaluation.metrics import auc, failure_rate
 from tsal.evaluation.runs import parse_run
 from tsal.tables import load_runs, write_budgets, write_categories, write_nme_of_runs, write_study
-from tsal.tables.aggregate import aggregate, threshold_columns
+from tsal.tables.scores import aggregate, threshold_columns
 
 NAMES = {"tsal": "Multi-source", "tsal_one": "Single source"}
 

@@ -20,7 +20,7 @@ from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import atomic_path
-from tsal.synth.rounding import round_alike
+from tsal.synth.shards import round_alike
 
 USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"

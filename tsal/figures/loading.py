@@ -8,8 +8,7 @@ import pandas as pd
 from tsal.data.labels import budget_name, budget_order
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, parse_run
-from tsal.tables.aggregate import with_normaliser
-from tsal.tables.loading import load_runs
+from tsal.tables.scores import load_runs, with_normaliser
 
 FEW_METHODS = 5  # with more, a panel of a column's width gets crowded
 _NOTHING = "no runs to draw; expected the files of at least one run"

@@ -17,7 +17,6 @@ stage      a shot before it is drawn: who, wearing and doing what, seen from whe
 frame      one picture of it: surfaces, light, visible landmarks, flow to the next
 scene      one still or clip from its seed: all of the above in order
 shards     many of them on disk
-rounding   products of matrices that do not depend on the processor
 """
 
 RENDERER = 1  # raised with every change of the pictures or of their ground truth: they are rendered anew then

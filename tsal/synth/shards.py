@@ -10,11 +10,13 @@ A shard holds:
 - `settings.json`: what it was made of, and which shard of how many it is.
 
 A person is rendered as a whole and depends on nothing but the settings: the faces are the same whatever the number
-of shards. A shard is byte-identical whenever it is made.
+of shards. A shard is byte-identical whenever it is made, and by whatever x86 processor with AVX2.
 """
 
 import io
 import json
+import os
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,7 @@ from tsal.synth.plan import Shot, SynthSettings, plan
 IMAGES = "images/"
 _AGAIN = "run the same command again"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # no time of day in the file
+_VARIABLE, _KERNELS = "OPENBLAS_CORETYPE", "Haswell"  # which round matrix products alike, given AVX2
 
 
 @dataclass(frozen=True)
@@ -219,3 +222,31 @@ def _common_settings(made_of: dict[Path, dict]) -> SynthSettings:
     if found != list(range(expected["shards"])):
         raise InputError(f"{first.parent}: found the shards {found}; expected all {expected['shards']}, each once")
     return expected["settings"]
+
+
+def round_alike() -> None:
+    """Start this command again with OpenBLAS's kernels named, so that a shard is the same file whichever processor
+    renders it; return if they are, or cannot be.
+
+    NumPy's OpenBLAS would choose its kernels by the processor, and another last bit changes a few rendered pictures in
+    a thousand. It reads OPENBLAS_CORETYPE once, when NumPy is first imported: too early for a verb to set, as NumPy is
+    loaded by then, and not worth keeping NumPy out of all that a command line imports.
+
+    A variable that is set is left as it is. Kernels that a processor lacks end the process: hence the look at its
+    flags, which other systems than Linux do not list.
+    """
+    if _VARIABLE in os.environ or not has_avx2():
+        return
+    os.environ[_VARIABLE] = _KERNELS
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def has_avx2() -> bool:
+    """Whether the processor is known to have what the kernels need."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return {"avx2", "fma"} <= flags

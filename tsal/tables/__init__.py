@@ -4,7 +4,6 @@ from tsal.tables.categories import write_categories
 from tsal.tables.cost import write_cost
 from tsal.tables.floor import floor_notes, write_floor
 from tsal.tables.gap import write_gap
-from tsal.tables.loading import load_runs
 from tsal.tables.nme import (
     NME_COLUMNS,
     cell_title,
@@ -15,6 +14,7 @@ from tsal.tables.nme import (
     write_table,
 )
 from tsal.tables.published import PUBLISHED, read_published, write_published
+from tsal.tables.scores import load_runs
 from tsal.tables.significance import SIGNIFICANCE_COLUMNS, significance_table, write_significance
 from tsal.tables.studies import write_budgets, write_study
 

@@ -9,10 +9,9 @@ from tsal.config.targets import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
-from tsal.tables.aggregate import KEYS, aggregate, threshold_columns, with_normaliser
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import load_runs
 from tsal.tables.nme import note_of
+from tsal.tables.scores import KEYS, aggregate, load_runs, threshold_columns, with_normaliser
 
 _POINTS = "68", "49"  # landmarks that all and the inner scores are of
 

@@ -12,9 +12,8 @@ from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share, parse_budget
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, people_of
-from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import CELL, load_runs
+from tsal.tables.scores import CELL, errors_of_runs, in_order, load_runs, seeds_of_runs
 from tsal.tables.significance import DRAWS, bootstrap_means, resampled
 
 SUPERVISED = "supervised"

@@ -9,10 +9,9 @@ from tsal.config.targets import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
 from tsal.evaluation.runs import Run, count_labelled, parse_run, people_of
-from tsal.tables.aggregate import aggregate
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import Block, Column, Number, beside, to_markdown, write_blocks, write_csv
-from tsal.tables.loading import CELL, load_runs
+from tsal.tables.scores import CELL, aggregate, load_runs
 from tsal.tables.significance import significance_table
 
 NME_COLUMNS = [

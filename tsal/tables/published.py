@@ -11,9 +11,8 @@ import pandas as pd
 from tsal.config.targets import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
-from tsal.tables.aggregate import aggregate
 from tsal.tables.layout import Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import CELL, load_runs
+from tsal.tables.scores import CELL, aggregate, load_runs
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 _COLUMNS = ["benchmark", "subset", "normaliser", "method", "labels", "nme", "source"]

@@ -12,9 +12,8 @@ from tsal.config.targets import method_name
 from tsal.data.faces import read_faces
 from tsal.data.labels import budget_share
 from tsal.evaluation.runs import Run, people_of
-from tsal.tables.aggregate import errors_of_runs, in_order, seeds_of_runs
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import CELL, load_runs
+from tsal.tables.scores import CELL, errors_of_runs, in_order, load_runs, seeds_of_runs
 
 SIGNIFICANCE_COLUMNS = [
     *["benchmark", "subset", "normaliser", "labels", "method", "reference", "seeds", "n_faces", "n_people"],

@@ -12,11 +12,10 @@ from tsal.data.labels import budget_order, budget_share
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
 from tsal.evaluation.runs import Run, people_of
-from tsal.tables.aggregate import aggregate, threshold_columns, with_normaliser
 from tsal.tables.floor import floor_notes
 from tsal.tables.layout import MINUS, Block, Column, Number, beside, write_blocks, write_csv
-from tsal.tables.loading import load_runs
 from tsal.tables.nme import note_of
+from tsal.tables.scores import aggregate, load_runs, threshold_columns, with_normaliser
 from tsal.tables.significance import SIGNIFICANCE_COLUMNS, significance_table
 
 _COMPARISON = SIGNIFICANCE_COLUMNS[SIGNIFICANCE_COLUMNS.index("n_people") :]
