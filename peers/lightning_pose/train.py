@@ -41,14 +41,16 @@ def read_configuration(folder: Path, steps: int, batch: int, seed: int) -> DictC
     """The library's configuration for an exported folder.
 
     Args:
-        folder: as export.py writes it.
+        folder: as exchange.py exports it.
         steps: optimiser steps; the schedule, written in shares, is stretched over them.
         batch: labelled faces a step.
         seed: of the weights and of everything drawn.
     """
     config = OmegaConf.load(Path(__file__).with_name("config.yaml"))
     if not (folder / "about.json").is_file():
-        sys.exit(f"{folder}: no whole export found, about.json is missing; delete the folder and run export.py")
+        sys.exit(
+            f"{folder}: no whole export found, about.json is missing; delete the folder and export again"
+        )
     about = json.loads((folder / "about.json").read_text())
     side = SIDE * math.ceil(about["crop_px"] / SIDE)
     epoch = max(10, math.ceil(about["labelled"] / batch))
@@ -175,7 +177,7 @@ def locate(model: ClipTracker, crops: np.ndarray, side: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="as export.py writes it")
+    parser.add_argument("folder", type=Path, help="as exchange.py exports it")
     parser.add_argument("--crops", type=Path, required=True, help="packed crops to predict: test.npy")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True, help="labelled faces a step")

@@ -33,7 +33,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-exporting, importing = script("export"), script("import")
+exchange = script("exchange")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def train_store(ytf_data: Path) -> CropStore:
 def exported(train_store: CropStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three labelled faces and all clips of the small ytf archive."""
     folder = tmp_path_factory.mktemp("peer") / "export"
-    exporting.export(train_store, "n3", 7, folder)
+    exchange.export(train_store, "n3", 7, folder)
     return folder
 
 
@@ -99,20 +99,20 @@ def test_every_clip_is_a_video_of_its_frames_in_order(exported, train_store):
         frames = decode(video)
         assert len(frames) == len(expected)
         for frame, row in zip(frames, expected, strict=True):
-            assert cv2.PSNR(frame, exporting.window(train_store, row)) > 25
+            assert cv2.PSNR(frame, exchange.window(train_store, row)) > 25
 
 
 @pytest.mark.parametrize("labels, expected", [("0", "no face in the label budget 0"), ("5 %", "label budget '5 %'")])
 def test_a_budget_without_faces_is_refused_before_anything_is_written(train_store, tmp_path, labels, expected):
     with pytest.raises(InputError, match=expected):
-        exporting.export(train_store, labels, 0, tmp_path / "out")
+        exchange.export(train_store, labels, 0, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_exists_is_left_alone(train_store, tmp_path):
     (tmp_path / "precious").touch()
     with pytest.raises(InputError, match="exists already"):
-        exporting.export(train_store, "n3", 0, tmp_path)
+        exchange.export(train_store, "n3", 0, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
@@ -120,7 +120,7 @@ def test_still_images_alone_are_refused(ytf_data, tmp_path):
     faces = read_faces(ytf_data / "faces.parquet").query("split == 'train'").drop_duplicates("clip")
     write_crops(faces, tmp_path / "train.npy", **GEOMETRY, margin=1.0)
     with pytest.raises(InputError, match="no clip of two consecutive frames"):
-        exporting.export(open_crops(tmp_path, "train"), "1", 0, tmp_path / "out")
+        exchange.export(open_crops(tmp_path, "train"), "1", 0, tmp_path / "out")
 
 
 # --- clips ---
@@ -131,7 +131,7 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two videos, of 28 and 3 frames; frame i of the first is as bright as 16 + 8 i, the second is bright."""
     folder = tmp_path_factory.mktemp("videos")
     for name, levels in {"a": range(16, 240, 8), "b": (250, 250, 250)}.items():
-        exporting.write_video(folder / f"{name}.mp4", [np.full((48, 48, 3), level, np.uint8) for level in levels])
+        exchange.write_video(folder / f"{name}.mp4", [np.full((48, 48, 3), level, np.uint8) for level in levels])
     return [folder / "a.mp4", folder / "b.mp4"]
 
 
@@ -176,7 +176,7 @@ def test_the_matrix_of_a_clip_says_where_its_pixels_went():
 def test_landmarks_come_back_in_pixels_of_the_images(test_crops, ytf_data, tmp_path):
     store = open_crops(test_crops, "test")
     np.save(tmp_path / "points.npy", np.nan_to_num(store.points.astype(float)) + 0.5)
-    command = [sys.executable, PEER / "import.py", tmp_path / "points.npy", "--crops", test_crops]
+    command = [sys.executable, PEER / "exchange.py", "import", tmp_path / "points.npy", "--crops", test_crops]
     subprocess.run([*command, "-o", tmp_path / "predictions.csv"], check=True)
     found = pd.read_csv(tmp_path / "predictions.csv", dtype={"face": str}).set_index("face")
     truth = read_faces(ytf_data / "faces.parquet").set_index("face").loc[found.index]
@@ -187,7 +187,7 @@ def test_landmarks_come_back_in_pixels_of_the_images(test_crops, ytf_data, tmp_p
 
 def test_landmarks_of_other_crops_are_refused_with_one_line(test_crops, tmp_path):
     np.save(tmp_path / "points.npy", np.zeros((2, 68, 2)))
-    command = [sys.executable, PEER / "import.py", tmp_path / "points.npy", "--crops", test_crops]
+    command = [sys.executable, PEER / "exchange.py", "import", tmp_path / "points.npy", "--crops", test_crops]
     process = subprocess.run([*command, "-o", tmp_path / "out.csv"], capture_output=True, text=True)
     assert process.returncode == 1 and not (tmp_path / "out.csv").exists()
     (line,) = process.stderr.splitlines()
@@ -198,12 +198,12 @@ def test_landmarks_that_are_no_numbers_are_refused(test_crops, tmp_path):
     store = open_crops(test_crops, "test")
     np.save(tmp_path / "points.npy", np.full(store.points.shape, np.nan))
     with pytest.raises(InputError, match="landmarks that are no numbers"):
-        importing.read_points(tmp_path / "points.npy", store)
+        exchange.read_points(tmp_path / "points.npy", store)
 
 
 def test_test_crops_with_a_margin_are_refused(ytf_data, tmp_path):
     with pytest.raises(InputError, match="crop with --margin 1"):
-        importing.read_points(tmp_path / "points.npy", open_crops(ytf_data / "crops", "test"))
+        exchange.read_points(tmp_path / "points.npy", open_crops(ytf_data / "crops", "test"))
 
 
 # --- the environment and the workflow ---
@@ -258,4 +258,4 @@ def test_a_training_of_a_few_steps_finds_landmarks_in_every_test_crop(exported, 
     options = ["--steps", "4", "--batch", "3", "--seed", "0", "-o"]
     subprocess.run([*command, *options, tmp_path / "points.npy"], check=True)
     store = open_crops(test_crops, "test")
-    assert importing.read_points(tmp_path / "points.npy", store).shape == (len(store), 68, 2)
+    assert exchange.read_points(tmp_path / "points.npy", store).shape == (len(store), 68, 2)

@@ -18,12 +18,12 @@ rule lightning_pose_export:
         mem_mb=1000,
         runtime=60,
     params:
-        script=untracked(f"{LIGHTNING_POSE}/export.py"),
+        script=untracked(f"{LIGHTNING_POSE}/exchange.py"),
         crops=lambda wildcards, input: os.path.dirname(input[0]),
     message:
         "Exporting {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed}) to lightning-pose"
     shell:
-        "python {params.script:q} {params.crops} --labels {wildcards.labels} --seed {wildcards.seed} -o {output}"
+        "python {params.script:q} export {params.crops} --labels {wildcards.labels} --seed {wildcards.seed} -o {output}"
         " 2>&1 | tee -i {log}"
 
 
@@ -72,10 +72,10 @@ rule lightning_pose_import:
         mem_mb=1000,
         runtime=30,
     params:
-        script=untracked(f"{LIGHTNING_POSE}/import.py"),
+        script=untracked(f"{LIGHTNING_POSE}/exchange.py"),
         crops=lambda wildcards, input: os.path.dirname(input.crops[0]),
     message:
         "Reading what lightning-pose found in {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "python {params.script:q} {input.points} --crops {params.crops} -o {output} 2>&1 | tee -i {log}"
+        "python {params.script:q} import {input.points} --crops {params.crops} -o {output} 2>&1 | tee -i {log}"

@@ -22,7 +22,7 @@ rule nme:
         latex="results/{transfer}tables/{benchmark}_nme.tex",
         significance=report(
             "results/{transfer}tables/{benchmark}_significance.csv",
-            caption="../report/significance.rst",
+            caption="../report/nme.rst",
             category="{benchmark}",
             subcategory="Tables",
             labels={"table": "Significance {transfer}"},

@@ -1,9 +1,12 @@
-"""Write the faces and clips that a run of `tsal` trains on in lightning-pose's layout.
+"""The way of faces and clips to lightning-pose, and of its landmarks back.
 
-    python peers/lightning_pose/export.py data/ytf/crops/96px_0.2_1.3333333 --labels 0.01 --seed 0 -o FOLDER
+    python peers/lightning_pose/exchange.py export data/ytf/crops/96px_0.2_1.3333333 --labels 0.01 --seed 0 -o FOLDER
+    python peers/lightning_pose/exchange.py import points.npy --crops data/ytf/crops/96px_0.2_1.3333333 -o FILE
 
-FOLDER then holds CollectedData.csv and labelled-data/ (the faces of the label budget), videos/ (every clip of two
-frames or more, without labels) and about.json. Images are the windows of the stored crops that the network sees.
+FOLDER then holds, in lightning-pose's layout, what a run of `tsal` trains on: CollectedData.csv and labelled-data/ (the
+faces of the label budget), videos/ (every clip of two frames or more, without labels) and about.json. Images are the
+windows of the stored crops that the network sees. FILE, predictions.csv, has what train.py found in packed crops, in pixels of
+the images.
 """
 
 import argparse
@@ -15,9 +18,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore, open_crops
+from tsal.data.faces import point_columns
 from tsal.data.labels import labelled_faces, parse_budget
 from tsal.errors import InputError
+from tsal.files import atomic_path
 from tsal.progress import Progress
 
 FRAMES_A_SECOND = 25  # a number that mp4 files need and nothing reads
@@ -111,17 +117,67 @@ def _write(succeeded: bool, path: Path) -> None:
         raise InputError(f"{path}: cannot be written; is there space left, and does this OpenCV write it?")
 
 
+def read_points(path: Path, store: CropStore) -> np.ndarray:
+    """Landmarks (N, K, 2) as train.py writes them, one row a crop of the store.
+
+    Raises:
+        InputError: unreadable; of other crops or landmarks; not finite; the crops have a margin.
+    """
+    if store.size != store.input_px:
+        raise InputError(f"{path}: test crops of {store.size} px, {store.input_px} expected: crop with --margin 1")
+    try:
+        points = np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: no readable landmarks ({error}); run train.py again") from error
+    expected = store.points.shape
+    if points.shape != expected or not np.isfinite(points).all():
+        found = f"landmarks {points.shape}" if points.shape != expected else "landmarks that are no numbers"
+        raise InputError(f"{path}: {found} found, finite ones {expected} expected; run train.py on these crops")
+    return points
+
+
+def predictions(store: CropStore, points: np.ndarray) -> pd.DataFrame:
+    """The table that `tsal score` reads.
+
+    Args:
+        store: test crops, stored without margin.
+        points: (N, K, 2) px of the crops from the corner of the first pixel, as imgaug counts.
+
+    Returns:
+        Columns face, x0, y0, x1, y1, ...: image px, pixel centres at integers.
+    """
+    in_image = apply_affine(store.to_image, points - 0.5)
+    table = pd.DataFrame(in_image.reshape(len(store), -1), columns=point_columns(points.shape[1]))
+    table.insert(0, "face", store.face)
+    return table
+
+
+def write_predictions(store: CropStore, points: Path, path: Path) -> None:
+    table = predictions(store, read_points(points, store))
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.3f")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("crops", type=Path, help="folder with train.npy")
-    parser.add_argument("--labels", required=True, help="label budget, such as 0.01")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    out = verbs.add_parser("export", help="write what a run trains on in lightning-pose's layout")
+    out.add_argument("crops", type=Path, help="folder with train.npy")
+    out.add_argument("--labels", required=True, help="label budget, such as 0.01")
+    out.add_argument("--seed", type=int, required=True)
+    out.add_argument("-o", "--output", type=Path, required=True, help="folder")
+    back = verbs.add_parser("import", help="turn landmarks that it found into predictions")
+    back.add_argument("points", type=Path, help="landmarks that train.py found: .npy")
+    back.add_argument("--crops", type=Path, required=True, help="folder with test.npy")
+    back.add_argument("-o", "--output", type=Path, required=True, help="predictions.csv")
     arguments = parser.parse_args()
     try:
-        export(open_crops(arguments.crops, "train"), arguments.labels, arguments.seed, arguments.output)
+        if arguments.verb == "export":
+            export(open_crops(arguments.crops, "train"), arguments.labels, arguments.seed, arguments.output)
+        else:
+            write_predictions(open_crops(arguments.crops, "test"), arguments.points, arguments.output)
     except InputError as error:
-        sys.exit(f"export.py: error: {error}")
+        sys.exit(f"exchange.py {arguments.verb}: error: {error}")
 
 
 if __name__ == "__main__":
