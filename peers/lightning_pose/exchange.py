@@ -5,8 +5,8 @@
 
 FOLDER then holds, in lightning-pose's layout, what a run of `tsal` trains on: CollectedData.csv and labelled-data/ (the
 faces of the label budget), videos/ (every clip of two frames or more, without labels) and about.json. Images are the
-windows of the stored crops that the network sees. FILE, predictions.csv, has what train.py found in packed crops, in pixels of
-the images.
+windows of the stored crops that the network sees. FILE, predictions.csv, has what train.py found in packed crops, in
+pixels of the images.
 """
 
 import argparse

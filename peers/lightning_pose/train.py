@@ -48,9 +48,7 @@ def read_configuration(folder: Path, steps: int, batch: int, seed: int) -> DictC
     """
     config = OmegaConf.load(Path(__file__).with_name("config.yaml"))
     if not (folder / "about.json").is_file():
-        sys.exit(
-            f"{folder}: no whole export found, about.json is missing; delete the folder and export again"
-        )
+        sys.exit(f"{folder}: no whole export found, about.json is missing; delete the folder and export again")
     about = json.loads((folder / "about.json").read_text())
     side = SIDE * math.ceil(about["crop_px"] / SIDE)
     epoch = max(10, math.ceil(about["labelled"] / batch))
