@@ -25,7 +25,7 @@ LIGHT = [
     *["tsal.figures", "tsal.figures.contact_sheet", "tsal.figures.overlay", "tsal.report.page"],
 ]
 PAGES = sorted(
-    page for pattern in ("*.md", "docs/**/*.md", "peers/**/*.md") for page in ROOT.glob(pattern)
+    page for pattern in ("*.md", "docs/**/*.md", "peers/**/*.md", "results/README.md") for page in ROOT.glob(pattern)
 )
 SOURCES = sorted(
     path
