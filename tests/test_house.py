@@ -24,9 +24,7 @@ LIGHT = [
     *["tsal.data.video", "tsal.datasets.synth", "tsal.synth.shards", "tsal.flow", "tsal.tables"],
     *["tsal.figures", "tsal.figures.contact_sheet", "tsal.figures.overlay", "tsal.report.page"],
 ]
-PAGES = sorted(
-    page for pattern in ("*.md", "docs/**/*.md", "peers/**/*.md") for page in ROOT.glob(pattern)
-)
+PAGES = sorted(page for pattern in ("*.md", "docs/**/*.md", "peers/**/*.md") for page in ROOT.glob(pattern))
 SOURCES = sorted(
     path
     for pattern in ("tsal/**/*.py", "benchmarks/*.py", "peers/*/*.py", "workflow/rules/*.smk", "config*/**/*.yaml")
