@@ -490,7 +490,7 @@ def test_a_run_that_would_not_train_is_refused_when_it_is_asked_for(folder):
 
 def test_raw_data_may_lie_in_a_folder_that_is_named_by_digits(folder):
     (folder / "data/raw").rename(folder / "300")
-    assert planned(snakemake(folder, "-n", "--config", "raw_dir=300"))["table"] == len(BENCHMARKS)
+    assert planned(snakemake(folder, "-n", "--config", "raw_dir=300"))["nme"] == len(BENCHMARKS)
 
 
 def test_a_study_is_built_by_the_name_of_its_table(folder):
