@@ -153,7 +153,7 @@ def test_to_adapt_flow_without_its_network_is_explained(tmp_path, paths):
     settings = read_settings(write_settings(tmp_path, tsal={"tracker": "pwc", "adapt_flow": True}))
     with pytest.raises(InputError, match=r"tsal: adapt_flow needs the tracker's network; expected --flow-network"):
         train_method(settings, warmup, crops, None, flow, None, tmp_path / "c", tmp_path / "log.csv", 0, None, CPU)
-    with pytest.raises(InputError, match="adapt_flow: found tracker dis; expected pwc"):
+    with pytest.raises(InputError, match="adapt_flow: found true with tracker dis, expected pwc"):
         read_settings(write_settings(tmp_path, tsal={"tracker": "dis", "adapt_flow": True}))
 
 
