@@ -29,7 +29,7 @@ docs: $(VENV)/.installed
 	tsal docs README.md docs/*.md --tables docs/results/tables.yaml
 
 test: $(VENV)/.installed
-	python -m pytest $(ARGS)
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 lint: $(VENV)/.installed
 	ruff check .

@@ -27,13 +27,13 @@ METHODS = ("self_training", "mean_teacher", "sbr", "stld")
 FAST = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 0, "precision": "float32"}
 
 
-def settings_of(method, own=None, labels=0.5, **training):
+def settings_of(method, own=None, labels=0.5, input_px=48, **training):
     values = {
         "benchmark": "ytf",
         "method": method,
         "algorithm": method,
         "labels": labels,
-        "detector": {"input_px": 48},
+        "detector": {"input_px": input_px},
         "training": FAST | training,
     }
     own = {"clips": 2} | ({"rounds": 2} if method == "self_training" else {}) | (own or {})
@@ -151,7 +151,7 @@ def faces(tmp_path_factory):
     table = read_faces(folder / "faces.parquet")
     for split in ("train", "validation", "test"):
         of_split = table[table["split"] == split]
-        write_crops(of_split, folder / "crops" / f"{split}.npy", input_px=48, expand=0.2, margin=4 / 3)
+        write_crops(of_split, folder / "crops" / f"{split}.npy", input_px=32, expand=0.2, margin=4 / 3)
     crops, flow, warmup = folder / "crops", folder / "flow.npy", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     train_warm_up(learning("supervised"), crops, warmup, folder / "warmup.csv", 0, None, CPU)
@@ -161,7 +161,7 @@ def faces(tmp_path_factory):
 
 def learning(method, steps=60):
     training = {"warmup_steps": 60, "steps": steps, "batch": 8, "evaluate_every": 1000}
-    return settings_of(method, {"clips": 4}, labels="n20", **training)
+    return settings_of(method, {"clips": 4}, labels="n20", input_px=32, **training)
 
 
 def errors(checkpoint, crops):
@@ -170,8 +170,7 @@ def errors(checkpoint, crops):
     rows = np.flatnonzero(store.visible.any(1))
     found = predict_store(load_detector(checkpoint, CPU), store, rows, CPU)
     truth = apply_affine(store.to_image[rows], store.points[rows].astype(float))
-    normaliser = next(iter(SCHEMES["68"].normalisers.values()))
-    return nme(found, truth, store.visible[rows], normaliser(truth, store.box[rows]))
+    return nme(found, truth, store.visible[rows], SCHEMES["68"].distances("inter-ocular", truth, store.box[rows]))
 
 
 @pytest.mark.slow
