@@ -109,7 +109,7 @@ def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_p
     run = "results/runs/ytf/{}/0.5/seed0"
     fast = {"warmup_steps": 4, "steps": 4, "batch": 4, "evaluate_every": 2, "probe": 4, "precision": "float32"}
     common = {"benchmark": "ytf", "labels": 0.5, "detector": {"input_px": 48}, "training": fast}
-    common["tsal"] = {"unlabelled_clips": 2}
+    common["unlabelled"] = {"clips": 2}
 
     def tsal(*arguments):
         assert cli.main([str(a) for a in arguments]) == 0, arguments

@@ -204,7 +204,7 @@ def test_a_checkpoint_names_a_built_in_scheme_and_holds_any_other(tmp_path):
         ({"scheme": "98"}, r"a\.safetensors: its metadata: scheme: found '98'; expected a built-in one \(68, "),
         ({"scheme": {"name": "a"}}, r"a\.safetensors: its metadata: scheme: 'n_points' is missing"),
         ({"precision": "half"}, r"a\.safetensors: .*precision 'half'; expected settings, and one of auto, float32"),
-        ({"detector": {"name": "vgg"}}, r"a\.safetensors: its metadata: detector: name: found 'vgg'"),
+        ({"detector": {"name": "vgg"}}, r"a\.safetensors: its metadata: detector: name: found \"vgg\""),
     ],
 )
 def test_a_checkpoint_that_says_something_else_of_itself_is_named(tmp_path, about, message):

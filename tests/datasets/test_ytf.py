@@ -176,7 +176,7 @@ def test_an_unknown_option_is_named_with_those_there_are(raw_dir, tmp_path):
 
 
 def test_too_few_people_for_a_split_are_refused(raw_dir, tmp_path):
-    with pytest.raises(InputError, match=r"9 people to split; expected 10 at least.*: raise max_people"):
+    with pytest.raises(InputError, match=r"ytf: max_people: found 9, expected a whole number of at least 10"):
         index(raw_dir, tmp_path, max_people=9)
 
 
