@@ -64,15 +64,22 @@ def ytf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     folder = tmp_path_factory.mktemp("ytf")
     datasets.get("ytf").index(ytf_raw_dir(folder / "raw"), folder / "images", folder / "faces.parquet")
-    faces = read_faces(folder / "faces.parquet")
+    return crop_all(folder, folder / "faces.parquet", 48)
+
+
+@pytest.fixture(scope="session")
+def ytf_tiny(ytf_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same faces.parquet and crops, for a network that sees 32 px: for whole trainings. It is shared too."""
+    folder = tmp_path_factory.mktemp("tiny")
+    shutil.copy(ytf_data / "faces.parquet", folder)
+    return crop_all(folder, folder / "faces.parquet", 32)
+
+
+def crop_all(folder: Path, table: Path, input_px: int) -> Path:
+    faces = read_faces(table)
     for split in SPLITS:
-        write_crops(
-            faces[faces["split"] == split],
-            folder / "crops" / f"{split}.npy",
-            input_px=48,
-            expand=0.2,
-            margin=4 / 3,
-        )
+        of_split = faces[faces["split"] == split]
+        write_crops(of_split, folder / "crops" / f"{split}.npy", input_px=input_px, expand=0.2, margin=4 / 3)
     return folder
 
 

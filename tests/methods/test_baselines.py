@@ -334,7 +334,9 @@ def test_shrink_regression_teaches_the_trunk_and_its_own_head_alone(ytf_data):
 
 
 def test_shrink_regression_has_a_weight_for_each_round():
-    with pytest.raises(InputError, match=r"shrink_weights: found 1 of them, expected one for each of the 2 rounds of shrink"):
+    with pytest.raises(
+        InputError, match=r"shrink_weights: found 1 of them, expected one for each of the 2 rounds of shrink"
+    ):
         read_section(stld.Options, {"shrink": [1.2, 1.0], "shrink_weights": [1.0]}, "here")
 
 

@@ -27,7 +27,7 @@ METHODS = ("self_training", "mean_teacher", "sbr", "stld")
 FAST = {"warmup_steps": 4, "steps": 8, "batch": 4, "evaluate_every": 4, "probe": 0, "precision": "float32"}
 
 
-def settings_of(method, own=None, labels=0.5, input_px=48, **training):
+def settings_of(method, own=None, labels=0.5, input_px=32, **training):
     values = {
         "benchmark": "ytf",
         "method": method,
@@ -42,10 +42,10 @@ def settings_of(method, own=None, labels=0.5, input_px=48, **training):
 
 
 @pytest.fixture(scope="module")
-def paths(ytf_data, tmp_path_factory):
+def paths(ytf_tiny, tmp_path_factory):
     """Crops, flow and the finished warm-up. They are shared: read them only."""
     folder = tmp_path_factory.mktemp("start")
-    crops, flow, warmup = ytf_data / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.npy", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     train_warm_up(settings_of("supervised"), crops, warmup, folder / "warmup.csv", 0, None, CPU)
     return crops, flow, warmup

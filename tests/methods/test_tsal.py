@@ -200,8 +200,8 @@ def test_no_gradient_flows_into_targets(options):
 # --- the loop -----------------------------------------------------------------------------------------------
 
 
-def start(ytf_data, tmp_path, options, seed=0, rate=1e-3, **training):
-    store = open_crops(ytf_data / "crops", "train")
+def start(ytf_tiny, tmp_path, options, seed=0, rate=1e-3, **training):
+    store = open_crops(ytf_tiny / "crops", "train")
     flow = tmp_path / "flow.npy"
     if not flow.exists():
         write_flow(store, flow, "dis", 1)
@@ -212,7 +212,7 @@ def start(ytf_data, tmp_path, options, seed=0, rate=1e-3, **training):
         method="tsal",
         algorithm="tsal",
         labels=0.5,
-        detector=DetectorSettings(input_px=48),
+        detector=DetectorSettings(input_px=32),
         training=TrainingSettings(**values, optimizer=optimizer),
         unlabelled=UnlabelledSettings(clips=2),
         options=options,
@@ -230,28 +230,28 @@ def weights(network):
 
 
 @pytest.mark.parametrize("options", [PAPER, OURS])
-def test_a_step_trains_both_networks_and_logs_their_losses(ytf_data, tmp_path, options):
-    run, data, first = start(ytf_data, tmp_path, options)
+def test_a_step_trains_both_networks_and_logs_their_losses(ytf_tiny, tmp_path, options):
+    run, data, first = start(ytf_tiny, tmp_path, options)
     train(run, data, 2, 8)
     assert not torch.equal(weights(run.networks["student"]), weights(first))
     assert not torch.equal(weights(run.networks["teacher"]), weights(first))
     assert {"loss_student", "loss_teacher", "weight", "loss_supervised"} <= set(run.log[-1])
 
 
-def test_the_teacher_is_untouched_by_the_students_gradient(ytf_data, tmp_path):
+def test_the_teacher_is_untouched_by_the_students_gradient(ytf_tiny, tmp_path):
     """With lambda = 1 the teacher's weights are the same whatever the student learns."""
     alone = PAPER.replace(ema_decay=1.0)
     outcomes = []
     for weight in (1.0, 100.0):
-        run, data, _ = start(ytf_data, tmp_path, alone.replace(weight=weight))
+        run, data, _ = start(ytf_tiny, tmp_path, alone.replace(weight=weight))
         train(run, data, 2, 5)
         outcomes.append((weights(run.networks["teacher"]), weights(run.networks["student"])))
     assert torch.equal(outcomes[0][0], outcomes[1][0])
     assert not torch.equal(outcomes[0][1], outcomes[1][1])
 
 
-def test_without_a_gradient_of_its_own_the_teacher_is_the_average_of_the_student(ytf_data, tmp_path):
-    run, data, first = start(ytf_data, tmp_path, PAPER.replace(ema_decay=0.6, teacher_rate=0.0))
+def test_without_a_gradient_of_its_own_the_teacher_is_the_average_of_the_student(ytf_tiny, tmp_path):
+    run, data, first = start(ytf_tiny, tmp_path, PAPER.replace(ema_decay=0.6, teacher_rate=0.0))
     students = []
     original = run.finish_step
 
@@ -267,9 +267,9 @@ def test_without_a_gradient_of_its_own_the_teacher_is_the_average_of_the_student
     assert torch.allclose(weights(run.networks["teacher"]), expected, atol=1e-6)
 
 
-def test_the_teacher_takes_a_gradient_step_at_every_so_many_of_the_students(ytf_data, tmp_path):
+def test_the_teacher_takes_a_gradient_step_at_every_so_many_of_the_students(ytf_tiny, tmp_path):
     """With lambda = 1 the teacher changes by its own gradient alone: with a step in three, at step 2 and at step 5."""
-    run, data, first = start(ytf_data, tmp_path, PAPER.replace(ema_decay=1.0, teacher_every=3))
+    run, data, first = start(ytf_tiny, tmp_path, PAPER.replace(ema_decay=1.0, teacher_every=3))
     teachers, logged = [weights(first)], []
     original = run.finish_step
 
@@ -284,13 +284,13 @@ def test_the_teacher_takes_a_gradient_step_at_every_so_many_of_the_students(ytf_
     assert changed == logged == [True, False, False, True, False]
 
 
-def test_with_lambda_zero_the_teacher_becomes_the_student(ytf_data, tmp_path):
-    run, data, _ = start(ytf_data, tmp_path, PAPER.replace(ema_decay=0.0))
+def test_with_lambda_zero_the_teacher_becomes_the_student(ytf_tiny, tmp_path):
+    run, data, _ = start(ytf_tiny, tmp_path, PAPER.replace(ema_decay=0.0))
     train(run, data, 2, 4)
     assert torch.allclose(weights(run.networks["teacher"]), weights(run.networks["student"]))
 
 
-def test_the_papers_observer_is_the_student_and_the_teachers_source_is_its_own(ytf_data, tmp_path, monkeypatch):
+def test_the_papers_observer_is_the_student_and_the_teachers_source_is_its_own(ytf_tiny, tmp_path, monkeypatch):
     calls = []
     original = signals.compute_signals
 
@@ -299,14 +299,14 @@ def test_the_papers_observer_is_the_student_and_the_teachers_source_is_its_own(y
         return original(detector, frames, names, scheme, input_px)
 
     monkeypatch.setattr(signals, "compute_signals", spy)
-    run, data, _ = start(ytf_data, tmp_path, PAPER)
+    run, data, _ = start(ytf_tiny, tmp_path, PAPER)
     train(run, data, 2, 3)
     student, teacher = run.networks["student"], run.networks["teacher"]
     assert calls == [(student, ("tracking", "offsets")), (teacher, ("tracking",))]
 
 
-def test_the_unlabelled_terms_weigh_what_the_ramp_says(ytf_data, tmp_path):
-    run, data, _ = start(ytf_data, tmp_path, PAPER.replace(ramp_up=1.0, ramp_down=1.0), steps=10)
+def test_the_unlabelled_terms_weigh_what_the_ramp_says(ytf_tiny, tmp_path):
+    run, data, _ = start(ytf_tiny, tmp_path, PAPER.replace(ramp_up=1.0, ramp_down=1.0), steps=10)
     train(run, data, 2, 12)
     assert run.log[-1]["weight"] == pytest.approx(math.exp(-5 * (1 - 9 / 10) ** 2))
 
@@ -317,8 +317,8 @@ def test_the_weight_of_the_unlabelled_terms_falls_with_the_root_of_the_labelled_
     assert highest_weight(rooted.replace(weight_faces=None), 2500) == 3.0
 
 
-def test_the_students_loss_takes_the_unlabelled_terms_by_the_number_of_labelled_faces(ytf_data, tmp_path):
-    run, data, _ = start(ytf_data, tmp_path, OURS.replace(weight=3.0, weight_faces=10, ramp_up=0.0))
+def test_the_students_loss_takes_the_unlabelled_terms_by_the_number_of_labelled_faces(ytf_tiny, tmp_path):
+    run, data, _ = start(ytf_tiny, tmp_path, OURS.replace(weight=3.0, weight_faces=10, ramp_up=0.0))
     taken, logged = {}, {}
     run.optimizer_step = lambda name, loss, *_: taken.setdefault(name, loss.item())
     run.finish_step = lambda _, **figures: logged.update(
@@ -332,10 +332,10 @@ def test_the_students_loss_takes_the_unlabelled_terms_by_the_number_of_labelled_
     assert taken["student"] == logged["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_same_seed_gives_the_same_weights(ytf_data, tmp_path):
+def test_the_same_seed_gives_the_same_weights(ytf_tiny, tmp_path):
     ends = []
     for seed in (0, 0, 1):
-        run, data, _ = start(ytf_data, tmp_path, OURS, seed=seed)
+        run, data, _ = start(ytf_tiny, tmp_path, OURS, seed=seed)
         train(run, data, 2, 5)
         ends.append(weights(run.networks["teacher"]))
     assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])

@@ -42,7 +42,7 @@ def write_settings(folder, method="tsal", tsal=None, **training):
         "method": method,
         "algorithm": method,
         "labels": 0.5,
-        "detector": {"input_px": 48, "decode": "gaussian"},
+        "detector": {"input_px": 32, "decode": "gaussian"},
         "training": FAST | training,
         "unlabelled": {"clips": own.pop("unlabelled_clips", 2)},
     }
@@ -54,13 +54,13 @@ def write_settings(folder, method="tsal", tsal=None, **training):
 
 
 @pytest.fixture(scope="module")
-def paths(ytf_data, tmp_path_factory):
+def paths(ytf_tiny, tmp_path_factory):
     """Crops, flow and the finished warm-up of seed 0. They are shared: read them only."""
     from tsal.data.crops import open_crops
     from tsal.flow.storage import write_flow
 
     folder = tmp_path_factory.mktemp("start")
-    crops, flow, warmup = ytf_data / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.npy", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     settings = read_settings(write_settings(folder))
     train_warm_up(settings, crops, warmup, folder / "warmup.csv", 0, None, CPU)
@@ -163,7 +163,7 @@ def test_without_faces_to_validate_nothing_is_measured_and_the_averaged_weights_
     bare = tmp_path / "bare"
     shutil.copytree(crops, bare)
     table = read_faces(crops.parent / "faces.parquet")
-    write_crops(table[table["split"] == "none"], bare / "validation.npy", input_px=48, expand=0.2, margin=4 / 3)
+    write_crops(table[table["split"] == "none"], bare / "validation.npy", input_px=32, expand=0.2, margin=4 / 3)
     settings = read_settings(write_settings(tmp_path, "supervised"))
     out = tmp_path / "blind" / "checkpoint.safetensors"
     train_method(settings, warmup, bare, None, None, None, out, tmp_path / "blind.csv", 0, None, CPU)
