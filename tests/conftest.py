@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 from tsal import datasets, methods
 from tsal.data.crops import write_crops
 from tsal.data.faces import SPLITS, read_faces
+from tsal.training import flops
 from tsal.training.flops import VARIABLE, counting
 
 COUNTED = pytest.StashKey[tuple[Path, int]]()  # the file with what was computed, and its length before the tests
+SO_FAR = pytest.StashKey[int]()  # operations that this process had counted at the last report
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,11 +45,25 @@ def counted() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Generator[None, pytest.TestReport]:
+    """Reports say how much was computed in their phase: making fixtures, the test itself, tidying up."""
+    report = yield
+    now = flops.counted_so_far()
+    report.user_properties = [("TFLOP", (now - item.session.stash.get(SO_FAR, 0)) / 1e12)]
+    item.session.stash[SO_FAR] = now
+    return report
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     path, before = config.stash[COUNTED]
     lines = path.read_bytes()[before:].decode().splitlines() if path.exists() else []
     tflop = sum(float(line.split()[0]) for line in lines)
-    terminalreporter.write_line(f"trained and predicted: {tflop:.2f} TFLOP")
+    terminalreporter.write_line(f"trained and predicted: {tflop:.2f} TFLOP, most of all by")
+    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "when")]
+    shares = [(dict(report.user_properties).get("TFLOP", 0), report.when, report.nodeid) for report in reports]
+    for share, when, name in sorted(shares, reverse=True)[:10]:
+        terminalreporter.write_line(f"  {share:.2f} {when:5} {name}")
 
 
 @pytest.fixture

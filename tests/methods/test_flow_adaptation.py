@@ -76,6 +76,8 @@ def test_steps_make_the_heatmaps_of_both_frames_agree(network, detector, crops):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if min(found[5:], default=found[0]) < 0.8 * found[0]:
+            break
     assert min(found[5:]) < 0.8 * found[0]
 
 

@@ -89,6 +89,11 @@ def counting(what: str) -> Iterator[None]:
         _add_line(Path(path), f"{counted.flops / 1e12:.6f} {what}")
 
 
+def counted_so_far() -> int:
+    """Floating-point operations of the count that goes on in this process; 0 where there is none."""
+    return _counter.flops if _counter is not None else 0
+
+
 def _add_line(path: Path, line: str) -> None:
     try:
         with path.open("a", encoding="utf-8") as file:
