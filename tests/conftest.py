@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def one_thread() -> None:
     """Tests compute with one thread: on tensors this small a second one waits more than it works."""
     torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
 
 
 @pytest.fixture(scope="session", autouse=True)
