@@ -50,7 +50,7 @@ def counted() -> Iterator[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Generator[None, pytest.TestReport]:
     """Reports say how much was computed in their phase: making fixtures, the test itself, tidying up."""
     report = yield
-    now = flops.counted_so_far()
+    now = flops.counted_so_far() or item.session.stash.get(SO_FAR, 0)  # after the last test nothing is counted
     report.user_properties = [("TFLOP", (now - item.session.stash.get(SO_FAR, 0)) / 1e12)]
     item.session.stash[SO_FAR] = now
     return report

@@ -277,8 +277,8 @@ def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(
 ):
     monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
     with interrupted():
-        run(tmp_path, paths, "killed", loss={"sic": 0.5})
-    assert run(tmp_path, paths, "killed").read_bytes() == finished("tsal").read_bytes()
+        run(tmp_path, paths, "killed", "supervised", loss={"sic": 0.5})
+    assert run(tmp_path, paths, "killed", "supervised").read_bytes() == finished("supervised").read_bytes()
 
 
 def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):
