@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,7 +36,7 @@ class PseudoLabels:
         return PseudoLabels(self.rows[chosen.numpy()], self.points[chosen], self.deviation[chosen])
 
 
-def add_labeller(run: Run, data: TrainingData, flow_network: Path | None) -> None:
+def add_labeller(run: Run) -> None:
     """Give the run the part "labeller", a copy of its averaged network, saved with it: the one that labels the pool."""
     run.parts["labeller"] = copy.deepcopy(run.networks["averaged"])
 

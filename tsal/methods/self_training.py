@@ -40,7 +40,7 @@ class Options(Section):
 
 def prepare(run: Run, data: TrainingData, flow_network: Path | None) -> None:
     """Add the network that labels the pool."""
-    labels.add_labeller(run, data, flow_network)
+    labels.add_labeller(run)
 
 
 def train(run: Run, data: TrainingData, start: int, stop: int) -> str:

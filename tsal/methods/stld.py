@@ -104,7 +104,7 @@ def stage_at(step: int, steps: int, options: Options) -> tuple[int, bool]:
 
 def prepare(run: Run, data: TrainingData, flow_network: Path | None) -> None:
     """Add the network that labels the pool, and a copy of the raw network's heatmap head, trained with it."""
-    labels.add_labeller(run, data, flow_network)
+    labels.add_labeller(run)
     # In a dictionary, for its parameters to have the names by which those of heatmap heads are known.
     head = torch.nn.ModuleDict({"heatmap_head": copy.deepcopy(run.networks["raw"].heatmap_head)})
     run.parts["second_head"] = head
