@@ -22,6 +22,7 @@ class Progress:
         initial: units that an earlier, interrupted run has already done; the speed leaves them out.
         every: seconds between two plain lines.
         file: where to write; default sys.stderr.
+        quiet: write nothing, as of several processes that do the same all but one.
     """
 
     def __init__(
@@ -33,16 +34,17 @@ class Progress:
         initial: int = 0,
         every: float = 10.0,
         file: TextIO | None = None,
+        quiet: bool = False,
     ) -> None:
         self.total, self.label, self.unit, self.done, self.every = total, label, unit, initial, every
         self.figures: dict[str, float | str] = {}
-        self._initial, self._file = initial, file or sys.stderr
+        self._initial, self._file, self._quiet = initial, file or sys.stderr, quiet
         self._bar: tqdm | None = None
         self._start = self._last_line = 0.0
 
     def __enter__(self) -> Self:
         self._start = self._last_line = time.monotonic()
-        if self._file.isatty():
+        if self._file.isatty() and not self._quiet:
             self._bar = tqdm(
                 total=self.total,
                 desc=self.label,
@@ -81,6 +83,8 @@ class Progress:
 
     def _write_line(self, final: bool = False) -> None:
         self._last_line = time.monotonic()
+        if self._quiet:
+            return
         print(self._line(self._last_line - self._start, final), file=self._file, flush=True)
 
     def _line(self, seconds: float, final: bool) -> str:

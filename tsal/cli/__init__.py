@@ -15,6 +15,7 @@ from types import FrameType
 import yaml
 
 from tsal import datasets
+from tsal.cli.processes import FAILED, INTERRUPTED, USER_ERROR, add_processes, shared, speaks
 from tsal.cli.study import add_study_verbs, read_json
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
@@ -22,7 +23,6 @@ from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import atomic_path
 from tsal.synth.shards import round_alike
 
-USER_ERROR, INTERRUPTED = 2, 130
 _RAW_DIR = "holds <benchmark>/<archive>"
 
 
@@ -90,11 +90,11 @@ def flow(arguments: argparse.Namespace) -> None:
     write_flow(store, arguments.output, arguments.tracker, threads, network=arguments.network, device=device)
 
 
+@shared
 def train_flow(arguments: argparse.Namespace) -> None:
     """Train the network of tracker pwc, without labels, on the clips of a store."""
     from tsal.data.crops import open_crops
     from tsal.training import flow as training
-    from tsal.training.run import choose_device
 
     training.train_flow(
         open_crops(arguments.crops.parent, arguments.crops.stem),
@@ -102,16 +102,16 @@ def train_flow(arguments: argparse.Namespace) -> None:
         arguments.log,
         seed=arguments.seed,
         steps=arguments.steps or training.STEPS,
-        device=choose_device(arguments.device),
+        device=arguments.device,
         threads=arguments.threads,
     )
 
 
+@shared
 def warmup(arguments: argparse.Namespace) -> None:
     """Train the supervised start that all methods share."""
     from tsal import methods
     from tsal.methods import common
-    from tsal.training.run import choose_device
     from tsal.training.train import train_warm_up
 
     train_warm_up(
@@ -122,15 +122,15 @@ def warmup(arguments: argparse.Namespace) -> None:
         arguments.log,
         arguments.seed,
         arguments.threads,
-        choose_device(arguments.device),
+        arguments.device,
         arguments.pretrained,
     )
 
 
+@shared
 def train(arguments: argparse.Namespace) -> None:
     """Train a method from the warm-up; a killed run goes on where it was."""
     from tsal import methods
-    from tsal.training.run import choose_device
     from tsal.training.train import train_method
 
     settings = methods.read_settings(arguments.settings)
@@ -146,7 +146,7 @@ def train(arguments: argparse.Namespace) -> None:
         arguments.log,
         arguments.seed,
         arguments.threads,
-        choose_device(arguments.device),
+        arguments.device,
     )
 
 
@@ -241,6 +241,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--seed", type=int, required=True)
     added.add_argument("--log", type=Path, required=True, help="log.csv to write")
     _machine_arguments(added)
+    add_processes(added)
     for function in (warmup, train):
         _training_arguments(verb(function), function is train)
     _predict_arguments(verb(predict))
@@ -289,6 +290,7 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
         verb.add_argument("--pretrained", type=Path, help="checkpoint of the detector to start from")
     verb.add_argument("--seed", type=int, required=True)
     _machine_arguments(verb)
+    add_processes(verb)
     verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
 
 
@@ -316,15 +318,17 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake ends with one message and exit code 2, an interruption with 130."""
     arguments = parser().parse_args(argv)
+    arguments.command = list(sys.argv[1:] if argv is None else argv)
     if argv is None and arguments.run is render:  # called by a program, it could only start that one again
         round_alike()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("tsal").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except KeyboardInterrupt:
-        print(f"tsal {arguments.verb}: interrupted; run the same command again to go on", file=sys.stderr)
+        if speaks():
+            print(f"tsal {arguments.verb}: interrupted; run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
     except InputError as error:
         return _fail(arguments, error)
@@ -334,9 +338,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is None:
             raise
         return _fail(arguments, f"{error.filename}: {error.strerror}")
-    return 0
+    except Exception:
+        if speaks():
+            raise
+        return FAILED
 
 
 def _fail(arguments: argparse.Namespace, error: object) -> int:
-    print(f"tsal {arguments.verb}: error: {error}", file=sys.stderr)
+    if speaks():
+        print(f"tsal {arguments.verb}: error: {error}", file=sys.stderr)
     return USER_ERROR

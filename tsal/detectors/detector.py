@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tsal.detectors import parallel
 from tsal.detectors.heatmaps import decode_expectation, decode_peaks
+from tsal.errors import InputError
 
 PRECISIONS = ("auto", "float32", "bfloat16")  # see mixed_precision
 CANDIDATES = 32  # strongest facial centres that decode 2 looks at
@@ -65,7 +67,17 @@ class Detector(nn.Module):
         return self.forward_with(images)[0]
 
     def forward_with(self, images: Tensor, second_head: nn.Module | None = None) -> tuple[Output, list[Tensor]]:
-        """The output, and the stages of a second heatmap head on the same features; none without one."""
+        """The output, and the stages of a second heatmap head on the same features; none without one.
+
+        Where several processes train together each computes it for its share of the images; see `detectors.parallel`.
+        """
+        n = len(images)
+        if self.training and n < parallel.count():
+            raise InputError(
+                f"found a batch of {n} images for {parallel.count()} processes, expected as many images at least; use "
+                "fewer processes, or a larger training.batch"
+            )
+        images = parallel.own_share(images)
         # Channels last is the layout in which convolutions of this size run fastest on CPUs and tensor cores.
         images = images.contiguous(memory_format=torch.channels_last)
         with mixed_precision(self.precision, images.device):
@@ -73,8 +85,9 @@ class Detector(nn.Module):
             stages = self.heatmap_head(fine)
             second = [] if second_head is None else second_head(fine)
             centre, offsets = self.centre_head(coarse)
-        output = Output([stage.float() for stage in stages], centre.float(), offsets.float())
-        return output, [stage.float() for stage in second]
+        found = parallel.gather([part.float() for part in (*stages, *second, centre, offsets)], n)
+        *found, centre, offsets = found
+        return Output(found[: len(stages)], centre, offsets), found[len(stages) :]
 
     def maps(self, output: Output, stage: int = -1) -> Tensor:
         """Heatmaps (B, K, h, w) of a stage without background: regressed Gaussians, or distributions summing to 1."""

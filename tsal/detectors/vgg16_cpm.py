@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tsal.detectors.detector import Detector
+from tsal.detectors.parallel import SharedBatchNorm
 from tsal.detectors.trunk_weights import load_imagenet, load_trunk
 
 
@@ -78,7 +79,7 @@ class CentreNetHead(nn.Module):
         for inputs in (2048, 256, 256):
             ups += [
                 nn.ConvTranspose2d(inputs, 256, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(256),
+                SharedBatchNorm(256),
                 nn.ReLU(inplace=True),
             ]
         self.up = nn.Sequential(*ups)
@@ -91,9 +92,9 @@ class CentreNetHead(nn.Module):
         from torchvision.models.resnet import Bottleneck  # imported here, since it takes as long as PyTorch itself
 
         outputs = planes * Bottleneck.expansion
-        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), nn.BatchNorm2d(outputs))
-        rest = [Bottleneck(outputs, planes) for _ in range(blocks - 1)]
-        return nn.Sequential(Bottleneck(inputs, planes, 2, shortcut), *rest)
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, 2, bias=False), SharedBatchNorm(outputs))
+        rest = [Bottleneck(outputs, planes, norm_layer=SharedBatchNorm) for _ in range(blocks - 1)]
+        return nn.Sequential(Bottleneck(inputs, planes, 2, shortcut, norm_layer=SharedBatchNorm), *rest)
 
     @staticmethod
     def _output(channels: int) -> nn.Sequential:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsal.data.augment import sample
-from tsal.detectors import checkpoints, mixed_precision
+from tsal.detectors import checkpoints, mixed_precision, parallel
 from tsal.errors import InputError
 from tsal.flow.fields import REDUCTION
 
@@ -50,7 +50,7 @@ class FlowNetwork(nn.Module):
         )
 
     def forward(self, first: Tensor, second: Tensor) -> list[Tensor]:
-        """Flow in both directions at all levels.
+        """Flow in both directions at all levels; each process computes its share, see `detectors.parallel`.
 
         Args:
             first, second: float (B, 3, H, W) RGB in [0, 1].
@@ -60,7 +60,8 @@ class FlowNetwork(nn.Module):
             from the first to the second and back; strides are STRIDES, sizes rounded up to those of the frames
             padded to a multiple of the coarsest stride. The finest is `REDUCTION` times smaller than the frames.
         """
-        frames = torch.cat([first, second])
+        n = len(first)
+        frames = torch.cat([parallel.own_share(first), parallel.own_share(second)])
         height, width = frames.shape[-2:]
         pad = (0, -width % STRIDES[-1], 0, -height % STRIDES[-1])
         frames = functional.pad(frames - frames.mean((2, 3), keepdim=True), pad, mode="replicate")
@@ -78,7 +79,7 @@ class FlowNetwork(nn.Module):
                 flows.append(flow)
             correction = self.context(torch.cat([carried, flow / STRIDES[0]], 1))
             flows[-1] = flow + STRIDES[0] * _bounded(correction.float(), REACH[0])
-        return [torch.stack(flow.chunk(2), 1) for flow in reversed(flows)]
+        return parallel.gather([torch.stack(flow.chunk(2), 1) for flow in reversed(flows)], n)
 
     def track(self, first: Tensor, second: Tensor) -> Tensor:
         """Flow (B, 2 directions, 2 (x, y), H // 2, W // 2) in px as it is stored, of frames as in `forward`."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from tsal.data.augment import as_float, change_colours, sample
 from tsal.data.crops import CropStore
 from tsal.data.randomness import generator
+from tsal.detectors import parallel
 from tsal.errors import InputError
 from tsal.flow.pwc import STRIDES, FlowNetwork, pixels, save_network
 from tsal.flow.storage import pairs
@@ -123,9 +124,9 @@ def train_flow(
         terms = flow_losses(network, batch, settings)
         run.optimizer_step("flow", terms["loss"], step)
         run.finish_step(step, **terms)
-    save_network(network, out, {"seed": seed, "steps": steps, "pairs": len(rows)})
-    run.write_log(log)
-    run.state_path.unlink(missing_ok=True)
+    if parallel.is_first():
+        save_network(network, out, {"seed": seed, "steps": steps, "pairs": len(rows)})
+    run.end(log)
 
 
 def _identity(store: CropStore, settings: FlowSettings, seed: int, steps: int) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tsal.detectors import Detector, checkpoints
+from tsal.detectors import Detector, checkpoints, parallel
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
@@ -123,11 +123,13 @@ class Run:
     def steps(self, start: int, stop: int) -> Iterator[int]:
         """Yield the numbers of the steps still to do, resuming after the last saved state."""
         done = self._restore()
+        parallel.take_from_first(self._modules.values())
         for module in self._modules.values():
             module.train()
         self._resumed_at = time.monotonic() - self.seconds
         self._stop = stop
-        with Progress(stop - start, self.label, "step", initial=max(done - start, 0)) as self._progress:
+        first, quiet = max(done - start, 0), not parallel.is_first()
+        with Progress(stop - start, self.label, "step", initial=first, quiet=quiet) as self._progress:
             yield from range(max(start, done), stop)
 
     def optimizer_step(self, name: str, loss: Tensor, step: int, multiple: float = 1.0) -> None:
@@ -138,6 +140,7 @@ class Run:
             group["lr"] = rate * group["rate"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        parallel.average_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
         optimizer.step()
 
     def finish_step(self, step: int, **figures: Tensor | float) -> None:
@@ -165,7 +168,12 @@ class Run:
             self.save(self.state_path, done)
 
     def save(self, path: Path, done: int) -> None:
-        """Write all that the run needs to go on: weights, optimisers, log, number of finished steps."""
+        """Write all that the run needs to go on: weights, optimisers, log, number of finished steps.
+
+        All processes of a run hold the same, and the first one writes it: a state does not depend on their number.
+        """
+        if not parallel.is_first():
+            return
         tensors = {
             f"network/{name}/{key}": value
             for name, module in self._modules.items()
@@ -224,10 +232,14 @@ class Run:
             return 0
         return self.load(self.state_path)
 
-    def write_log(self, path: Path) -> None:
-        """Write log.csv; a figure that was not measured at a step leaves its cell empty."""
-        with atomic_path(path) as temporary:
+    def end(self, log: Path) -> None:
+        """Write log.csv, and remove the state; a figure that was not measured at a step leaves its cell empty."""
+        if not parallel.is_first():
+            return
+        with atomic_path(log) as temporary:
             pd.DataFrame(self.log or {"iteration": []}).to_csv(temporary, index=False, float_format="%.6g")
+        if self.state_path is not None:
+            self.state_path.unlink(missing_ok=True)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

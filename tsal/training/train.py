@@ -10,6 +10,7 @@ import torch
 
 from tsal.data.crops import CropStore, open_crops
 from tsal.data.landmarks import scheme_of
+from tsal.detectors import parallel
 from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
 from tsal.files import sha256
@@ -56,8 +57,7 @@ def train_warm_up(
     steps = settings.training.warmup_steps
     warm_up(run, data, 0, steps)
     run.save(out, steps)
-    run.write_log(log)
-    run.state_path.unlink(missing_ok=True)
+    run.end(log)
 
 
 @counted
@@ -103,11 +103,11 @@ def train_method(
     others = [path for path in (pool and pool / "train.npz", flow_network) if path]
     run.identity = _identity(settings, seed, crops / "train.npz", warmup, *others)
     shipped = run.networks[method.train(run, data, first, first + steps)]
-    detector = LandmarkDetector(shipped, settings.detector, data.scheme)
-    about = {"benchmark": settings.benchmark, "method": settings.method}
-    detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
-    run.write_log(log)
-    run.state_path.unlink(missing_ok=True)
+    if parallel.is_first():
+        detector = LandmarkDetector(shipped, settings.detector, data.scheme)
+        about = {"benchmark": settings.benchmark, "method": settings.method}
+        detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
+    run.end(log)
 
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:

@@ -1,0 +1,130 @@
+"""Verbs that train, as one process or as several that share the work: started anew by PyTorch's elastic launcher, which
+is also that of torchrun, and told of as if they were one.
+"""
+
+import argparse
+import functools
+import logging
+import os
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+# Exit codes: a traceback; a user's mistake; another process of the training ended; a signal.
+FAILED, USER_ERROR, LOST, INTERRUPTED = 1, 2, 3, 130
+SAID = "said"  # file that stands for: the user was told why the training ends
+
+Verb = Callable[[argparse.Namespace], int | None]
+
+
+def add_processes(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="that share the work, each on a GPU of its own that no other job has, or on the CPU; without it one "
+        "process, on a GPU that others may have too",
+    )
+
+
+def shared(verb: Verb) -> Verb:
+    """A verb that trains, as `arguments.processes` says; its arguments then hold its device and threads."""
+
+    @functools.wraps(verb)
+    def run(arguments: argparse.Namespace) -> int | None:
+        from tsal.detectors.parallel import PeerLost
+        from tsal.training.processes import joined
+
+        if arguments.processes is None or "RANK" in os.environ:
+            try:
+                with joined(arguments.device, arguments.threads) as (arguments.device, arguments.threads):
+                    return verb(arguments)
+            except PeerLost:
+                return LOST
+        return _start(verb, arguments)
+
+    return run
+
+
+def _start(verb: Verb, arguments: argparse.Namespace) -> int | None:
+    from tsal.training.gpus import claimed, visible_gpus
+    from tsal.training.processes import joined
+
+    gpus = visible_gpus() if arguments.device in ("auto", "cuda") else []
+    with claimed(arguments.processes, gpus) if gpus else nullcontext() as own:
+        if arguments.processes > 1:
+            return launch(arguments.command, arguments.processes, own)
+        device = f"cuda:{gpus.index(own[0])}" if own else arguments.device
+        with joined(device, arguments.threads) as (arguments.device, arguments.threads):
+            return verb(arguments)
+
+
+def launch(command: list[str], processes: int, gpus: list[str] | None = None) -> int:
+    """Run a command of tsal as several processes on this machine; returns its exit code.
+
+    Args:
+        gpus: that they may use, as CUDA_VISIBLE_DEVICES names them.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    launcher = logging.getLogger("torch.distributed.elastic")
+    launcher.addHandler(logging.NullHandler())
+    launcher.propagate = False  # the processes themselves say what is to be said
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    with tempfile.TemporaryDirectory(prefix="tsal-") as folder:
+        config = LaunchConfig(
+            *(1, 1, processes),
+            run_id=uuid.uuid4().hex,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+            logs_specs=DefaultLogsSpecs(log_dir=folder),
+        )
+        try:
+            elastic_launch(config, sys.executable)("-m", "tsal.cli", *command)
+        except ChildFailedError as error:
+            return _exit_code(command[0], {rank: failure.exitcode for rank, failure in error.failures.items()})
+        except SignalException:
+            if any(Path(folder).rglob(SAID)):
+                return INTERRUPTED
+            raise KeyboardInterrupt from None
+    return 0
+
+
+def _exit_code(verb: str, codes: dict[int, int]) -> int:
+    """The exit code of a training of which processes failed, by their ranks: that of the failure behind the others."""
+    for code in (USER_ERROR, FAILED):
+        if code in codes.values():
+            return code
+    killed = {rank: -code for rank, code in codes.items() if code < 0}
+    for rank, number in killed.items():
+        hint = ", as the system does where memory is full" if number == signal.SIGKILL else ""
+        print(
+            f"tsal {verb}: error: process {rank} was ended by {signal.Signals(number).name}{hint}; run the same command "
+            "again to go on from the last saved state",
+            file=sys.stderr,
+        )
+        return 128 + number
+    return INTERRUPTED if INTERRUPTED in codes.values() else LOST
+
+
+def speaks() -> bool:
+    """Whether this process is to tell the user why it ends: of several that train together, the first to ask."""
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")  # ATTEMPT/RANK/error.json, of processes that were launched
+    if not file:
+        return True
+    try:
+        (Path(file).parents[1] / SAID).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:
+        pass  # rather twice than not at all
+    return True
