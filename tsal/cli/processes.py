@@ -24,11 +24,17 @@ Verb = Callable[[argparse.Namespace], int | None]
 def add_processes(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--processes",
-        type=int,
+        type=_number,
         metavar="N",
         help="that share the work, each on a GPU of its own that no other job has, or on the CPU; without it one "
         "process, on a GPU that others may have too",
     )
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 1")
+    return int(text)
 
 
 def shared(verb: Verb) -> Verb:
@@ -104,15 +110,13 @@ def _exit_code(verb: str, codes: dict[int, int]) -> int:
     for code in (USER_ERROR, FAILED):
         if code in codes.values():
             return code
-    killed = {rank: -code for rank, code in codes.items() if code < 0}
-    for rank, number in killed.items():
-        hint = ", as the system does where memory is full" if number == signal.SIGKILL else ""
-        print(
-            f"tsal {verb}: error: process {rank} was ended by {signal.Signals(number).name}{hint}; run the same command "
-            "again to go on from the last saved state",
-            file=sys.stderr,
-        )
-        return 128 + number
+    for rank, code in codes.items():
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = ", as the system does where memory is full" if name == "SIGKILL" else ""
+            again = "run the same command again to go on from the last saved state"
+            print(f"tsal {verb}: error: process {rank} was ended by {name}{hint}; {again}", file=sys.stderr)
+            return 128 - code
     return INTERRUPTED if INTERRUPTED in codes.values() else LOST
 
 

@@ -42,7 +42,7 @@ def joined(device: str, threads: int | None) -> Iterator[tuple[torch.device, int
 
 def _own_gpu(device: torch.device, here: int) -> torch.device:
     if device.index is not None:
-        raise InputError(f"device: found {device} for {here} processes, expected cuda or auto: each takes a GPU of its own")
+        raise InputError(f"device: found {device} for {here} processes, expected cuda: each takes a GPU of its own")
     if torch.cuda.device_count() < here:
         raise InputError(f"found {torch.cuda.device_count()} GPUs for {here} processes, expected one for each")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
