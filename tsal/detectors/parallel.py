@@ -65,6 +65,11 @@ def any_says(yes: bool) -> bool:
     return bool(answer.item())
 
 
+def meet() -> None:
+    """Wait until all processes are here."""
+    any_says(False)
+
+
 @_communicates
 def take_from_first(modules: Iterable[nn.Module]) -> None:
     """Give all processes the parameters and buffers of the first one."""

@@ -3,7 +3,6 @@
 A claim is a lock on a file that stands for the GPU. The system gives it back when the process ends, however it ends.
 """
 
-import errno
 import fcntl
 import logging
 import os
@@ -79,10 +78,8 @@ def _take(count: int, paths: dict[str, Path], turn: Path, held: ExitStack) -> li
 def _lock(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            return False
-        raise
+    except BlockingIOError:
+        return False
     return True
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 from tsal.errors import InputError
-from tsal.training.run import choose_device
+from tsal.training.machine import choose_device
 
 
 @contextmanager
