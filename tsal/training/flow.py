@@ -27,8 +27,8 @@ from tsal.flow.unsupervised import (
 )
 from tsal.settings.models import NO_AUGMENTATION, Augmentation, OptimizerSettings, TrainingSettings
 from tsal.training.flops import counted
-from tsal.training.lock import locked
 from tsal.training.machine import be_deterministic, log_machine
+from tsal.training.processes import locked_by_first
 from tsal.training.run import SAVE_EVERY, Run, make_optimizer
 
 STEPS = 2500  # that are enough for crops of 128 px, see docs/flow.md
@@ -125,7 +125,7 @@ def train_flow(
     run.machine, run.save_every = machine, save_every
     if measure is not None:
         run.measure = lambda run: measure(run.networks["flow"])
-    with locked(out):
+    with locked_by_first(out):
         for step in run.steps(0, steps):
             batch = draw_batch(store, rows, settings, generator(seed, "flow", step), device)
             terms = flow_losses(network, batch, settings)

@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from tsal.detectors import parallel
 from tsal.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -30,15 +29,10 @@ def locked(out: Path) -> Iterator[None]:
     """Hold the lock of the run that writes `out`: the file `out`.lock, which is gone afterwards.
 
     What a dead process left is taken over: at once on the same node, else when no sign of life came for DEAD seconds.
-    Of processes that train together the first one holds it for all, and the others wait until it does.
 
     Raises:
         InputError: another process, alive, trains this run.
     """
-    if not parallel.is_first():
-        parallel.meet()
-        yield
-        return
     path = out.with_name(out.name + ".lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     file = _take(path)
@@ -46,7 +40,6 @@ def locked(out: Path) -> Iterator[None]:
     beat = threading.Thread(target=_beat, args=(path, ended), daemon=True)
     beat.start()
     try:
-        parallel.meet()
         yield
     finally:
         ended.set()

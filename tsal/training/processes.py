@@ -3,13 +3,28 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
+from tsal.detectors import parallel
 from tsal.errors import InputError
+from tsal.training.lock import locked
 from tsal.training.machine import choose_device
+
+
+@contextmanager
+def locked_by_first(out: Path) -> Iterator[None]:
+    """The lock of the run that writes `out`, held by the first process for all; none goes on before it holds it.
+
+    Raises:
+        InputError: see `locked`.
+    """
+    with locked(out) if parallel.is_first() else nullcontext():
+        parallel.meet()
+        yield
 
 
 @contextmanager

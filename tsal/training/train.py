@@ -18,9 +18,9 @@ from tsal.flow.storage import open_flow
 from tsal.settings.models import Settings
 from tsal.training.batches import TrainingData
 from tsal.training.flops import counted
-from tsal.training.lock import locked
 from tsal.training.machine import be_deterministic, log_machine
 from tsal.training.method import Method
+from tsal.training.processes import locked_by_first
 from tsal.training.run import SAVE_EVERY, Run, make_optimizer
 
 WARM_UP = {"raw": "raw", "averaged": "averaged"}  # the networks of the warm-up
@@ -61,7 +61,7 @@ def train_warm_up(
     run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.npz", *start)
     run.measure = Measurements(data, open_crops(crops, "validation"))
     steps = settings.training.warmup_steps
-    with locked(out):
+    with locked_by_first(out):
         warm_up(run, data, 0, steps)
         if parallel.is_first():
             run.save(out, steps)
@@ -113,7 +113,7 @@ def train_method(
     run.machine, run.save_every, run.state_path = machine, save_every, _partial(out)
     others = [path for path in (pool and pool / "train.npz", flow_network) if path]
     run.identity = _identity(settings, seed, crops / "train.npz", warmup, *others)
-    with locked(out):
+    with locked_by_first(out):
         shipped = run.networks[method.train(run, data, first, first + steps)]
         if parallel.is_first():
             detector = LandmarkDetector(shipped, settings.detector, data.scheme)
