@@ -12,6 +12,7 @@ import pytest
 import torch
 from archives import ytf_raw_dir
 from matplotlib.figure import Figure
+from together import Together, together
 
 from tsal import datasets, methods
 from tsal.data.crops import write_crops
@@ -65,6 +66,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     shares = [(dict(report.user_properties).get("TFLOP", 0), report.when, report.nodeid) for report in reports]
     for share, when, name in sorted(shares, reverse=True)[:10]:
         terminalreporter.write_line(f"  {share:.2f} {when:5} {name}")
+
+
+@pytest.fixture(scope="session")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
+    """Two processes that train together, on the CPU."""
+    with together(2, tmp_path_factory.mktemp("together")) as group:
+        yield group
 
 
 @pytest.fixture

@@ -131,6 +131,12 @@ def device_of(wildcards, input, resources):
     return "cuda" if asked == "auto" and resources.get("gpu", 0) else asked
 
 
+def processes_of(wildcards, input, resources):
+    """How many processes train together, as an option, untracked too: one for each GPU that the job asks for."""
+    gpus = resources.get("gpu", 0)
+    return f"--processes {gpus}" if gpus else ""
+
+
 def missing_message(name, may_download=True):
     """Why a benchmark cannot be built and what to do about it; None where it can be."""
     try:

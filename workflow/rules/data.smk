@@ -149,11 +149,12 @@ rule train_flow:
         seed=config["flow"]["seed"],
         device=device_of,
         save_every=SAVE_EVERY,
+        processes=processes_of,
     message:
         "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
     shell:
         "tsal train-flow {input.images} --steps {params.steps} --seed {params.seed} --threads {threads}"
-        " --device {params.device} --save-every {params.save_every} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
+        " --device {params.device} {params.processes} --save-every {params.save_every} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
 
 
 rule flow:

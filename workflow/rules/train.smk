@@ -49,11 +49,12 @@ rule warmup:
         start=start_options,
         device=device_of,
         save_every=SAVE_EVERY,
+        processes=processes_of,
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal warmup --settings {input.settings} {params.start} --seed {wildcards.seed}"
-        " --threads {threads} --device {params.device} --save-every {params.save_every}"
+        " --threads {threads} --device {params.device} {params.processes} --save-every {params.save_every}"
         " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
 
 
@@ -83,9 +84,10 @@ rule train:
         start=start_options,
         device=device_of,
         save_every=SAVE_EVERY,
+        processes=processes_of,
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {threads}"
-        " --device {params.device} --save-every {params.save_every}"
+        " --device {params.device} {params.processes} --save-every {params.save_every}"
         " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
