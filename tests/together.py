@@ -50,11 +50,9 @@ class Together:
         return [answer for _, answer in answers]
 
     def close(self) -> None:
-        for end in self.ends:
-            end.close()
         for process in self.processes:
-            process.join(10)
             process.kill()
+            process.join()
 
 
 @contextlib.contextmanager
@@ -133,7 +131,8 @@ def trains(
     nudge: int | None = None,
     asked_in: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Train a run with a small detector; returns the loss of every step, and the tensors that the run holds.
+    """Train a run with a small detector; returns the loss of every step, the log, and the tensors that the run held
+    when it started and in the end.
 
     Args:
         inputs: crops, and, for a method, warmup and flow; without warmup this is a warm-up.
@@ -143,6 +142,7 @@ def trains(
     """
     made: list[training_run.Run] = []
     losses: dict[int, float] = {}
+    started: dict[str, Tensor] = {}
     new, finish = train._new_run, training_run.Run.finish_step
 
     def new_run(*rest):
@@ -154,13 +154,14 @@ def trains(
             raise KeyboardInterrupt
         if (parallel.rank(), step) == asked_in:
             self._interruption.asked = True
-        losses[step] = float(figures["loss"])
+        losses[step] = float(figures["loss"].detach())
         finish(self, step, **figures)
 
     restore = training_run.Run._restore
 
     def restored(self):
         done = restore(self)
+        started.update(_tensors(self))
         if nudge is not None:
             _nudge(self, torch.Generator().manual_seed(nudge))
         return done
@@ -180,11 +181,12 @@ def trains(
             train_method(values, *starts, out, log, 0, 1, CPU)
         else:
             train_warm_up(values, inputs["crops"], out, log, 0, 1, CPU)
-    run = made[0]
-    tensors = {
-        f"{name}/{key}": value for name, part in run._modules.items() for key, value in part.state_dict().items()
-    }
-    return {"losses": losses, "tensors": tensors, "log": run.log}
+    return {"losses": losses, "started": started, "tensors": _tensors(made[0]), "log": made[0].log}
+
+
+def _tensors(run: training_run.Run) -> dict[str, Tensor]:
+    states = {name: part.state_dict() for name, part in run._modules.items()}
+    return {f"{name}/{key}": value.clone() for name, state in states.items() for key, value in state.items()}
 
 
 def _nudge(run: training_run.Run, random: torch.Generator) -> None:

@@ -3,7 +3,7 @@
 How far that goes is measured, not guessed. A *nudge* moves every weight of the start by a unit in the last place, and
 the spread is how far the losses, or the weights, of one process come apart from those without it. In every step the
 sums of two processes differ from those of one by rounding, which is no more than such a nudge, and grows no faster: T
-steps allow T spreads. A batch statistic or a gradient of one share alone is a thousand times beyond that.
+steps allow T spreads. Landmarks are decoded as expectations, since the strongest cell of a map jumps by a rounding.
 """
 
 import pytest
@@ -14,10 +14,11 @@ import yaml
 from tsal.data.crops import open_crops
 from tsal.flow.storage import write_flow
 
-WARMUP, STEPS = 4, 8
-KILLED = WARMUP + 5
-# Of odd numbers of images, whose shares differ; and plain gradient descent too, since Adam hides a wrong scale.
-TRAINING = {"warmup_steps": WARMUP, "steps": STEPS, "batch": 5, "evaluate_every": 6, "probe": 5, "precision": "float32"}
+pytestmark = pytest.mark.slow
+WARMUP, STEPS = 3, 5
+KILLED = WARMUP + 3
+# Odd numbers of images, so that shares differ. Plain gradient descent too: Adam hides a gradient of the wrong scale.
+TRAINING = {"warmup_steps": WARMUP, "steps": STEPS, "batch": 5, "evaluate_every": 9, "probe": 5, "precision": "float32"}
 SGD = {"optimizer": {"name": "sgd", "learning_rate": 1e-3, "weight_decay": 5e-4, "linear_steps": 0}}
 METHODS = {"supervised": SGD, "mean_teacher": SGD, "tsal": {}, "stld": {}}
 
@@ -28,7 +29,7 @@ def write_settings(folder, method):
         "method": method,
         "algorithm": method,
         "labels": 0.5,
-        "detector": {"input_px": 32},
+        "detector": {"input_px": 32, "decode": "expectation"},
         "training": TRAINING | METHODS[method],
         "unlabelled": {"clips": 2},
     }
@@ -71,22 +72,28 @@ def whole(start, two_processes, tmp_path_factory):
     return of
 
 
+def distance(one, other):
+    """The Euclidean distance of all tensors of two runs; what is infinite in both is the same."""
+    pairs = [(value.double(), other[name].double()) for name, value in one.items()]
+    return float(sum((a - b).nan_to_num().square().sum() for a, b in pairs).sqrt())
+
+
 def apart(one, other):
-    """The largest difference of two runs in the loss of a step; and the distance of all that they hold, in the end."""
+    """The largest difference of two runs in the loss of a step; and the distance of what they hold in the end."""
     steps = sorted(set(one["losses"]) & set(other["losses"]))
     losses = max(abs(one["losses"][step] - other["losses"][step]) for step in steps)
-    tensors = [(value.double(), other["tensors"][name].double()) for name, value in one["tensors"].items()]
-    distance = sum((a - b).nan_to_num().square().sum() for a, b in tensors).sqrt()
-    return losses, float(distance)
+    return losses, distance(one["tensors"], other["tensors"])
 
 
 def check_alike(one, other, alone, nudged):
     """That two runs are as near as the order of sums allows, and that this is near."""
-    for found, spread, size in zip(
-        apart(one, other), apart(alone, nudged), (min(alone["losses"].values()), 1), strict=True
-    ):
-        assert found <= STEPS * spread
-        assert 0 < STEPS * spread < 1e-3 * size
+    losses, tensors = apart(one, other)
+    spread_of_losses, spread_of_tensors = apart(alone, nudged)
+    loss = max(alone["losses"].values())
+    allowed = STEPS * max(spread_of_losses, torch.finfo(torch.float32).eps * loss)
+    assert losses <= allowed < 1e-5 * loss
+    allowed = STEPS * spread_of_tensors
+    assert tensors <= allowed < 0.1 * distance(alone["started"], alone["tensors"])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -101,7 +108,7 @@ def test_two_processes_train_as_one_does(whole, method):
 def test_both_hold_the_same_to_the_last_bit(whole, method):
     _, _, (first, second), _ = whole(method)
     assert first["losses"] == second["losses"]
-    assert [row["iteration"] for row in first["log"]] == [10, 12]
+    assert [row["iteration"] for row in first["log"]] == [WARMUP + STEPS]
     measured = [{key: value for key, value in one["log"][-1].items() if key != "seconds"} for one in (first, second)]
     assert measured[0] == measured[1] and any(key.startswith("val_nme") for key in measured[0])
     assert all(torch.equal(value, second["tensors"][name]) for name, value in first["tensors"].items())
@@ -120,15 +127,14 @@ def test_a_warm_up_of_two_is_a_start_for_one(start, two_processes, tmp_path):
     assert list(together.trains(tmp_path / "on", warmup, settings)["losses"]) == list(range(WARMUP, WARMUP + STEPS))
 
 
-@pytest.mark.parametrize("method", ["supervised", "tsal"])
 @pytest.mark.parametrize("before, after", [(2, 1), (1, 2), (2, 2)])
-def test_a_run_goes_on_by_another_number_of_processes(start, whole, two_processes, tmp_path, method, before, after):
-    alone, nudged, both, _ = whole(method)
+def test_a_run_goes_on_by_any_number_of_processes(start, whole, two_processes, tmp_path, before, after):
+    alone, nudged, both, _ = whole("tsal")
 
     def trains(processes, **how):
         if processes == 1:
-            return together.trains(tmp_path, *start(method), **how)
-        return two_processes.run(together.trains, tmp_path, *start(method), **how)[0]
+            return together.trains(tmp_path, *start("tsal"), **how)
+        return two_processes.run(together.trains, tmp_path, *start("tsal"), **how)[0]
 
     assert max(trains(before, end_in=KILLED)["losses"]) == KILLED - 1
     resumed = trains(after)
