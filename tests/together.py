@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from trainings import train_method, train_warm_up
 
-from tsal import detectors, methods
+from tsal import methods
 from tsal.detectors import parallel
 from tsal.detectors.compact import compact
 from tsal.detectors.parallel import SharedBatchNorm
@@ -25,7 +24,6 @@ from tsal.training import run as training_run
 from tsal.training import train
 
 CPU = torch.device("cpu")
-SMALL = partial(compact, widths=(8, 8, 16), blocks=1, features=8)
 
 
 class Together:
@@ -108,7 +106,7 @@ def says(yes_in: int | None) -> bool:
 
 def takes_from_first() -> dict[str, Tensor]:
     torch.manual_seed(parallel.rank())
-    network = SMALL(5).to(memory_format=torch.channels_last)
+    network = compact(5, width=8).to(memory_format=torch.channels_last)
     parallel.take_from_first([network])
     return dict(network.state_dict())
 
@@ -131,7 +129,7 @@ def trains(
     nudge: int | None = None,
     asked_in: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Train a run with a small detector; returns the loss of every step, the log, and the tensors that the run held
+    """Train a run; returns the loss of every step, the log, and the tensors that the run held
     when it started and in the end.
 
     Args:
@@ -168,7 +166,6 @@ def trains(
 
     values = methods.read_settings(settings)
     with (
-        mock.patch.dict(detectors.DETECTORS, compact=SMALL),
         mock.patch.object(train, "_new_run", new_run),
         mock.patch.object(training_run.Run, "finish_step", finish_step),
         mock.patch.object(training_run.Run, "_restore", restored),

@@ -34,7 +34,7 @@ def write_settings(folder: Path, method: str, **training: object) -> Path:
     training = {"batch": 2, "evaluate_every": 1000, "probe": 0, "precision": "float32"} | training
     about = {"benchmark": "ytf", "method": method, "algorithm": method, "labels": 0.5}
     path = folder / f"{method}.yaml"
-    path.write_text(yaml.safe_dump(about | {"detector": {"input_px": 32}, "training": training}))
+    path.write_text(yaml.safe_dump(about | {"detector": {"width": 8, "input_px": 32}, "training": training}))
     return path
 
 
@@ -58,8 +58,8 @@ def command(verb: str, folder: Path, crops: Path, settings: Path, *more: object)
 
 @pytest.mark.slow
 def test_a_signal_ends_all_processes_with_one_state_from_which_one_goes_on(ytf_tiny, tmp_path):
-    settings = write_settings(tmp_path, "supervised", warmup_steps=20)
-    arguments = "warmup", tmp_path, ytf_tiny / "crops", settings, "--threads", "2", "--save-every", "0"
+    settings = write_settings(tmp_path, "supervised", warmup_steps=40)
+    arguments = "warmup", tmp_path, ytf_tiny / "crops", settings, "--threads", "1", "--save-every", "0"
     started = [*command(*arguments), "--processes", "2"]
     process = subprocess.Popen(started, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     while not (tmp_path / "out.safetensors.partial").exists() and process.poll() is None:
@@ -70,7 +70,7 @@ def test_a_signal_ends_all_processes_with_one_state_from_which_one_goes_on(ytf_t
     assert said.count("interrupted; run the same command again to go on") == 1 and said.count(", 1 thread") == 1
     assert "Traceback" not in said and not printed
     assert not (tmp_path / "out.safetensors").exists()
-    again = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120)
+    again = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     machines = yaml.safe_load((tmp_path / "machine.yaml").read_text())
     assert [part["processes"] for part in machines] == [2, 1] and machines[1]["from_step"] > 0

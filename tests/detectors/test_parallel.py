@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tsal.detectors import parallel
+from tsal.detectors.compact import compact
 from tsal.detectors.parallel import SharedBatchNorm
 from tsal.errors import InputError
 
@@ -51,7 +52,7 @@ def test_gradients_are_averaged_whatever_their_sizes(two_processes, most):
 
 def test_a_batch_of_fewer_images_than_processes_is_refused(monkeypatch):
     monkeypatch.setattr(parallel, "count", lambda: 3)
-    network = together.SMALL(5).train()
+    network = compact(5, width=8).train()
     with pytest.raises(InputError, match="a batch of 2 images for 3 processes"):
         network(torch.zeros(2, 3, 32, 32))
     assert network.eval()(torch.zeros(2, 3, 32, 32)).centre.shape == (2, 1, 4, 4)  # each computes all

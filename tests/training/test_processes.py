@@ -29,7 +29,7 @@ def write_settings(folder, method):
         "method": method,
         "algorithm": method,
         "labels": 0.5,
-        "detector": {"input_px": 32, "decode": "expectation"},
+        "detector": {"width": 8, "input_px": 32, "decode": "expectation"},
         "training": TRAINING | METHODS[method],
         "unlabelled": {"clips": 2},
     }
