@@ -17,9 +17,12 @@ from torch import Tensor, nn
 from trainings import train_method, train_warm_up
 
 from tsal import methods
+from tsal.data.landmarks import scheme_of
 from tsal.detectors import parallel
 from tsal.detectors.compact import compact
 from tsal.detectors.parallel import SharedBatchNorm
+from tsal.flow.pwc import FlowNetwork
+from tsal.methods.flow_adaptation import adaptation_loss
 from tsal.training import run as training_run
 from tsal.training import train
 
@@ -119,6 +122,18 @@ def buckets(most: int) -> list[Tensor]:
     with mock.patch.object(parallel, "BUCKET", most):
         parallel.average_gradients(parameters)
     return [parameter.grad for parameter in parameters]
+
+
+def adapts_flow() -> dict[str, Tensor]:
+    """Gradients of a flow network whose flow goes on, through the detector, to the loss of adaptation."""
+    torch.manual_seed(0)
+    network, detector = FlowNetwork("float32"), compact(68, width=8).eval()
+    images = torch.randint(256, (2, 3, 32, 32, 3), dtype=torch.uint8)
+    tracked = torch.tensor([True, False, True])  # so that shares of the frames and of those that are tracked differ
+    loss = adaptation_loss(network, detector, *images, tracked, scheme_of("68"), 32, smoothness=0.0)
+    loss.backward()
+    parallel.average_gradients(network.parameters())
+    return {"loss": loss.detach()} | {name: parameter.grad for name, parameter in network.named_parameters()}
 
 
 def trains(

@@ -25,6 +25,15 @@ def test_outputs_gradients_and_batch_statistics_are_those_of_the_whole_batch(two
         assert torch.equal(both[0][name], both[1][name])
 
 
+def test_flow_that_is_shared_has_its_gradient_through_a_detector_that_is_shared(two_processes):
+    alone = together.adapts_flow()
+    largest = max(float(gradient.abs().max()) for name, gradient in alone.items() if name != "loss")
+    assert largest > 0
+    for found in two_processes.run(together.adapts_flow):
+        for name, expected in alone.items():
+            torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-5 * largest)
+
+
 def test_batch_normalisation_alone_is_that_of_pytorch():
     x = torch.randn(4, 3, 5, 5)
     own, theirs = SharedBatchNorm(3), nn.BatchNorm2d(3)

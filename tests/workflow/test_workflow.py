@@ -151,6 +151,14 @@ def test_each_job_runs_one_command_that_is_printed_and_understood(first_plan):
     }
 
 
+def test_a_training_has_a_process_for_each_gpu_that_its_job_asks_for(folder, first_plan):
+    assert "--processes" not in first_plan.stdout
+    plan = snakemake(folder, "-n", "all", "--config", "gpu=2", "--resources", "gpu=4")
+    commands = re.findall(r"^Shell command: tsal (\S+) .* --device (\S+) (.*?)--save-every", plan.stdout, re.MULTILINE)
+    assert {verb for verb, _, _ in commands} == {"warmup", "train"}
+    assert {(device, processes) for _, device, processes in commands} == {("cuda", "--processes 2 ")}
+
+
 def test_single_keys_can_be_set_on_the_command_line(folder):
     arguments = ("seeds=[0,1,2]", "labels=[0.05, n7]", "methods={tsal: {ema_decay: 0.6}}")
     assert planned(snakemake(folder, "-n", "--config", *arguments))["train"] == 3 * 2 * 2 * len(BENCHMARKS)

@@ -51,6 +51,9 @@ def shared(verb: Verb) -> Verb:
                     return verb(arguments)
             except PeerLost:
                 return LOST
+            finally:
+                if "RANK" in os.environ:  # it ends already; the launcher, which ends the others, is not to disturb it
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return _start(verb, arguments)
 
     return run

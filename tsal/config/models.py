@@ -159,7 +159,7 @@ class ConfigFile(Section):
         30.0, gt=0, description="seconds between saved states of a training, from which it goes on after an end"
     )
     threads: int = Field(4, ge=1, description="CPU threads of a training job, at most those that --cores gives")
-    gpu: int = Field(0, ge=0, description="GPUs that a training job asks the scheduler for")
+    gpu: int = Field(0, ge=0, description="GPUs of a training job, each with a process; 0: it asks for none")
 
 
 TEXTS = ("raw_dir", "finished")  # keys whose values are texts however they look
