@@ -29,7 +29,7 @@ class DetectorSettings(Section):
         32,
         ge=8,
         multiple_of=8,
-        description="channels of compact at stride 2, twice as many at each further one; half of it is a quarter of the "
+        description="channels of compact at stride 2, twice as many at each further one; half is a quarter of the "
         "work. vgg16_cpm has its own",
     )
     input_px: int = Field(
