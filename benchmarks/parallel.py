@@ -38,11 +38,11 @@ def count_sent() -> None:
     reduce, gather, n = dist.all_reduce, dist.all_gather_into_tensor, parallel.count()
 
     def all_reduce(tensor, *rest):
-        sent[KINDS[sys._getframe(1).f_code.co_name]] += 2 * (n - 1) / n * tensor.nbytes
+        sent[KINDS[sys._getframe(2).f_code.co_name]] += 2 * (n - 1) / n * tensor.nbytes
         return reduce(tensor, *rest)
 
     def all_gather_into_tensor(every, own):
-        sent[KINDS[sys._getframe(1).f_code.co_name]] += (n - 1) * own.nbytes
+        sent[KINDS[sys._getframe(2).f_code.co_name]] += (n - 1) * own.nbytes
         return gather(every, own)
 
     dist.all_reduce, dist.all_gather_into_tensor = all_reduce, all_gather_into_tensor

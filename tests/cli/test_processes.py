@@ -102,13 +102,18 @@ def test_of_processes_that_were_launched_together_one_speaks(tmp_path, monkeypat
 
 
 def test_the_failure_behind_the_others_gives_the_exit_code(capsys):
+    def code(*codes):
+        return processes._exit_code("train", {rank: (code, "closed") for rank, code in enumerate(codes)})
+
     lost = processes.LOST
-    assert processes._exit_code("train", {0: lost, 1: processes.USER_ERROR}) == processes.USER_ERROR
-    assert processes._exit_code("train", {0: -signal.SIGKILL, 1: processes.FAILED}) == processes.FAILED
-    assert processes._exit_code("train", {0: lost, 1: processes.INTERRUPTED}) == processes.INTERRUPTED
-    assert capsys.readouterr().err == ""
-    assert processes._exit_code("train", {0: lost, 1: -signal.SIGSEGV}) == 128 + signal.SIGSEGV
+    assert code(lost, processes.USER_ERROR) == processes.USER_ERROR
+    assert code(-signal.SIGKILL, processes.FAILED) == processes.FAILED
+    assert code(lost, processes.INTERRUPTED) == processes.INTERRUPTED
+    assert capsys.readouterr().err == ""  # it was told
+    assert code(lost, -signal.SIGSEGV) == 128 + signal.SIGSEGV
     assert "process 1 was ended by SIGSEGV; run the same command again" in capsys.readouterr().err
+    assert code(lost, lost) == lost
+    assert capsys.readouterr().err == "tsal train: error: process 0 lost the others: closed\n"
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two"])

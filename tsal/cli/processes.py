@@ -4,11 +4,13 @@ is also that of torchrun, and told of as if they were one.
 
 import argparse
 import functools
+import json
 import logging
 import os
 import signal
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,6 +18,7 @@ from pathlib import Path
 
 # Exit codes: a traceback; a user's mistake; another process of the training ended; a signal.
 FAILED, USER_ERROR, LOST, INTERRUPTED = 1, 2, 3, 130
+ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # variable: ATTEMPT/RANK/error.json, of a process that was launched
 SAID = "said"  # file that stands for: the user was told why the training ends
 
 Verb = Callable[[argparse.Namespace], int | None]
@@ -49,7 +52,8 @@ def shared(verb: Verb) -> Verb:
             try:
                 with joined(arguments.device, arguments.threads) as (arguments.device, arguments.threads):
                     return verb(arguments)
-            except PeerLost:
+            except PeerLost as error:
+                _record(error)
                 return LOST
             finally:
                 if "RANK" in os.environ:  # it ends already; the launcher, which ends the others, is not to disturb it
@@ -100,7 +104,9 @@ def launch(command: list[str], processes: int, gpus: list[str] | None = None) ->
         try:
             elastic_launch(config, sys.executable)("-m", "tsal.cli", *command)
         except ChildFailedError as error:
-            return _exit_code(command[0], {rank: failure.exitcode for rank, failure in error.failures.items()})
+            return _exit_code(
+                command[0], {rank: (fail.exitcode, fail.message) for rank, fail in error.failures.items()}
+            )
         except SignalException:
             if any(Path(folder).rglob(SAID)):
                 return INTERRUPTED
@@ -108,24 +114,39 @@ def launch(command: list[str], processes: int, gpus: list[str] | None = None) ->
     return 0
 
 
-def _exit_code(verb: str, codes: dict[int, int]) -> int:
-    """The exit code of a training of which processes failed, by their ranks: that of the failure behind the others."""
+def _exit_code(verb: str, failures: dict[int, tuple[int, str]]) -> int:
+    """The exit code of a training of which processes failed, by that failure which is behind the others.
+
+    Args:
+        failures: exit code and message of the processes, by their ranks.
+    """
+    codes = {code for code, _ in failures.values()}
     for code in (USER_ERROR, FAILED):
-        if code in codes.values():
-            return code
-    for rank, code in codes.items():
+        if code in codes:
+            return code  # it was told
+    for rank, (code, _) in failures.items():
         if code < 0:
             name = signal.Signals(-code).name
             hint = ", as the system does where memory is full" if name == "SIGKILL" else ""
             again = "run the same command again to go on from the last saved state"
             print(f"tsal {verb}: error: process {rank} was ended by {name}{hint}; {again}", file=sys.stderr)
             return 128 - code
-    return INTERRUPTED if INTERRUPTED in codes.values() else LOST
+    if INTERRUPTED in codes:
+        return INTERRUPTED
+    rank, (code, message) = next(iter(failures.items()))
+    print(f"tsal {verb}: error: process {rank} lost the others: {message}", file=sys.stderr)
+    return code
+
+
+def _record(error: Exception) -> None:
+    """Leave a message to the launcher, for the case that no other process has a better one."""
+    if file := os.environ.get(ERROR_FILE):
+        Path(file).write_text(json.dumps({"message": str(error), "timestamp": int(time.time())}), encoding="utf-8")
 
 
 def speaks() -> bool:
     """Whether this process is to tell the user why it ends: of several that train together, the first to ask."""
-    file = os.environ.get("TORCHELASTIC_ERROR_FILE")  # ATTEMPT/RANK/error.json, of processes that were launched
+    file = os.environ.get(ERROR_FILE)
     if not file:
         return True
     try:

@@ -11,8 +11,6 @@ of the whole batch, of parameters within and beyond the network alike.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
-from typing import ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,8 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BUCKET = 1 << 23  # numbers that are reduced at once, 32 MB: a whole network in one piece would be held twice
-
-P, R = ParamSpec("P"), TypeVar("R")
 
 
 class PeerLost(Exception):
@@ -42,26 +38,20 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def _communicates(function: Callable[P, R]) -> Callable[P, R]:
-    """PyTorch has no error of its own for a connection that another process has closed by ending."""
-
-    @wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except RuntimeError as error:
-            raise PeerLost(str(error)) from error
-
-    return wrapped
+def _communicate(operation: Callable[..., object], *arguments: object) -> None:
+    """Call an operation of torch.distributed, which has no error of its own for a process that has ended."""
+    try:
+        operation(*arguments)
+    except RuntimeError as error:
+        raise PeerLost(str(error)) from error
 
 
-@_communicates
 def any_says(yes: bool) -> bool:
     """Whether any of the processes says yes; all of them have to ask."""
     if count() == 1:
         return yes
     answer = torch.tensor([yes], dtype=torch.uint8)
-    dist.all_reduce(answer, dist.ReduceOp.MAX)
+    _communicate(dist.all_reduce, answer, dist.ReduceOp.MAX)
     return bool(answer.item())
 
 
@@ -70,7 +60,6 @@ def meet() -> None:
     any_says(False)
 
 
-@_communicates
 def take_from_first(modules: Iterable[nn.Module]) -> None:
     """Give all processes the parameters and buffers of the first one."""
     if count() == 1:
@@ -78,11 +67,10 @@ def take_from_first(modules: Iterable[nn.Module]) -> None:
     for module in modules:
         for tensor in module.state_dict().values():
             values = tensor.contiguous()  # of the layout that all processes communicate
-            dist.broadcast(values, 0)
+            _communicate(dist.broadcast, values, 0)
             tensor.copy_(values)
 
 
-@_communicates
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace the gradients of parameters by their mean over the processes."""
     if count() == 1:
@@ -90,7 +78,7 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     for bucket in _buckets(gradients):
         flat = torch.cat([gradient.flatten() for gradient in bucket])
-        dist.all_reduce(flat)
+        _communicate(dist.all_reduce, flat)
         flat /= count()
         for gradient, mean in zip(bucket, flat.split([gradient.numel() for gradient in bucket]), strict=True):
             gradient.copy_(mean.view(gradient.shape))
@@ -137,14 +125,13 @@ def gather(outputs: list[Tensor], images: int) -> list[Tensor]:
     return [part.unflatten(1, output.shape[1:]) for part, output in zip(parts, outputs, strict=True)]
 
 
-@_communicates
 def _gather_rows(own: Tensor, rows: int) -> Tensor:
     """All rows (B, ...) of which each process has its share."""
     shares = [_share(rows, of) for of in range(count())]
     sizes = [share.stop - share.start for share in shares]
     own = functional.pad(own, (0, 0) * (own.ndim - 1) + (0, max(sizes) - len(own))).contiguous()
     padded = own.new_empty(len(sizes) * max(sizes), *own.shape[1:])
-    dist.all_gather_into_tensor(padded, own)
+    _communicate(dist.all_gather_into_tensor, padded, own)
     if min(sizes) == max(sizes):
         return padded
     return torch.cat([part[:size] for part, size in zip(padded.split(max(sizes)), sizes, strict=True)])
@@ -188,7 +175,6 @@ class SharedBatchNorm(nn.BatchNorm2d):
             self.running_var.lerp_(variance * (values / (values - 1)), self.momentum)
         return _Normalise.apply(x, self.weight, self.bias, mean, variance, values, self.eps)
 
-    @_communicates
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and biased variance (C,) of x (B, C, h, w) over all shares, and of how many values each is, a scalar."""
         # The running ones do not move with momentum 0; they are there for the precision of what is returned.
@@ -196,7 +182,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         values = mean.new_tensor([x.numel() // x.shape[1]])
         own = torch.cat([mean, variance, values])
         every = own.new_empty(count() * len(own))
-        dist.all_gather_into_tensor(every, own)
+        _communicate(dist.all_gather_into_tensor, every, own)
         means, variances, sizes = every.view(count(), -1).double().split([len(mean), len(mean), 1], 1)
         total = sizes.sum()
         mean = (means * sizes).sum(0) / total
@@ -215,7 +201,6 @@ class _Normalise(torch.autograd.Function):
         return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
 
     @staticmethod
-    @_communicates
     def backward(ctx, gradient):
         x, weight, mean, variance, values = ctx.saved_tensors
         # That of fixed statistics, by PyTorch's own kernel, and what passes through mean and variance on top of it.
@@ -223,7 +208,7 @@ class _Normalise(torch.autograd.Function):
             gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
         )
         total = torch.cat([of_weight, of_bias])
-        dist.all_reduce(total)
+        _communicate(dist.all_reduce, total)
         through_variance, through_mean = (total / values).chunk(2)
         inverse = (variance + ctx.eps).rsqrt()
         slope = -weight * inverse.square() * through_variance
