@@ -1,10 +1,10 @@
 """What several processes save and send: torchrun --standalone --nproc-per-node 2 benchmarks/parallel.py.
 
 Every process first trains alone, all at the same time, then together with the others. Prints a table of a supervised
-and a TSAL step: seconds, their ratio against its floor, the number of processes; the share of a step that each process
-computes for itself (views, losses, decoding, signals), from the CPU time that it takes; and what a process sends,
-counted at the calls, with PyTorch's rings: 2 (N - 1) / N of what is summed, (N - 1) times its part of what is gathered.
-Random crops are used, so no data is needed. Times are medians of one run: read the ratios.
+and a TSAL step: seconds, their ratio against its floor, the number of processes; the share of a step alone that is
+outside of the networks (views, losses, decoding, signals, optimisers), which every process computes for itself; and
+what a process sends, counted at the calls, with PyTorch's rings: 2 (N - 1) / N of what is summed, (N - 1) times its
+part of what is gathered. Random crops are used, so no data is needed. Times are medians of one run: read the ratios.
 """
 
 import argparse
@@ -13,14 +13,17 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from training import new_run, random_store
 
-from tsal.detectors import parallel
+from tsal.detectors import Detector, parallel
 from tsal.methods import tsal
 from tsal.methods.common import warm_up
 from tsal.settings.models import DetectorSettings, Settings, TrainingSettings
@@ -30,7 +33,15 @@ from tsal.training.processes import joined
 
 KINDS = {"_gather_rows": "outputs", "_statistics": "statistics", "backward": "statistics", "any_says": "signals"}
 KINDS |= {"average_gradients": "gradients"}
-sent = Counter()
+sent: Counter[str] = Counter()
+
+
+class Measured(NamedTuple):
+    """seconds: of a step; outside: share of them outside of the networks; mb: what a step sends, by kind."""
+
+    seconds: float
+    outside: float
+    mb: dict[str, float]
 
 
 def count_sent() -> None:
@@ -48,20 +59,80 @@ def count_sent() -> None:
     dist.all_reduce, dist.all_gather_into_tensor = all_reduce, all_gather_into_tensor
 
 
-def measured(work: Callable[[], object], steps: int, repeats: int) -> tuple[float, float, dict[str, float]]:
-    """Median seconds and CPU seconds of a step, and what it sends; `work` takes `steps` steps, once to warm up."""
+def now(device: torch.device) -> float:
+    """Seconds of this process: of its CPU, which others on the machine do not lengthen; of the clock for a GPU."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+class Marked(torch.autograd.Function):
+    """The identity, which notes when the gradient comes back to it."""
+
+    @staticmethod
+    def forward(ctx, output, device, marks):
+        ctx.device, ctx.marks = device, marks
+        return output.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.marks.append(now(ctx.device))
+        return gradient, None, None
+
+
+@contextmanager
+def timed_networks(device: torch.device, spent: list[float]) -> Iterator[None]:
+    """Add to `spent` the time of each forward pass, and of each backward pass from a network's outputs on."""
+    forward, backward, marks = Detector.forward_with, torch.Tensor.backward, []
+
+    def gather(outputs, images):
+        return [Marked.apply(output, device, marks) for output in outputs] if torch.is_grad_enabled() else outputs
+
+    def forward_with(self, images, second_head=None):
+        start = now(device)
+        found = forward(self, images, second_head)
+        spent.append(now(device) - start)
+        return found
+
+    def timed_backward(self):
+        marks.clear()
+        backward(self)
+        spent.append(now(device) - max(marks))
+
+    patches = (Detector, "forward_with", forward_with), (torch.Tensor, "backward", timed_backward)
+    with ExitStack() as stack:
+        for where, name, new in (*patches, (parallel, "gather", gather)):
+            stack.enter_context(mock.patch.object(where, name, new))
+        yield
+
+
+def outside_of_networks(work: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Median share of the time of `work` that is not spent in detectors."""
+    shares = []
+    for _ in range(repeats):
+        spent: list[float] = []
+        with timed_networks(device, spent):
+            start = now(device)
+            work()
+            shares.append(1 - sum(spent) / (now(device) - start))
+    return statistics.median(shares)
+
+
+def measured(work: Callable[[], object], steps: int, device: torch.device, repeats: int) -> Measured:
+    """Median seconds of a step, and what it sends; `work` takes `steps` steps, once to warm up."""
     work()
     sent.clear()
-    walls, processor = [], []
+    walls = []
     for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
+        start = time.perf_counter()
         work()
-        if torch.cuda.is_available():
+        if device.type == "cuda":
             torch.cuda.synchronize()
-        walls.append(time.perf_counter() - wall)
-        processor.append(time.process_time() - cpu)
+        walls.append(time.perf_counter() - start)
     mb = {kind: value / repeats / steps / 1e6 for kind, value in sent.items()}
-    return statistics.median(walls) / steps, statistics.median(processor) / steps, mb
+    outside = outside_of_networks(work, device, repeats) if parallel.count() == 1 else 0.0
+    return Measured(statistics.median(walls) / steps, outside, mb)
 
 
 def main() -> None:
@@ -77,15 +148,15 @@ def main() -> None:
     about = {"benchmark": "ytf", "method": "tsal", "algorithm": "tsal", "labels": 1.0, "options": tsal.Options()}
     settings = Settings(detector=detector, training=TrainingSettings(), **about)
 
-    def times(device: torch.device) -> list[tuple]:
+    def times(device: torch.device) -> list[Measured]:
         data = TrainingData(settings, random_store(input_px), None, 0, device)
         half = data.store.size // 2
         data.flow = np.zeros((len(data.store), 2, 2, half, half), np.float16)
         warm, both = (new_run(settings, names, device, data) for names in (("raw", "averaged"), ("student", "teacher")))
         tsal.prepare(both, data, None)
         return [
-            measured(lambda: warm_up(warm, data, 0, 1), 1, chosen.repeats),
-            measured(lambda: tsal.train(both, data, 400, 402), 2, chosen.repeats),
+            measured(lambda: warm_up(warm, data, 0, 1), 1, device, chosen.repeats),
+            measured(lambda: tsal.train(both, data, 400, 402), 2, device, chosen.repeats),
         ]
 
     processes = int(os.environ.get("WORLD_SIZE", 1))
@@ -101,16 +172,14 @@ def main() -> None:
             show(alone, together, f"{chosen.detector}, {input_px} px, {device.type}, {threads} threads a process")
 
 
-def show(alone: list[tuple], together: list[tuple], what: str) -> None:
-    n = parallel.count()
-    kinds = ("outputs", "statistics", "gradients")
-    print(f"{what}\n\n{'step':12}{'1 alone s':>10}{f'{n} s':>10}{'faster':>8}{'floor':>7}{'own share':>11}", end="")
+def show(alone: list[Measured], together: list[Measured], what: str) -> None:
+    n, kinds = parallel.count(), ("outputs", "statistics", "gradients")
+    print(f"{what}\n\n{'step':12}{'1 alone s':>10}{f'{n} s':>10}{'faster':>8}{'floor':>7}{'outside':>9}", end="")
     print("".join(f"{kind + ' MB':>15}" for kind in kinds))
     for name, one, all_of_them in zip(("supervised", "TSAL"), alone, together, strict=True):
-        ratio = all_of_them[1] / one[1]  # of CPU time: own + (1 - own) / n
-        own = (n * ratio - 1) / (n - 1) if n > 1 else 1.0
-        line = f"{name:12}{one[0]:10.3f}{all_of_them[0]:10.3f}{one[0] / all_of_them[0]:8.2f}{n:7d}{own:11.2f}"
-        print(line + "".join(f"{all_of_them[2].get(kind, 0.0):15.2f}" for kind in kinds))
+        faster = one.seconds / all_of_them.seconds
+        line = f"{name:12}{one.seconds:10.3f}{all_of_them.seconds:10.3f}{faster:8.2f}{n:7d}{one.outside:9.2f}"
+        print(line + "".join(f"{all_of_them.mb.get(kind, 0.0):15.2f}" for kind in kinds))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def shared(verb: Verb) -> Verb:
         from tsal.detectors.parallel import PeerLost
         from tsal.training.processes import joined
 
-        if arguments.processes is None or "RANK" in os.environ:
+        launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
+        if arguments.processes is None or launched:
             try:
                 with joined(arguments.device, arguments.threads) as (arguments.device, arguments.threads):
                     return verb(arguments)
@@ -56,7 +57,7 @@ def shared(verb: Verb) -> Verb:
                 _record(error)
                 return LOST
             finally:
-                if "RANK" in os.environ:  # it ends already; the launcher, which ends the others, is not to disturb it
+                if launched:  # it ends already; the launcher, which ends the others, is not to disturb it
                     signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return _start(verb, arguments)
 
