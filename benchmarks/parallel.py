@@ -26,7 +26,7 @@ from training import new_run, random_store
 from tsal.detectors import Detector, parallel
 from tsal.methods import tsal
 from tsal.methods.common import warm_up
-from tsal.settings.models import DetectorSettings, Settings, TrainingSettings
+from tsal.settings.models import DetectorSettings, Settings, TrainingSettings, UnlabelledSettings
 from tsal.training.batches import TrainingData
 from tsal.training.machine import be_deterministic, choose_device
 from tsal.training.processes import joined
@@ -138,15 +138,18 @@ def measured(work: Callable[[], object], steps: int, device: torch.device, repea
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--detector", default="compact", choices=("compact", "vgg16_cpm"))
+    options.add_argument("--width", type=int, default=16, help="of compact")
+    options.add_argument("--batch", type=int, default=16, help="labelled images; half as many are unlabelled")
     options.add_argument("--input-px", type=int)
     options.add_argument("--device", default="auto")
     options.add_argument("--threads", type=int, help="of all processes (default: one for each processor)")
     options.add_argument("--repeats", type=int, default=5)
     chosen = options.parse_args()
     input_px = chosen.input_px or {"compact": 96, "vgg16_cpm": 256}[chosen.detector]
-    detector = DetectorSettings(name=chosen.detector, input_px=input_px, weights="none")
+    detector = DetectorSettings(name=chosen.detector, width=chosen.width, input_px=input_px, weights="none")
+    training, unlabelled = TrainingSettings(batch=chosen.batch), UnlabelledSettings(clips=max(1, chosen.batch // 4))
     about = {"benchmark": "ytf", "method": "tsal", "algorithm": "tsal", "labels": 1.0, "options": tsal.Options()}
-    settings = Settings(detector=detector, training=TrainingSettings(), **about)
+    settings = Settings(detector=detector, training=training, unlabelled=unlabelled, **about)
 
     def times(device: torch.device) -> list[Measured]:
         data = TrainingData(settings, random_store(input_px), None, 0, device)
