@@ -200,7 +200,7 @@ def test_a_benchmark_that_is_not_in_the_configuration_is_rendered_as_its_data_se
 
 
 def test_methods_that_train_alike_share_the_warm_up():
-    config = changed("methods.mine", {"base": "tsal", "ema_decay": 0.1, "training": {"batch": 32}})
+    config = changed("methods.mine", {"base": "tsal", "ema_decay": 0.1, "training": {"batch": 16}})
     alike = ["supervised", "tsal", "tsal_literal", "tsal_ema_decay_05", "mine"]
     assert {configuration.warmup_name(config, "ytf", method) for method in alike} == {"warmup"}
 
@@ -213,7 +213,7 @@ def test_methods_with_the_same_overrides_share_a_warm_up_of_their_own():
     assert a == b
     assert len({"warmup", a, c}) == 3
     assert configuration.resolve_warmup(config, "ytf", a, 0.05)["training"]["batch"] == 8
-    assert configuration.resolve_warmup(config, "ytf", "warmup", 0.05)["training"]["batch"] == 32
+    assert configuration.resolve_warmup(config, "ytf", "warmup", 0.05)["training"]["batch"] == 16
 
 
 def test_a_warm_up_depends_on_training_alone():
