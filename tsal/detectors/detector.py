@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsal.detectors.heatmaps import decode_expectation, decode_peaks
+from tsal.errors import InputError
 
-PRECISIONS = ("auto", "float32", "bfloat16")  # see mixed_precision
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16")  # see mixed_precision
 CANDIDATES = 32  # strongest facial centres that decode 2 looks at
 
 
@@ -96,10 +97,15 @@ class Detector(nn.Module):
 
 
 def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Precision of a forward pass by name: "float32", "bfloat16", or "auto": bfloat16 where the device multiplies it.
+    """Precision of a forward pass, and of the backward pass that follows it, by name. Weights stay float32.
 
-    Weights stay float32.
+    "float32": that on a GPU too, where PyTorch rounds the factors of convolutions to TF32 (10 bits) unless told
+    otherwise. "tf32": those of convolutions and matrix products, where the device has it. "bfloat16". "auto": bfloat16
+    where the device multiplies it, else float32.
     """
+    if device.type == "cuda":
+        # For the process: the backward pass, which is outside of every context, computes as its forward pass did.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
     bfloat16 = name == "bfloat16"
     if name == "auto" and device.type == "cuda":
         bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -107,6 +113,24 @@ def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractConte
         # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
         bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+
+def has_tf32(device: torch.device) -> bool:
+    """Whether a device multiplies in TF32: GPUs since Ampere."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def check_precision(name: str, device: torch.device) -> None:
+    """Refuse to train in a precision that was asked for by name and that the device does not have.
+
+    Raises:
+        InputError: "tf32" on a CPU or an older GPU.
+    """
+    if name == "tf32" and not has_tf32(device):
+        raise InputError(
+            f"training.precision: found tf32, which device {device} does not have; expected float32, bfloat16 or auto "
+            "there, or a GPU of compute capability 8.0 or newer"
+        )
 
 
 def decode_centre_offsets(centre: Tensor, offsets: Tensor, stride: int, near: Tensor) -> Tensor:
