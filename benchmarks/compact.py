@@ -16,7 +16,8 @@ from tsal.detectors import build
 from tsal.methods.common import warm_up
 from tsal.settings.models import Augmentation, Settings, TrainingSettings
 from tsal.training.batches import TrainingData
-from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
+from tsal.training.machine import be_deterministic, choose_device
+from tsal.training.run import Run, make_optimizer
 from tsal.training.train import Measurements
 
 CANDIDATES = {

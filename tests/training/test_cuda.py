@@ -14,7 +14,6 @@ from tsal.detectors import build
 from tsal.detectors.predict import load_detector
 from tsal.flow.storage import open_flow, write_flow
 from tsal.methods.common import supervised_loss
-from tsal.training import run as training_run
 from tsal.training.batches import TrainingData
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -60,10 +59,9 @@ def test_the_same_seed_gives_the_same_weights(tmp_path, paths, method):
 
 @on_gpu
 @pytest.mark.parametrize("method", ["supervised", "tsal"])
-def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, paths, monkeypatch, interrupted, method):
-    monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(tmp_path, paths, interrupted, method):
     whole = train(tmp_path, paths, method, "whole")
-    with interrupted():
+    with interrupted(9):
         train(tmp_path, paths, method, "killed")
     assert train(tmp_path, paths, method, "killed").read_bytes() == whole.read_bytes()
 

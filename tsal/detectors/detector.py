@@ -96,22 +96,28 @@ class Detector(nn.Module):
         return decode_centre_offsets(output.centre, output.offsets, self.centre_stride, near)
 
 
+def resolve_precision(name: str, device: torch.device) -> str:
+    """What a precision comes to on a device: "auto" is bfloat16 where the device multiplies it, else float32."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
+        fast = device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return "bfloat16" if fast else "float32"
+
+
 def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractContextManager:
     """Precision of a forward pass, and of the backward pass that follows it, by name. Weights stay float32.
 
-    "float32": that on a GPU too, where PyTorch rounds the factors of convolutions to TF32 (10 bits) unless told
-    otherwise. "tf32": those of convolutions and matrix products, where the device has it. "bfloat16". "auto": bfloat16
-    where the device multiplies it, else float32.
+    "float32": that on a GPU too, where PyTorch by itself rounds the factors of convolutions to TF32 (10 bits). "tf32":
+    those of convolutions and matrix products, where the device has it. "bfloat16". "auto": see `resolve_precision`.
     """
     if device.type == "cuda":
         # For the process: the backward pass, which is outside of every context, computes as its forward pass did.
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
-    bfloat16 = name == "bfloat16"
-    if name == "auto" and device.type == "cuda":
-        bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif name == "auto" and device.type == "cpu":
-        # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
-        bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    bfloat16 = resolve_precision(name, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
 
 
