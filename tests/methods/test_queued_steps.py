@@ -113,7 +113,7 @@ def label_anew(run, data, first):
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if " " in n else ()) for n in RUNS])
 def test_no_step_waits_for_the_device(ytf_tiny, tmp_path, monkeypatch, name, device):
     if device.type == "meta":
         sgd = lambda network, settings: make_optimizer(network, settings.replace(name="sgd"))  # noqa: E731
