@@ -37,7 +37,7 @@ def encode_gaussian(points: Tensor, size: tuple[int, int], stride: int, sigma: f
     Returns:
         (B, K + 1, height, width) in [0, 1]: values under 0.01 are 0, the last map is 1 - max over the others.
     """
-    maps = torch.exp(-_squared_distances(points, size, stride) / (2 * sigma**2))
+    maps = _squared_distances(points, size, stride).neg_().div_(2 * sigma**2).exp_()
     maps = torch.where(maps >= CUT_OFF, maps, 0.0)  # a comparison with NaN is false
     return torch.cat([maps, 1 - maps.amax(1, keepdim=True)], 1)
 
@@ -54,8 +54,8 @@ def encode_distribution(points: Tensor, size: tuple[int, int], stride: int, sigm
     Returns:
         (B, K, height, width), each map summing to 1.
     """
-    logits = -_squared_distances(points, size, stride) / (2 * sigma**2)
-    return logits.nan_to_num(nan=0.0).flatten(2).softmax(-1).unflatten(-1, size)
+    logits = _squared_distances(points, size, stride).neg_().div_(2 * sigma**2).nan_to_num_(nan=0.0)
+    return logits.flatten(2).softmax(-1).unflatten(-1, size)
 
 
 def peaks(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,13 +3,13 @@
 import logging
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from tsal import __version__
 from tsal.detectors.detector import resolve_precision
 from tsal.errors import InputError
 
@@ -80,7 +80,7 @@ def describe(device: torch.device, precision: str) -> dict[str, str | int]:
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
-        "tsal": version("tsal"),
+        "tsal": __version__,
     }
 
 
