@@ -40,8 +40,8 @@ part() {  # SECONDS TITLE COMMAND...: for that long at most, and no longer than 
 device=cuda speed=(--limit 10) tests=(-k "cuda") edit=""
 if [[ $small == --small ]]; then
     device=cpu scale=10 speed=(--limit 1 --input-px 32 --batch 2 --clips 1 --threads 1)
-    tests=(tests/data/test_device.py)
-    edit="detector.input_px=32 training.batch=2 training.warmup_steps=4 training.evaluate_every=2"
+    tests=(-m "not slow" tests/data/test_device.py)
+    edit="detector.input_px=64 training.batch=4 training.warmup_steps=3 training.evaluate_every=3"
 elif [[ -n $small ]]; then
     echo "gpu.sh: found $small, expected nothing or --small" >&2
     exit 2

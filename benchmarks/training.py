@@ -30,7 +30,7 @@ from tsal.training.flops import FlopCounter
 from tsal.training.machine import be_deterministic, choose_device, log_machine
 from tsal.training.run import Run, make_optimizer
 
-LEAST, MOST = 5, 50  # turns
+LEAST, MOST = 3, 50  # turns
 
 
 def random_store(input_px: int, n: int = 64) -> CropStore:
