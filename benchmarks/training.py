@@ -4,13 +4,12 @@ Prints a table: milliseconds of each part of a step, steps a second, the floor (
 rate of large matrix products on this machine, in the precision that training uses), the share of that rate, and on a
 GPU the peak of its memory. The bare network is a forward pass, a loss that reaches all it puts out, a backward pass and
 the optimiser, on a batch that stays the same: what a supervised step would be if its batch, its loss and its average of
-weights cost nothing. Works are measured in turns and times are medians; on a CPU they are processor time over threads,
-so that other work on the machine counts little. Random crops are used, so no data is needed.
+weights cost nothing. Works are measured in turns and times are the best of several; on a CPU they are processor time
+over threads, so that other work on the machine counts little. Random crops are used, so no data is needed.
 """
 
 import argparse
 import itertools
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +94,7 @@ def measure(works: list[Work], device: torch.device, limit: float) -> None:
             work.do()
             taken.append((now() - start) / work.steps)
     for work, taken in zip(works, times, strict=True):
-        work.seconds = statistics.median(taken)
+        work.seconds = min(taken)  # what disturbs a work only adds to it
 
 
 def matrix_product(device: torch.device, precision: str) -> Work:
