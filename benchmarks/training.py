@@ -1,29 +1,35 @@
 """How fast training steps are, against what the machine could do: python benchmarks/training.py [--detector NAME].
 
-Prints a table: seconds of each part of a step, and the floor: its floating-point operations over the rate of large
-matrix products on this machine, in the precision that training uses. Times are medians of one run: read the ratios.
-Random crops are used, so no data is needed.
+Prints a table: milliseconds of each part of a step, steps a second, the floor (its floating-point operations over the
+rate of large matrix products on this machine, in the precision that training uses), the share of that rate, and on a
+GPU the peak of its memory. The bare network is a forward pass, a loss that reaches all it puts out, a backward pass and
+the optimiser, on a batch that stays the same: what a supervised step would be if its batch, its loss and its average of
+weights cost nothing. Works are measured in turns and times are the best of several; on a CPU they are processor time
+over threads, so that other work on the machine counts little. Random crops are used, so no data is needed.
 """
 
 import argparse
-import statistics
+import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from tsal.data.cropping import store_size
 from tsal.data.crops import CropStore
-from tsal.detectors import mixed_precision
+from tsal.detectors import Output, mixed_precision
 from tsal.detectors.predict import create_network
 from tsal.methods import tsal
 from tsal.methods.common import warm_up
-from tsal.settings.models import DetectorSettings, Settings, TrainingSettings
+from tsal.settings.models import DetectorSettings, Settings, TrainingSettings, UnlabelledSettings
 from tsal.training.batches import TrainingData
-from tsal.training.machine import be_deterministic, choose_device
+from tsal.training.flops import FlopCounter
+from tsal.training.machine import be_deterministic, choose_device, log_machine
 from tsal.training.run import Run, make_optimizer
+
+LEAST, MOST = 3, 50  # turns
 
 
 def random_store(input_px: int, n: int = 64) -> CropStore:
@@ -47,25 +53,65 @@ def random_store(input_px: int, n: int = 64) -> CropStore:
     )
 
 
-def median_seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Median of several calls after two that warm up."""
-    times = []
-    for _ in range(repeats + 2):
-        start = time.perf_counter()
-        work()
+@dataclass
+class Work:
+    """A part of a step: what does `steps` of them, and what was measured of it.
+
+    computes: whether it is more than preparing a batch, so that it has a floor.
+    """
+
+    name: str
+    do: Callable[[], object]
+    steps: int = 1
+    computes: bool = True
+    seconds: float = 0.0  # a step
+    operations: float = 0.0  # a step
+    memory: int = 0  # bytes, at the peak
+
+
+def measure(works: list[Work], device: torch.device, limit: float) -> None:
+    """Fill in what is measured, in turns, for about `limit` seconds."""
+
+    def now() -> float:
+        if device.type == "cpu":
+            return time.process_time() / torch.get_num_threads()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    for work in works:
+        with FlopCounter() as counter:
+            work.do()
+        work.operations = counter.flops / work.steps
         if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[2:])
+            torch.cuda.reset_peak_memory_stats()
+            work.do()
+            work.memory = torch.cuda.max_memory_allocated()
+    times: list[list[float]] = [[] for _ in works]
+    end = time.monotonic() + limit
+    while len(times[0]) < LEAST or (time.monotonic() < end and len(times[0]) < MOST):
+        for work, taken in zip(works, times, strict=True):
+            start = now()
+            work.do()
+            taken.append((now() - start) / work.steps)
+    for work, taken in zip(works, times, strict=True):
+        work.seconds = min(taken)  # what disturbs a work only adds to it
 
 
-def matrix_rate(device: torch.device, precision: str) -> float:
-    """Floating-point operations a second of a large matrix product."""
-    n = 8192 if device.type == "cuda" else 2048
-    with mixed_precision(precision, device):
-        a = torch.randn(n, n, device=device)
-        a = a.bfloat16() if torch.is_autocast_enabled(device.type) else a
-        return 2 * n**3 / median_seconds(lambda: a @ a, device, 10)
+def matrix_product(device: torch.device, precision: str) -> Work:
+    """A large matrix product, by whose rate the others are judged."""
+    n = 8192 if device.type == "cuda" else 1024
+    a = torch.randn(n, n, device=device)
+
+    def product() -> None:
+        with mixed_precision(precision, device):
+            _ = a @ a
+
+    return Work("large matrix product", product)
+
+
+def total(output: Output) -> torch.Tensor:
+    """A loss that reaches every output."""
+    return sum(part.square().mean() for part in (*output.stages, output.centre, output.offsets))
 
 
 def new_run(settings: Settings, names: tuple[str, ...], device: torch.device, data: TrainingData) -> Run:
@@ -83,70 +129,90 @@ def new_run(settings: Settings, names: tuple[str, ...], device: torch.device, da
     return run
 
 
+def works_of(settings: Settings, device: torch.device) -> list[Work]:
+    """The parts of a step, the bare network first."""
+    data = TrainingData(settings, random_store(settings.detector.input_px), None, 0, device)
+    half = data.store.size // 2
+    data.flow = np.zeros((len(data.store), 2, 2, half, half), np.float16)
+    bare, warm = (new_run(settings, ("raw", "averaged"), device, data) for _ in range(2))
+    both = new_run(settings, ("student", "teacher"), device, data)
+    tsal.prepare(both, data, None)
+    batch, every = data.labelled_batch(0), settings.options.teacher_every
+    # Steps follow each other, as in a training: on a GPU the next one's faces are read ahead.
+    step, taken, clips, faces = (itertools.count(400, n) for n in (1, every, 1, 1))
+    return [
+        Work("bare network", lambda: bare.optimizer_step("raw", total(bare.networks["raw"](batch.images)), 400)),
+        Work("supervised step", lambda: _take(warm_up, warm, data, next(step), 1)),
+        Work("TSAL step, both networks", lambda: _take(tsal.train, both, data, next(taken), every), every),
+        Work("labelled batch: views, colours", lambda: data.labelled_batch(next(faces)), computes=False),
+        Work("unlabelled clips: views, colours, flow", lambda: data.unlabelled_batch(next(clips)), computes=False),
+    ]
+
+
+def _take(train: Callable, run: Run, data: TrainingData, start: int, steps: int) -> None:
+    train(run, data, start, start + steps)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--detector", default="compact", choices=("compact", "vgg16_cpm"))
     options.add_argument("--input-px", type=int)
+    options.add_argument("--batch", type=int, default=TrainingSettings().batch, help="labelled faces a step")
+    options.add_argument("--clips", type=int, default=UnlabelledSettings().clips, help="of two frames, a step")
     options.add_argument("--device", default="auto")
     options.add_argument("--threads", type=int)
     options.add_argument("--precision", default="auto")
-    options.add_argument("--repeats", type=int, default=15)
+    options.add_argument("--limit", type=float, default=60, help="seconds to measure for, about")
     chosen = options.parse_args()
     device = choose_device(chosen.device)
     be_deterministic(0, chosen.threads)
-    input_px = chosen.input_px or {"compact": 96, "vgg16_cpm": 256}[chosen.detector]
-    every = tsal.Options().teacher_every
     settings = Settings(
         benchmark="ytf",
         method="tsal",
         algorithm="tsal",
         labels=1.0,
-        detector=DetectorSettings(name=chosen.detector, input_px=input_px),
-        training=TrainingSettings(precision=chosen.precision),
+        detector=DetectorSettings(
+            name=chosen.detector,
+            input_px=chosen.input_px or {"compact": 96, "vgg16_cpm": 256}[chosen.detector],
+            weights="none",
+        ),
+        training=TrainingSettings(precision=chosen.precision, batch=chosen.batch),
+        unlabelled=UnlabelledSettings(clips=chosen.clips),
         options=tsal.Options(),
     )
-    data = TrainingData(settings, random_store(input_px), None, 0, device)
-    half = data.store.size // 2
-    data.flow = np.zeros((len(data.store), 2, 2, half, half), np.float16)
+    product, works = matrix_product(device, chosen.precision), works_of(settings, device)
+    measure([product, *works], device, chosen.limit)
+    report(settings, device, product, works)
 
-    warm, both = (
-        new_run(settings, ("raw", "averaged"), device, data),
-        new_run(settings, ("student", "teacher"), device, data),
-    )
-    tsal.prepare(both, data, None)
-    network = warm.networks["raw"]
-    batch = data.labelled_batch(0)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(batch.images)
-    rate = matrix_rate(device, chosen.precision)
-    forward = counter.get_total_flops() / rate
-    labelled, unlabelled = len(batch.images), settings.unlabelled.frames
-    passes = (1 + 1 / every) * 3 * (labelled + unlabelled) / labelled + 2 * unlabelled / labelled
 
-    def seconds(work: Callable[[], object]) -> float:
-        return median_seconds(work, device, chosen.repeats)
-
-    supervised = seconds(lambda: warm_up(warm, data, 0, 1))
-    rows = [
-        ("labelled batch: views, colours", seconds(lambda: data.labelled_batch(0)), None),
-        ("unlabelled clips: views, colours, flow", seconds(lambda: data.unlabelled_batch(0)), None),
-        ("supervised step", supervised, 3 * forward),
-        (
-            "TSAL step, both networks",
-            seconds(lambda: tsal.train(both, data, 400, 400 + every)) / every,
-            passes * forward,
-        ),
-    ]
+def report(settings: Settings, device: torch.device, product: Work, works: list[Work]) -> None:
+    machine = log_machine(device, settings.training.precision)
+    peak = product.operations / product.seconds
+    bare, supervised, both = works[:3]
     print(
-        f"{chosen.detector}, {input_px} px, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, "
-        f"{labelled} labelled + {unlabelled} unlabelled faces a step, {device}, {torch.get_num_threads()} threads\n"
-        f"large matrix product: {rate / 1e9:.0f} GFLOP/s; a forward pass of {labelled}: "
-        f"{counter.get_total_flops() / 1e9:.1f} GFLOP\n"
+        f"\n{settings.detector.name}, {settings.detector.input_px} px, {machine['precision']}, "
+        f"{settings.training.batch} labelled + {settings.unlabelled.frames} unlabelled faces a step, "
+        f"{machine.get('gpu', machine['processor'])}, {machine['threads']} threads\n"
+        f"{product.name}: {peak / 1e9:.0f} GFLOP/s"
     )
-    print(f"{'part':42}{'s':>9}{'floor s':>9}{'ratio':>7}{'x supervised':>14}")
-    for name, time_s, floor in rows:
-        against = f"{floor:9.4f}{time_s / floor:7.1f}" if floor else " " * 16
-        print(f"{name:42}{time_s:9.4f}{against}{time_s / supervised:14.2f}")
+    head = (
+        f"{'part':40}{'ms':>9}{'steps/s':>9}{'GFLOP':>8}{'floor ms':>10}{'of peak':>9}{'memory':>9}{'x supervised':>14}"
+    )
+    print(head)
+    for work in works:
+        against = " " * 27
+        if work.computes:
+            floor = work.operations / peak
+            against = f"{work.operations / 1e9:8.1f}{floor * 1e3:10.1f}{floor / work.seconds:9.0%}"
+        memory = f"{work.memory / 2**30:6.2f}GiB" if work.memory else " " * 9
+        times = f"{work.seconds * 1e3:9.1f}{1 / work.seconds:9.2f}"
+        print(f"{work.name:40}{times}{against}{memory}{work.seconds / supervised.seconds:14.2f}")
+    print(
+        f"supervised steps a second: {bare.seconds / supervised.seconds:.1%} of the bare network's (aim: 95 %); a TSAL "
+        f"step: {both.seconds / supervised.seconds:.2f} supervised ones (aim: 2.4; by operations alone "
+        f"{both.operations / supervised.operations:.2f})",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

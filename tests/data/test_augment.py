@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 from views import mirror
 
 from tsal.data.augment import (
+    _blur,
     apply_view,
     change_colours,
     draw_view,
@@ -108,3 +110,17 @@ def test_normalisation_is_that_of_imagenet():
     grey = normalise(torch.full((1, 3, 1, 1), 0.5)).flatten().tolist()
     expected = (0.5 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
     assert grey == pytest.approx(expected.tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (9, 8)])
+def test_blur_is_the_mean_of_the_pixels_around_that_lie_in_the_image_to_the_last_digit(size):
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    expected = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    assert torch.equal(_blur(images), expected)
+
+
+def test_changing_colours_leaves_the_images_that_it_is_given():
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    before = images.clone()
+    changed = change_colours(images, Augmentation(), torch.Generator().manual_seed(1))
+    assert torch.equal(images, before) and not torch.equal(changed, before)

@@ -1,11 +1,16 @@
 """What all detectors share: heads by name, decode 2, precision."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
-from tsal.detectors import build, decode_centre_offsets
+from tsal.detectors import build, check_precision, decode_centre_offsets, mixed_precision
+from tsal.detectors.detector import resolve_precision
 from tsal.errors import InputError
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def test_the_compact_detector_has_the_same_heads_on_its_own_grids():
@@ -94,6 +99,37 @@ def test_mixed_precision_keeps_weights_and_output_in_float32():
     exact = detector(image).stages[0]
     assert rough.dtype == torch.float32 and {p.dtype for p in detector.parameters()} == {torch.float32}
     assert 0 < (rough - exact).abs().max() < 0.05 * exact.abs().max()
+
+
+@pytest.mark.parametrize("multiplies", [True, False])
+def test_auto_is_bfloat16_where_a_gpu_multiplies_it_and_float32_on_others(monkeypatch, multiplies):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: multiplies)
+    assert resolve_precision("auto", GPU) == ("bfloat16" if multiplies else "float32")
+    assert resolve_precision("float32", GPU) == "float32"
+
+
+@pytest.mark.parametrize("name", ["float32", "tf32"])
+def test_a_gpu_rounds_factors_to_tf32_where_that_is_asked_for_by_name_and_nowhere_else(name):
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    try:
+        cudnn.allow_tf32 = matmul.allow_tf32 = name != "tf32"
+        with mixed_precision(name, GPU):
+            assert not torch.is_autocast_enabled("cuda")
+        assert cudnn.allow_tf32 == matmul.allow_tf32 == (name == "tf32")
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def test_tf32_is_refused_by_a_device_without_it(monkeypatch):
+    with pytest.raises(InputError, match=r"training.precision: found tf32, which device cpu does not have; expected"):
+        check_precision("tf32", CPU)
+    for capability in ((7, 5), (8, 0)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, found=capability: found)
+        with pytest.raises(InputError, match="device cuda") if capability < (8, 0) else nullcontext():
+            check_precision("tf32", GPU)
+    for name in ("auto", "float32", "bfloat16"):
+        check_precision(name, CPU)
 
 
 def test_an_unknown_detector_is_refused_with_the_known_names():

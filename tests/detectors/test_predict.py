@@ -35,6 +35,18 @@ def detector():
     return LandmarkDetector(network, SETTINGS, SCHEMES["68"])
 
 
+def test_what_was_trained_in_tf32_predicts_in_float32_on_a_cpu_and_that_is_said(detector, tmp_path, caplog):
+    path = tmp_path / "d.safetensors"
+    detector.network.precision = "tf32"
+    detector.save(path)
+    detector.network.precision = "float32"
+    crops = np.random.default_rng(0).integers(0, 256, (1, 48, 48, 3), np.uint8)
+    with caplog.at_level("INFO"):
+        loaded = load_detector(path, CPU)
+    assert f"{path}: trained in tf32, which device cpu does not have; it predicts in float32" in caplog.text
+    assert np.array_equal(loaded.landmarks(crops, CPU), detector.landmarks(crops, CPU))
+
+
 def test_a_detector_comes_back_from_disk_as_it_was(detector, tmp_path):
     detector.save(tmp_path / "d.safetensors", method="tsal")
     loaded = load_detector(tmp_path / "d.safetensors", CPU)

@@ -60,7 +60,7 @@ def output_at(points, encode=encode_distribution):
 
 def batch_in(view):
     """A batch of frames in a view."""
-    return UnlabelledBatch(np.arange(2), None, view, torch.zeros(2, 3, 96, 96), torch.ones(2))
+    return UnlabelledBatch(np.arange(2), None, view, torch.zeros(2, 3, 96, 96), torch.ones(2), None)
 
 
 PLACES = torch.tensor([[[46.0, 56.0], [76.0, 66.0]], [[51.0, 61.0], [81.0, 71.0]]])  # store px

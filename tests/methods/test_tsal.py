@@ -112,7 +112,8 @@ def tiny(options=PAPER, **loss):
     crops = torch.zeros(2, 128, 128, 3, dtype=torch.uint8)
     flow = torch.zeros(2, 2, 64, 64)
     frames = Frames(crops, crops, flow, flow, torch.tensor([True, True]))
-    batch = UnlabelledBatch(np.arange(2), frames, view, torch.zeros(2, 3, 96, 96), torch.full((2,), 70.0))
+    images, tracked = torch.zeros(2, 3, 96, 96), torch.tensor([True, True])
+    batch = UnlabelledBatch(np.arange(2), frames, view, images, torch.full((2,), 70.0), tracked)
     return data, build("compact", 2, sigma=6.0, decode="gaussian"), batch
 
 

@@ -413,6 +413,12 @@ def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(
     assert all(torch.equal(start[name], end[name]) for name in start)
 
 
+def test_a_training_in_tf32_on_a_cpu_is_refused(tmp_path, paths):
+    settings = read_settings(write_settings(tmp_path, "supervised", precision="tf32"))
+    with pytest.raises(InputError, match=r"training\.precision: found tf32, which device cpu does not have"):
+        train_warm_up(settings, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU)
+
+
 def test_a_label_budget_of_nothing_is_refused_by_what_learns(tmp_path, paths):
     settings = read_settings(write_settings(tmp_path, "supervised")).replace(labels=0)
     with pytest.raises(InputError, match="label budget of 0"):

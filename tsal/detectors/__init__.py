@@ -7,10 +7,10 @@ Both take (B, 3, input_px, input_px) ImageNet-normalised RGB and return an `Outp
 import torch
 
 from tsal.detectors import compact, vgg16_cpm
-from tsal.detectors.detector import Detector, Output, decode_centre_offsets, mixed_precision
+from tsal.detectors.detector import Detector, Output, check_precision, decode_centre_offsets, mixed_precision
 from tsal.errors import InputError
 
-__all__ = ["DETECTORS", "Detector", "Output", "build", "decode_centre_offsets", "mixed_precision"]
+__all__ = ["DETECTORS", "Detector", "Output", "build", "check_precision", "decode_centre_offsets", "mixed_precision"]
 
 DETECTORS = {"compact": compact.compact, "vgg16_cpm": vgg16_cpm.vgg16_cpm}
 

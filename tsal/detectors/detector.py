@@ -11,7 +11,7 @@ from tsal.detectors import parallel
 from tsal.detectors.heatmaps import decode_expectation, decode_peaks
 from tsal.errors import InputError
 
-PRECISIONS = ("auto", "float32", "bfloat16")  # see mixed_precision
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16")  # see mixed_precision
 CANDIDATES = 32  # strongest facial centres that decode 2 looks at
 
 
@@ -121,12 +121,34 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 
 def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Precision of a forward pass by name: "float32", "bfloat16" or "auto", see `resolve_precision`.
+    """Precision of a forward pass, and of the backward pass that follows it, by name. Weights stay float32.
 
-    Weights stay float32.
+    "float32": that on a GPU too, where PyTorch by itself rounds the factors of convolutions to TF32 (10 bits). "tf32":
+    those of convolutions and matrix products, where the device has it. "bfloat16". "auto": see `resolve_precision`.
     """
+    if device.type == "cuda":
+        # For the process: the backward pass, which is outside of every context, computes as its forward pass did.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
     bfloat16 = resolve_precision(name, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+
+
+def has_tf32(device: torch.device) -> bool:
+    """Whether a device multiplies in TF32: GPUs since Ampere."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def check_precision(name: str, device: torch.device) -> None:
+    """Refuse to train in a precision that was asked for by name and that the device does not have.
+
+    Raises:
+        InputError: "tf32" on a CPU or an older GPU.
+    """
+    if name == "tf32" and not has_tf32(device):
+        raise InputError(
+            f"training.precision: found tf32, which device {device} does not have; expected float32, bfloat16 or auto "
+            "there, or a GPU of compute capability 8.0 or newer"
+        )
 
 
 def decode_centre_offsets(centre: Tensor, offsets: Tensor, stride: int, near: Tensor) -> Tensor:

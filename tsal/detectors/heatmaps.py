@@ -7,6 +7,8 @@ pixels that it covers; pixel centres lie at integers. For stride 8 that is the x
 import torch
 from torch import Tensor
 
+from tsal.data.device import constant
+
 CUT_OFF = 0.01  # target values below it are set to 0, as in the paper's release
 NOTHING = 1e-6  # a map whose peak is lower shows nothing; the release counts no lower values either
 
@@ -35,7 +37,7 @@ def encode_gaussian(points: Tensor, size: tuple[int, int], stride: int, sigma: f
     Returns:
         (B, K + 1, height, width) in [0, 1]: values under 0.01 are 0, the last map is 1 - max over the others.
     """
-    maps = torch.exp(-_squared_distances(points, size, stride) / (2 * sigma**2))
+    maps = _squared_distances(points, size, stride).neg_().div_(2 * sigma**2).exp_()
     maps = torch.where(maps >= CUT_OFF, maps, 0.0)  # a comparison with NaN is false
     return torch.cat([maps, 1 - maps.amax(1, keepdim=True)], 1)
 
@@ -52,8 +54,8 @@ def encode_distribution(points: Tensor, size: tuple[int, int], stride: int, sigm
     Returns:
         (B, K, height, width), each map summing to 1.
     """
-    logits = -_squared_distances(points, size, stride) / (2 * sigma**2)
-    return logits.nan_to_num(nan=0.0).flatten(2).softmax(-1).unflatten(-1, size)
+    logits = _squared_distances(points, size, stride).neg_().div_(2 * sigma**2).nan_to_num_(nan=0.0)
+    return logits.flatten(2).softmax(-1).unflatten(-1, size)
 
 
 def peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,11 +103,11 @@ def _gaussian_fit(values: Tensor, steps: Tensor, inside: Tensor, sigma_cells: fl
     h = values.double() / values.detach().double().amax(-1, keepdim=True).clamp_min(NOTHING)
     weight = torch.where(inside & (h >= CUT_OFF), h, 0.0).square()
     weight = weight / weight.sum(-1, keepdim=True).clamp_min(NOTHING)
-    prior = torch.tensor([1e-9, 1e-9, 1e-9, 1e-6], dtype=torch.float64, device=values.device)
-    expected = torch.tensor([0, 0, 0, 0.5 / sigma_cells**2], dtype=torch.float64, device=values.device)
+    prior = constant((1e-9, 1e-9, 1e-9, 1e-6), values.device, torch.float64)
+    expected = constant((0, 0, 0, 0.5 / sigma_cells**2), values.device, torch.float64)
     normal = (weight @ products).unflatten(-1, (4, 4)) + prior.diag()
     right = (weight * h.clamp_min(NOTHING).log()) @ basis + prior * expected
-    solution = torch.linalg.solve(normal, right)
+    solution = torch.linalg.solve_ex(normal, right).result  # the prior leaves none singular: no test to wait for
     radius = steps.max()
     shift = solution[..., 1:3] / (2 * solution[..., 3:4].clamp_min(1e-3))
     return shift.clamp(-radius, radius).to(values.dtype)

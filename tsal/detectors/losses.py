@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tsal.data.device import constant
 from tsal.detectors import Detector, Output
 from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
 
@@ -37,7 +38,7 @@ def heatmap_loss(
         target = encode_distribution(points, size, detector.heatmap_stride, sigma)
         return sum(distribution_distance(stage, target, visible) for stage in output.stages)
     target = encode_gaussian(points, size, detector.heatmap_stride, sigma)
-    limit = points.new_tensor([size[1], size[0]]) * detector.heatmap_stride - 1
+    limit = constant((size[1], size[0]), points.device, points.dtype) * detector.heatmap_stride - 1
     counted = visible * ((points >= 0) & (points <= limit)).all(-1)
     counted = torch.cat([counted, counted.amin(1, keepdim=True)], 1)
     return sum(squared_distance(stage, target, counted) for stage in output.stages)
@@ -59,7 +60,7 @@ def distribution_distance(logits: Tensor, target: Tensor, counted: Tensor) -> Te
     """Kullback-Leibler divergence KL(target || softmax(logits)), a mean over the maps that count (bool or weights)."""
     log_probability = logits.flatten(2).log_softmax(-1)
     target = target.flatten(2)
-    divergence = (torch.xlogy(target, target) - target * log_probability).sum(-1)
+    divergence = torch.xlogy(target, target).sub_(target * log_probability).sum(-1)
     return masked_mean(divergence, counted)
 
 
@@ -79,7 +80,7 @@ def _centre_cells(points: Tensor, visible: Tensor, size: tuple[int, int], stride
     """True centre cells (B, 2) as integer (x, y), and which faces have one on the grid (B,)."""
     cells = (facial_centre(points, visible) - (stride - 1) / 2) / stride
     cells = cells.nan_to_num(nan=-1e6).round().long()
-    limit = torch.tensor([size[1], size[0]], device=cells.device)
+    limit = constant((size[1], size[0]), cells.device, torch.int64)
     inside = ((cells >= 0) & (cells < limit)).all(-1)
     return cells.clamp_min(0).minimum(limit - 1), inside
 

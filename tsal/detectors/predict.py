@@ -1,5 +1,6 @@
 """From a checkpoint to landmarks: detectors on disk, and prediction for packed crops and for tables of faces."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ from tsal.data.faces import boxes_of, point_columns
 from tsal.data.landmarks import Scheme, as_setting, scheme_of
 from tsal.data.video import is_video
 from tsal.detectors import Detector, build, checkpoints
-from tsal.detectors.detector import PRECISIONS
+from tsal.detectors.detector import PRECISIONS, has_tf32
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
 from tsal.settings.models import NO_AUGMENTATION, DetectorSettings
 from tsal.settings.section import read_section
 
+logger = logging.getLogger(__name__)
 BATCH = 64
 DETECTOR = "tsal detector, version 1"
 
@@ -90,6 +92,8 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
         raise InputError(f"{path}: {error}") from error
     except RuntimeError as error:
         raise InputError(f"{path}: weights do not fit a {settings.name} detector ({str(error)[:200]})") from error
+    if precision == "tf32" and not has_tf32(device):
+        logger.info("%s: trained in tf32, which device %s does not have; it predicts in float32", path, device)
     return LandmarkDetector(network.to(device), settings, scheme)
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from tsal.data.augment import sample
+from tsal.data.device import to_device
 
 REDUCTION = 2  # stored flow is this much smaller than the crops
 OCCLUSION = (0.01, 0.5)  # alpha, and beta in px^2, of the forward-backward test of Sundaram et al. 2010
@@ -12,7 +13,7 @@ OCCLUSION = (0.01, 0.5)  # alpha, and beta in px^2, of the forward-backward test
 
 def to_tensor(flow: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor:
     """Rows of memory-mapped flow as a float tensor on a device."""
-    return torch.from_numpy(np.ascontiguousarray(flow[rows])).to(device).float()
+    return to_device(torch.from_numpy(np.ascontiguousarray(flow[rows])), device).float()
 
 
 def flow_at(flow: Tensor, positions: Tensor) -> Tensor:

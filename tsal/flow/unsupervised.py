@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tsal.data.augment import sample
+from tsal.data.device import constant, to_device
 from tsal.flow.fields import REDUCTION, passes_round_trip
 from tsal.flow.pwc import pixels
 
@@ -35,7 +36,8 @@ def census(images: Tensor, phase: tuple[int, int] = (0, 0), step: int = 1) -> Te
         (B, 48, h, w) in (-1, 1): d / sqrt(noise^2 + d^2) of differences d in grey levels.
     """
     side = 2 * CENSUS_REACH + 1
-    grey = 255 * (images * images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    luminance = constant((0.299, 0.587, 0.114), images.device, images.dtype).view(1, 3, 1, 1)
+    grey = 255 * (images * luminance).sum(1, keepdim=True)
     height, width = grey.shape[-2:]
     padded = functional.pad(grey, (CENSUS_REACH,) * 4, mode="replicate")
     places = [(y, x) for y in range(side) for x in range(side) if (y, x) != (CENSUS_REACH, CENSUS_REACH)]
@@ -55,7 +57,7 @@ def census_distance(first: Tensor, second: Tensor) -> Tensor:
 def stays_inside(flow: Tensor) -> Tensor:
     """Pixels (B, H, W), 1 or 0, whose flow (B, 2, H, W) in px of that resolution ends in the frame."""
     arrived = pixels(flow) + flow.permute(0, 2, 3, 1)
-    size = arrived.new_tensor([flow.shape[-1] - 1, flow.shape[-2] - 1])
+    size = constant((flow.shape[-1] - 1, flow.shape[-2] - 1), arrived.device, arrived.dtype)
     return ((arrived >= 0) & (arrived <= size)).all(-1).float()
 
 
@@ -129,9 +131,9 @@ def draw_motion(
     """Draw n flows (n, 2, size, size) in px. Random numbers are drawn on the CPU: a seed means the same everywhere."""
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(n, *shape, generator=generator).to(device)
+        return to_device(torch.randn(n, *shape, generator=generator), device)
 
-    factor = 10 ** -torch.rand(n, 1, 1, 1, generator=generator).to(device)
+    factor = 10 ** -to_device(torch.rand(n, 1, 1, 1, generator=generator), device)
     axis = (torch.arange(size, device=device) + 0.5) / size - 0.5
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     turn, zoom = normal(2, 1, 1).mul(motions.turn).unbind(1)

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tsal.detectors import Detector, Output, losses
 from tsal.settings.models import Settings
@@ -61,10 +62,11 @@ def exponential_moving_average(average: nn.Module, network: nn.Module, decay: fl
 
     With teacher and student this is the recursive average filtering of the paper, whose lambda is the decay.
     """
-    for mine, other in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(other, 1 - decay)
-        else:
+    both = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
+    weights = [pair for pair in both if pair[0].is_floating_point()]
+    get_ema_multi_avg_fn(decay)(*map(list, zip(*weights, strict=True)), None)  # on a GPU a few kernels for all
+    for mine, other in both:
+        if not mine.is_floating_point():
             mine.copy_(other)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsal.data.augment import View, as_float, draw_view, from_view, normalise, sample, sampling_grid
+from tsal.data.device import to_device
 from tsal.data.landmarks import Scheme
 from tsal.detectors import Detector, Output
 from tsal.detectors.losses import distribution_distance, squared_distance
@@ -77,7 +78,8 @@ def adaptation_loss(
     of distributions. It counts landmarks that the frame shows in both pictures, by the round-trip test.
 
     Args:
-        images, neighbours: uint8 (N, S, S, 3) crops; tracked: (N,) bool, see `training.batches.Frames`.
+        images, neighbours: uint8 (N, S, S, 3) crops.
+        tracked: (N,) bool, on the CPU: how many there are is known without waiting for a GPU.
         input_px: side of the detector's input.
         smoothness: weight of the smoothness of both flows.
         photometric: weight of the photometric term of training, which the paper leaves out.
@@ -88,7 +90,8 @@ def adaptation_loss(
     flow = network.track(as_float(images), as_float(neighbours))
     if not tracked.any():
         return 0 * flow.sum()
-    flow, first, second = flow[tracked], as_float(images[tracked]), as_float(neighbours[tracked])
+    rows = to_device(tracked.nonzero().squeeze(1), flow.device)
+    flow, first, second = flow[rows], as_float(images[rows]), as_float(neighbours[rows])
     loss = _consistency(detector, flow, first, second, scheme, input_px)
     frames, flows = torch.cat([first, second]), torch.cat(flow.unbind(1))
     loss = loss + smoothness * smoothness_loss(frames, flows, EDGE, ORDER)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tsal.data.device import to_device
 from tsal.flow.fields import follow
 from tsal.methods.signals import Signal, carrying_noise, fuse_by_confidence
 from tsal.training.batches import TrainingData
@@ -49,16 +50,17 @@ class Memory(nn.Module):
             target: of these frames.
             decay: share of the old that stays, in [0, 1); all of it where the target is unknown.
         """
-        at = torch.from_numpy(rows).to(self.points.device)
+        at = to_device(torch.from_numpy(rows), self.points.device)
         points, variance = self.points[at], self.variance[at]
         new, old = target.variance.isfinite(), variance.isfinite()
         share = torch.where(new, torch.where(old, decay, 0.0), 1.0)
         points = torch.lerp(target.points, points, share.unsqueeze(-1))
         # Infinity times zero is no number: a variance that has no share is left out.
         finite = torch.lerp(target.variance.nan_to_num(posinf=0.0), variance.nan_to_num(posinf=0.0), share)
-        free = ~self.labelled[at]
-        self.points[at[free]] = points[free]
-        self.variance[at[free]] = torch.where(new | old, finite, torch.inf)[free]
+        # Labelled ones are written as they are: to leave them out, their number would have to be known first.
+        labelled = self.labelled[at].unsqueeze(-1)
+        self.points[at] = torch.where(labelled.unsqueeze(-1), self.points[at], points)
+        self.variance[at] = torch.where(labelled, self.variance[at], torch.where(new | old, finite, torch.inf))
 
     @torch.no_grad()
     def tracks(self, data: TrainingData, rows: np.ndarray, reach: int) -> tuple[Signal, Signal]:
@@ -71,7 +73,7 @@ class Memory(nn.Module):
         Returns:
             The signal of the networks' estimates, and that of labels, infinite in variance where none arrives.
         """
-        at = torch.from_numpy(rows).to(self.points.device)
+        at = to_device(torch.from_numpy(rows), self.points.device)
         own = self.points[at].unsqueeze(1), self.variance[at].unsqueeze(1), self.labelled[at].unsqueeze(1)
         ways = [self._carry(data, rows, step, reach) for step in (data.unlabelled.next, data.previous)]
         points, variance, labelled = (torch.cat(parts, 1) for parts in zip(own, *ways, strict=True))
@@ -92,8 +94,8 @@ class Memory(nn.Module):
         points = torch.zeros(len(rows), 0, count, 2, device=device)
         variance, labelled = points[..., 0], torch.zeros(len(rows), 0, dtype=torch.bool, device=device)
         for near, far in zip(path[-2::-1], path[:0:-1], strict=True):
-            there = torch.from_numpy(far >= 0).to(device)
-            at = torch.from_numpy(np.maximum(far, 0)).to(device)
+            there = to_device(torch.from_numpy(far >= 0), device)
+            at = to_device(torch.from_numpy(np.maximum(far, 0)), device)
             here = torch.where(there.unsqueeze(1), self.variance[at], torch.inf)
             points = torch.cat([points, self.points[at].unsqueeze(1)], 1)
             variance = torch.cat([variance, here.unsqueeze(1)], 1)

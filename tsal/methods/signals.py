@@ -21,7 +21,9 @@ from tsal.data.augment import (
     View,
     as_float,
     draw_view,
+    flip,
     from_view,
+    inverse,
     normalise,
     rename_mirrored,
     sample,
@@ -82,15 +84,16 @@ def _forward_views(detector: Detector, frames: Frames, names: tuple[str, ...], i
     """One forward pass on every picture that the signals need, in one batch."""
     n, store_px = frames.images.shape[:2]
     plain = draw_view(n, store_px, input_px, NO_AUGMENTATION, torch.Generator()).to(frames.images.device)
-    grid = sampling_grid(plain, input_px)
     pictures: dict[str, tuple[Tensor, View]] = {}
     if "tracking" in names or "offsets" in names:
-        warped = warp(as_float(frames.neighbours), frames.there, frames.back, grid)
+        warped = warp(as_float(frames.neighbours), frames.there, frames.back, sampling_grid(plain, input_px))
         pictures["warped"] = normalise(warped), plain
-    views = {"detection": plain, "turned": turn(plain, input_px, TURN), "view": frames.view}
-    for name, view in views.items():
-        if name in names:
-            pictures[name] = normalise(sample(as_float(frames.images), sampling_grid(view, input_px))), view
+    views = {"detection": plain, "view": frames.view}
+    if "turned" in names:
+        views["turned"] = turn(plain, input_px, TURN)
+    for name in (name for name in ("detection", "turned", "view") if name in names):
+        grid = sampling_grid(views[name], input_px)
+        pictures[name] = normalise(sample(as_float(frames.images), grid)), views[name]
     batch = torch.cat([picture for picture, _ in pictures.values()])
     output = detector(batch)
     passes = {
@@ -188,12 +191,11 @@ def maps_in_view(maps: Tensor, stride: int, own: View, view: View, scheme: Schem
     axis = cell_centres(size, stride, maps.device)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     cells = torch.stack([x, y], -1).reshape(1, -1, 2)
-    linear, offset = view.matrix[:, :, :2], view.matrix[:, None, :, 2]
-    store = (cells - offset) @ torch.linalg.inv(linear).transpose(1, 2)
+    store = (cells - view.matrix[:, None, :, 2]) @ inverse(view).transpose(1, 2)
     pixels = store @ own.matrix[:, :, :2].transpose(1, 2) + own.matrix[:, None, :, 2]
     grid = ((pixels - (stride - 1) / 2) / stride).unflatten(1, (size, size))
     resampled = sample(maps, grid)
     order = torch.arange(maps.shape[1], device=maps.device)
-    order[: scheme.n_points] = torch.as_tensor(scheme.flip, device=maps.device)
+    order[: scheme.n_points] = flip(scheme, maps.device)
     renamed = (own.mirrored != view.mirrored).view(-1, 1, 1, 1)
     return torch.where(renamed, resampled[:, order], resampled)

@@ -223,7 +223,7 @@ def adapt_flow(run: Run, data: TrainingData, batch: UnlabelledBatch, step: int) 
     frames = batch.frames
     for who in ("student", "teacher"):
         if (flow := run.parts.get(f"{who}_flow")) is not None:
-            pictures = frames.images, frames.neighbours, frames.tracked
+            pictures = frames.images, frames.neighbours, batch.tracked
             input_px = data.settings.detector.input_px
             loss = flow_adaptation.adaptation_loss(flow, run.networks[who], *pictures, data.scheme, input_px)
             run.optimizer_step(f"{who}_flow", loss, step)

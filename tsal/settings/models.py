@@ -130,8 +130,10 @@ class TrainingSettings(Section):
         pattern="^[a-z0-9]+$",
         description="start from the labels-only detector of this benchmark, such as synth, trained with all its labels",
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="float32, bfloat16 (mixed), or auto: bfloat16 where the device has it"
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
+        "auto",
+        description="float32, tf32 (GPUs since Ampere; never unless asked for), bfloat16 (mixed), or auto: bfloat16 "
+        "where the device has it, else float32",
     )
     ema_decay: float = Field(
         0.99, ge=0, lt=1, description="of the exponential moving average of the weights of labels only"

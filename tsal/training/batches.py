@@ -1,6 +1,6 @@
 """The batches of a training step: labelled faces, clips of unlabelled frames, and the faces to measure on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from tsal.data.augment import View, apply_view, draw_view, to_view
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
+from tsal.data.device import ReadAhead, pinned, to_device
 from tsal.data.labels import labelled_faces
 from tsal.data.landmarks import Scheme, scheme_of
 from tsal.data.randomness import generator
@@ -57,6 +58,7 @@ class UnlabelledBatch:
 
     rows: (C T,) of the pool.
     face_px: (C T,) side of the face box in network px, the face's size for SIC.
+    tracked: (C T,) bool, that of the frames, on the CPU.
     """
 
     rows: np.ndarray
@@ -64,6 +66,7 @@ class UnlabelledBatch:
     view: View
     images: Tensor
     face_px: Tensor
+    tracked: Tensor
 
 
 @dataclass
@@ -81,8 +84,10 @@ class TrainingData:
     seed: int
     device: torch.device
     pool: CropStore | None = None
+    _ahead: ReadAhead = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._ahead = ReadAhead(self.device.type == "cuda")
         if not len(self.store) or not len(self.unlabelled):
             raise InputError(
                 f"{self.settings.benchmark}: no training crops; expected a face table with faces to train on"
@@ -162,8 +167,9 @@ class TrainingData:
         index[rows] = np.arange(len(rows))
         return index
 
-    def _images(self, store: CropStore, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(self.device)
+    def _read(self, store: CropStore, rows: np.ndarray) -> Tensor:
+        """The crops of some rows, for `to_device`."""
+        return pinned(torch.from_numpy(np.ascontiguousarray(store.images[rows])), self.device)
 
     def view(self, n: int, random: torch.Generator) -> View:
         """Draw augmented views of n crops; faces of a scheme that has no mirror images are never mirrored."""
@@ -174,20 +180,24 @@ class TrainingData:
 
     def labelled_batch(self, step: int) -> LabelledBatch:
         """The labelled faces of a step: every face once before any comes again."""
-        batch, n = self.settings.training.batch, len(self.labelled)
-        if not n:
+        if not len(self.labelled):
             raise InputError(
                 f"{self.settings.method}: a label budget of 0 leaves no face to learn from; expected a larger one, or "
                 "a method with training.pretrained, warmup_steps: 0 and steps: 0"
             )
+        images, points = self._ahead.get("labelled", step, self._read_labelled)
+        return self._augmented(images, points, generator(self.seed, "labelled", step))
+
+    def _read_labelled(self, step: int) -> tuple[Tensor, Tensor]:
+        """Crops (B, S, S, 3) of a step's labelled faces, and their landmarks (B, K, 2) in store px, on the CPU."""
+        batch, n = self.settings.training.batch, len(self.labelled)
         positions = np.arange(step * batch, (step + 1) * batch)
         rounds = {
             r: torch.randperm(n, generator=generator(self.seed, "order", r)) for r in np.unique(positions // n).tolist()
         }
         # Read from the disk's cache at every step: all labelled crops of a large benchmark fit into no memory.
         rows = self.labelled[[int(rounds[p // n][p % n]) for p in positions.tolist()]]
-        points = torch.from_numpy(self.store.points[rows])
-        return self._augmented(self._images(self.store, rows), points, generator(self.seed, "labelled", step))
+        return self._read(self.store, rows), torch.from_numpy(self.store.points[rows])
 
     def pseudo_labelled_batch(self, rows: np.ndarray, points: Tensor, step: int) -> LabelledBatch:
         """As many frames as an unlabelled batch has, drawn from some of the pool, as a labelled batch.
@@ -198,11 +208,11 @@ class TrainingData:
         """
         random = generator(self.seed, "pseudo", step)
         chosen = torch.randint(len(rows), (self.settings.unlabelled.frames,), generator=random)
-        return self._augmented(self._images(self.unlabelled, rows[chosen.numpy()]), points[chosen], random)
+        return self._augmented(self._read(self.unlabelled, rows[chosen.numpy()]), points[chosen], random)
 
     def _augmented(self, images: Tensor, points: Tensor, random: torch.Generator) -> LabelledBatch:
         """Crops with landmarks in store px, NaN where not annotated, in views drawn for them."""
-        points = points.to(self.device)
+        images, points = to_device(images, self.device), to_device(points, self.device)
         view = self.view(len(images), random)
         inputs = self.apply_view(images, view, random)
         annotated = points.isfinite().all(-1, keepdim=True)
@@ -215,16 +225,20 @@ class TrainingData:
 
     def unlabelled_batch(self, step: int) -> UnlabelledBatch:
         """The unlabelled clips of a step."""
-        clips = self.settings.unlabelled.clips
-        random = generator(self.seed, "unlabelled", step)
-        chosen = torch.randint(len(self.windows), (clips,), generator=random).numpy()
-        windows = self.windows[chosen]
-        rows = windows.reshape(-1)
-        frames = self.frames(rows, self._neighbours(windows).reshape(-1), generator(self.seed, "sources", step))
+        rows, neighbours, crops, random = self._ahead.get("unlabelled", step, self._read_unlabelled)
+        frames = self._frames(rows, neighbours, *crops, generator(self.seed, "sources", step))
         view = self.view(len(rows), random)
         inputs = self.apply_view(frames.images, view, random)
         size = self.store.input_px / (1 + 2 * self.settings.detector.expand)
-        return UnlabelledBatch(rows, frames, view, inputs, size * view.scale)
+        return UnlabelledBatch(rows, frames, view, inputs, size * view.scale, torch.from_numpy(neighbours >= 0))
+
+    def _read_unlabelled(self, step: int) -> tuple[np.ndarray, np.ndarray, tuple[Tensor, Tensor], torch.Generator]:
+        """Rows of a step's frames and of their neighbours, the crops of both, and what the rows were drawn from."""
+        random = generator(self.seed, "unlabelled", step)
+        chosen = torch.randint(len(self.windows), (self.settings.unlabelled.clips,), generator=random).numpy()
+        windows = self.windows[chosen]
+        rows, neighbours = windows.reshape(-1), self._neighbours(windows).reshape(-1)
+        return rows, neighbours, self._read_frames(rows, neighbours), random
 
     def _neighbours(self, windows: np.ndarray) -> np.ndarray:
         """Rows (C, T) of the frame that each frame is tracked from, -1 for none.
@@ -245,12 +259,20 @@ class TrainingData:
         Args:
             random: where the warps of the source `view` are drawn from; they stay within the training's augmentation.
         """
-        store, tracked = self.unlabelled, neighbours >= 0
-        neighbours = np.where(tracked, neighbours, rows)
-        there, back = self.flow_between(rows, neighbours)
-        images, of_neighbours = self._images(store, rows), self._images(store, neighbours)
+        return self._frames(rows, neighbours, *self._read_frames(rows, neighbours), random)
+
+    def _read_frames(self, rows: np.ndarray, neighbours: np.ndarray) -> tuple[Tensor, Tensor]:
+        store = self.unlabelled
+        return self._read(store, rows), self._read(store, np.where(neighbours >= 0, neighbours, rows))
+
+    def _frames(
+        self, rows: np.ndarray, neighbours: np.ndarray, images: Tensor, others: Tensor, random: torch.Generator | None
+    ) -> Frames:
+        tracked = neighbours >= 0
+        there, back = self.flow_between(rows, np.where(tracked, neighbours, rows))
+        images, others = to_device(images, self.device), to_device(others, self.device)
         view = self.view(len(rows), random) if random else None
-        return Frames(images, of_neighbours, there, back, torch.from_numpy(tracked).to(self.device), view)
+        return Frames(images, others, there, back, to_device(torch.from_numpy(tracked), self.device), view)
 
     def flow_between(self, rows: np.ndarray, neighbours: np.ndarray) -> tuple[Tensor, Tensor]:
         """Stored flow (B, 2, S/2, S/2) from frames to their neighbours in the clip, and back; 0 from one to itself."""
@@ -262,8 +284,8 @@ class TrainingData:
             is_next = store.next[rows] == neighbours
             pair = self.pair_of[np.where(is_next, rows, neighbours)[moved]]
             both = to_tensor(self.flow, pair, self.device)
-            ahead = torch.from_numpy(is_next[moved]).to(self.device).view(-1, 1, 1, 1)
-            where = torch.from_numpy(np.flatnonzero(moved)).to(self.device)
+            ahead = to_device(torch.from_numpy(is_next[moved]), self.device).view(-1, 1, 1, 1)
+            where = to_device(torch.from_numpy(np.flatnonzero(moved)), self.device)
             there[where] = torch.where(ahead, both[:, 0], both[:, 1])
             back[where] = torch.where(ahead, both[:, 1], both[:, 0])
         return there, back

@@ -45,7 +45,8 @@ class FlopCounter(TorchDispatchMode):
             with self:  # its parts come here one by one
                 return func.decompose(*args, **kwargs)
         out = func(*args, **kwargs)
-        if formula is not None and not getattr(out, "is_meta", False):  # of which only the shape is found
+        first = next(iter(out), None) if isinstance(out, (tuple, list)) else out
+        if formula is not None and not getattr(first, "is_meta", False):  # of which only the shape is found
             self._add(formula, args, kwargs, out)
         return out
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tsal.data.augment import as_float, change_colours, sample
 from tsal.data.crops import CropStore
+from tsal.data.device import to_device
 from tsal.data.randomness import generator
 from tsal.detectors import parallel
 from tsal.errors import InputError
@@ -150,9 +151,9 @@ def draw_batch(
     """Draw pairs, seen through windows that both frames share, and motions of single frames."""
     chosen = rows[torch.randint(len(rows), (settings.pairs,), generator=random).numpy()]
     side = int(store.size * settings.window) // STRIDES[-1] * STRIDES[-1]
-    first, second = _windows(store, chosen, side, random).to(device).unbind(1)
+    first, second = to_device(_windows(store, chosen, side, random), device).unbind(1)
 
-    single = torch.randint(2 * settings.pairs, (settings.known,), generator=random).to(device)
+    single = to_device(torch.randint(2 * settings.pairs, (settings.known,), generator=random), device)
     still = torch.cat([first, second])[single]
     known = draw_motion(settings.known, side, settings.motions, random, device)
     moved = sample(still, pixels(known) + known.permute(0, 2, 3, 1))
@@ -178,7 +179,7 @@ def _shade(frames: Tensor, settings: FlowSettings, random: torch.Generator) -> T
     """Other colours and noise, so that what is learned from known motions holds between frames of a camera."""
     strength = settings.noise * torch.rand(len(frames), 1, 1, 1, generator=random)
     noise = strength * torch.randn(frames.shape, generator=random)
-    return change_colours(frames, settings.colours, random) + noise.to(frames.device)
+    return change_colours(frames, settings.colours, random) + to_device(noise, frames.device)
 
 
 def flow_losses(network: FlowNetwork, batch: FlowBatch, settings: FlowSettings) -> dict[str, Tensor]:

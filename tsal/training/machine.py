@@ -3,13 +3,13 @@
 import logging
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from tsal import __version__
 from tsal.detectors import parallel
 from tsal.detectors.detector import resolve_precision
 from tsal.errors import InputError
@@ -45,6 +45,8 @@ def be_deterministic(seed: int, threads: int | None) -> None:
         torch.backends.cudnn.benchmark = False
         # Only a warning where an operation has no deterministic form: a run should not end for it.
         torch.use_deterministic_algorithms(True, warn_only=True)
+        # That also fills all new memory, which costs a pass over it and helps only who reads what was never written.
+        torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def processor() -> str:
@@ -80,7 +82,7 @@ def describe(device: torch.device, precision: str) -> dict[str, str | int]:
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
-        "tsal": version("tsal"),
+        "tsal": __version__,
     }
 
 

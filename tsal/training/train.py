@@ -10,7 +10,7 @@ import torch
 
 from tsal.data.crops import CropStore, open_crops
 from tsal.data.landmarks import scheme_of
-from tsal.detectors import parallel
+from tsal.detectors import check_precision, parallel
 from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
 from tsal.files import sha256
@@ -147,6 +147,7 @@ def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
 
 
 def _new_run(settings: Settings, starts: Mapping[str, str], device: torch.device, label: str) -> Run:
+    check_precision(settings.training.precision, device)
     first = create_network(settings.detector, scheme_of(settings.scheme), settings.training.precision).to(device)
     networks = {name: copy.deepcopy(first) for name in starts}
     optimizers = {
