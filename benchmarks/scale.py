@@ -1,19 +1,25 @@
-"""What a frame costs in each stage, in seconds, disk and memory: python benchmarks/scale.py OUT_DIR [--frames 10000]
+"""What a frame costs in each stage, in CPU seconds, disk and memory.
 
-Renders a quarter of the frames, and then all of them, and takes both through index, crop, flow, the batches of a
-training, predict and score, each stage in a process of its own on one core. The slope between the two is the cost of
-one more frame; what a stage costs whatever the number of frames drops out. The second table holds what these slopes
-give for more frames than were measured; the third is measured, on pools of zeros that take no space on disk.
+    OMP_NUM_THREADS=1 python benchmarks/scale.py OUT_DIR [--frames 10000] [--rendered 400]
+
+Renders some frames; a data set of all frames is then made of these, again and again under other names, and taken
+through index, crop, flow, the batches of a training, predict and score, each stage in a process of its own on one core.
+The same is done with a quarter of the frames: the slope between both is the cost of one more frame, without what a
+stage costs whatever their number. The second table is computed from these slopes for more frames than were measured.
+The third is measured again: how a training begins, on pools of zeros that take no space on disk.
 """
 
 import argparse
+import io
 import json
 import multiprocessing
 import os
 import shutil
 import time
+import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, fields
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +32,8 @@ from tsal.data.faces import read_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.shards import Layout, ShardWriter, digest
 from tsal.datasets import synth
+from tsal.synth import RENDERER, shards
+from tsal.synth.plan import SynthSettings
 
 CLIP_FRAMES, PER_PERSON = 10, 50  # half of a person's frames are stills
 GEOMETRY = {"input_px": 96, "expand": 0.2, "margin": 4 / 3}
@@ -36,7 +44,7 @@ EXTRAPOLATED = (1_000_000, 100_000_000)
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a stage: seconds, peak memory and what it left on disk, the latter in bytes."""
+    """Of a stage: CPU seconds, peak memory and what it left on disk, the latter in bytes."""
 
     seconds: float
     peak: float
@@ -45,24 +53,34 @@ class Cost:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out_dir", type=Path, help="a new folder; some 300 kB a frame")
-    parser.add_argument("--frames", type=int, default=10_000, help="a multiple of 200 (default 10,000)")
+    parser.add_argument("out_dir", type=Path, help="a new folder; some 200 kB a frame")
+    parser.add_argument("--frames", type=int, default=10_000, help="of the data set (default 10,000)")
+    parser.add_argument("--rendered", type=int, default=400, help="of these that are rendered (default 400)")
     arguments = parser.parse_args()
-    counts = arguments.frames // 4 // PER_PERSON * PER_PERSON, arguments.frames // PER_PERSON * PER_PERSON
-    costs = [all_stages(arguments.out_dir / str(count), count) for count in counts]
-    print_slopes(counts, *costs)
-    print_extrapolated(counts, *costs)
-    print_pools(arguments.out_dir / "pools")
+    out = arguments.out_dir
+    rendered, counts = quarter_and_all(arguments.rendered), quarter_and_all(arguments.frames)
+    stages = {
+        "render": (rendered, [measured("render", render, out / f"rendered{n}", n, ["shard.zip"]) for n in rendered])
+    }
+    costs = [all_stages(out / str(count), count, out / f"rendered{rendered[1]}/shard.zip") for count in counts]
+    stages |= {name: (counts, [cost[name] for cost in costs]) for name in costs[0]}
+    print_slopes(stages)
+    print_extrapolated(stages)
+    print_pools(out / "pools")
+
+
+def quarter_and_all(frames: int) -> tuple[int, int]:
+    """Numbers of frames that are those of whole people."""
+    return frames // 4 // PER_PERSON * PER_PERSON, frames // PER_PERSON * PER_PERSON
 
 
 # --- the stages ---
 
 
-def all_stages(folder: Path, count: int) -> dict[str, Cost]:
-    """Measure every stage on so many frames, each on what the stage before left."""
-    folder.mkdir(parents=True)
+def all_stages(folder: Path, count: int, rendered: Path) -> dict[str, Cost]:
+    """Measure every stage but the first on so many frames, each on what the stage before left."""
+    repeat(rendered, folder / "shard.zip", count)
     stages: dict[str, tuple[Callable[[Path, int], None], list[str]]] = {
-        "render": (render, ["shard.zip"]),
         "index": (index, ["faces.parquet", "images"]),
         "crop": (crop, ["train.json", "train"]),
         "flow": (flow, ["flow.json", "flow"]),
@@ -74,18 +92,47 @@ def all_stages(folder: Path, count: int) -> dict[str, Cost]:
     for name, (work, files) in stages.items():
         if name == "score":
             write_faces(read_faces(folder / "faces.parquet").assign(split="test"), folder / "test.parquet")
-        seconds, peak = in_own_process(work, folder, count)
-        costs[name] = Cost(seconds, peak, sum(size(folder / file) for file in files))
-        print(f"{name}, {count:,} frames: {seconds:.1f} s, {peak / 1e6:.0f} MB", flush=True)
+        costs[name] = measured(name, work, folder, count, files)
     return costs
 
 
+def measured(name: str, work: Callable[[Path, int], None], folder: Path, count: int, files: list[str]) -> Cost:
+    folder.mkdir(parents=True, exist_ok=True)
+    seconds, peak, _ = in_own_process(work, folder, count)
+    print(f"{name}, {count:,} frames: {seconds:.1f} s, {peak / 1e6:.0f} MB", flush=True)
+    return Cost(seconds, peak, sum(size(folder / file) for file in files))
+
+
+def settings_of(count: int) -> SynthSettings:
+    """So many frames, half of them stills."""
+    half = count // 2
+    amounts = {"people": count // PER_PERSON, "stills": half, "clips": half // CLIP_FRAMES}
+    return SynthSettings(**amounts, clip_frames=CLIP_FRAMES, image_px=128, challenging=0.3, seed=0)
+
+
 def render(folder: Path, count: int) -> None:
-    people, half = count // PER_PERSON, count // 2
-    settings = {"people": people, "stills": half, "clips": half // CLIP_FRAMES, "clip_frames": CLIP_FRAMES}
-    settings |= {"image_px": 128, "challenging": 0.3, "seed": 0}
-    (folder / "index.yaml").write_text(json.dumps({"settings": settings}))
-    synth.render(folder / "index.yaml", 0, 1, folder / "shard.zip")
+    shards.write_shard(settings_of(count), 0, 1, folder / "shard.zip")
+
+
+def repeat(rendered: Path, out: Path, count: int) -> None:
+    """Write a shard as if all of so many frames had been rendered, made of the shots of one that was."""
+    before, tables = shards.read_shard_tables([rendered])
+    shots, row_of = list(shards.all_shots(before)), {name: row for row, name in enumerate(tables.name.tolist())}
+    alike = {frames: cycle([shot for shot in shots if shot.frames == frames]) for frames in (1, CLIP_FRAMES)}
+    made_of = {"renderer": RENDERER, "settings": asdict(settings_of(count)), "shard": 0, "shards": 1}
+    names, rows = [], []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(rendered) as source, zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("settings.json", json.dumps(made_of))
+        for shot in shards.all_shots(settings_of(count)):
+            for name, old in zip(shot.frame_names(), next(alike[shot.frames]).frame_names(), strict=True):
+                archive.writestr(f"{shards.IMAGES}{name}.jpg", source.read(f"{shards.IMAGES}{old}.jpg"))
+                names.append(name)
+                rows.append(row_of[old])
+        arrays = {field.name: getattr(tables, field.name)[rows] for field in fields(tables) if field.name != "name"}
+        file = io.BytesIO()
+        np.savez(file, name=np.array(names), **arrays)
+        archive.writestr("faces.npz", file.getvalue())
 
 
 def index(folder: Path, count: int) -> None:
@@ -198,31 +245,34 @@ def start(folder: Path, count: int) -> None:
 
 def print_pools(folder: Path) -> None:
     """How long a training takes to begin, and what memory, by the size of its pool."""
-    print("\n| frames of the pool | s to the first batches | peak MB |\n|---:|---:|---:|")
+    print("\n| frames of the pool | CPU s to the first batches | MB, at most | MB of its own, at the end |")
+    print("|---:|---:|---:|---:|")
     for count in POOLS:
         sparse_pool(folder, count)
-        seconds, peak = in_own_process(start, folder, count)
-        print(f"| {count:,} | {seconds:.1f} | {peak / 1e6:.0f} |", flush=True)
+        seconds, peak, own = in_own_process(start, folder, count)
+        print(f"| {count:,} | {seconds:.1f} | {peak / 1e6:.0f} | {own / 1e6:.0f} |", flush=True)
         shutil.rmtree(folder)
 
 
 # --- measuring and printing ---
 
 
-def in_own_process(work: Callable[[Path, int], None], folder: Path, count: int) -> tuple[float, float]:
-    """Seconds and peak memory in bytes of a new process that does this work; its start is not counted."""
+def in_own_process(work: Callable[[Path, int], None], folder: Path, count: int) -> tuple[float, float, float]:
+    """CPU seconds of a new process that does this work, without its start; and bytes of memory: at most, with the pages
+    of files that it has mapped, and at the end without them.
+    """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (work, folder, count))
 
 
-def _measured(work: Callable[[Path, int], None], folder: Path, count: int) -> tuple[float, float]:
+def _measured(work: Callable[[Path, int], None], folder: Path, count: int) -> tuple[float, float, float]:
     import tsal.training.batches  # noqa: F401 its import is no part of a stage
 
-    start = time.perf_counter()
+    start = time.process_time()
     work(folder, count)
-    seconds = time.perf_counter() - start
-    status = Path("/proc/self/status").read_text().splitlines()
-    return seconds, 1024 * int(next(line for line in status if line.startswith("VmHWM")).split()[1])
+    seconds = time.process_time() - start
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return seconds, *(1024 * int(status[field].split()[0]) for field in ("VmHWM", "RssAnon"))
 
 
 def size(path: Path) -> int:
@@ -231,35 +281,44 @@ def size(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def slope(counts: tuple[int, int], small: float, large: float) -> float:
-    return (large - small) / (counts[1] - counts[0])
+def slopes(counts: tuple[int, int], costs: list[Cost]) -> Cost:
+    """Of one more frame; what is measured to be less than nothing is nothing."""
+    few, many = map(astuple, costs)
+    return Cost(*(max(0.0, (b - a) / (counts[1] - counts[0])) for a, b in zip(few, many, strict=True)))
 
 
-def print_slopes(counts: tuple[int, int], small: dict[str, Cost], large: dict[str, Cost]) -> None:
-    few, many = (f"{count:,}" for count in counts)
-    print(f"\n| stage | s, {few} | s, {many} | ms a frame | disk, kB a frame | MB, {few} | MB, {many} | kB a frame |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    for name, cost in large.items():
-        before = small[name]
-        seconds = 1e3 * slope(counts, before.seconds, cost.seconds)
-        disk, held = (slope(counts, *both) / 1e3 for both in ((before.disk, cost.disk), (before.peak, cost.peak)))
+Stages = dict[str, tuple[tuple[int, int], list[Cost]]]  # numbers of frames, and the costs of each
+
+
+def print_slopes(stages: Stages) -> None:
+    print("\n| stage | frames | CPU s | MB of memory | ms a frame | kB of memory a frame | kB on disk a frame |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for name, (counts, costs) in stages.items():
+        more = slopes(counts, costs)
+        frames, seconds, memory = (
+            " / ".join(f"{value:{form}}" for value in values)
+            for values, form in (
+                (counts, ","),
+                ([cost.seconds for cost in costs], ".1f"),
+                ([cost.peak / 1e6 for cost in costs], ".0f"),
+            )
+        )
         print(
-            f"| {name} | {before.seconds:.1f} | {cost.seconds:.1f} | {seconds:.2f} | {disk:.2f} "
-            f"| {before.peak / 1e6:.0f} | {cost.peak / 1e6:.0f} | {held:.2f} |"
+            f"| {name} | {frames} | {seconds} | {memory} | {1e3 * more.seconds:.2f} | {more.peak / 1e3:.2f} "
+            f"| {more.disk / 1e3:.1f} |"
         )
 
 
-def print_extrapolated(counts: tuple[int, int], small: dict[str, Cost], large: dict[str, Cost]) -> None:
-    print("\nExtrapolated, not measured: hours of one core, GB on disk, GB of memory\n")
-    print("| stage | " + " | ".join(f"{count:,}: h | disk | memory" for count in EXTRAPOLATED) + " |")
+def print_extrapolated(stages: Stages) -> None:
+    print("\nExtrapolated, not measured: hours of one core, GB of memory, GB on disk\n")
+    print("| stage | " + " | ".join(f"{count:,}: h | GB of memory | GB on disk" for count in EXTRAPOLATED) + " |")
     print("|---|" + "---:|" * 3 * len(EXTRAPOLATED))
-    for name, cost in large.items():
+    for name, (counts, costs) in stages.items():
         cells = []
         for count in EXTRAPOLATED:
-            more = count - counts[1]
-            kinds = [(getattr(small[name], kind), getattr(cost, kind)) for kind in ("seconds", "disk", "peak")]
-            seconds, disk, held = (both[1] + more * max(slope(counts, *both), 0) for both in kinds)
-            cells += [f"{seconds / 3600:.2g}", f"{disk / 1e9:.2g}", f"{held / 1e9:.2g}"]
+            at_all, more = astuple(costs[1]), astuple(slopes(counts, costs))
+            seconds, held, disk = (a + (count - counts[1]) * b for a, b in zip(at_all, more, strict=True))
+            cells += [f"{seconds / 3600:.2g}", f"{held / 1e9:.2g}", f"{disk / 1e9:.2g}"]
         print(f"| {name} | {' | '.join(cells)} |")
 
 

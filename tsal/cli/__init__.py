@@ -68,9 +68,8 @@ def crop(arguments: argparse.Namespace) -> None:
     """Cut the faces of one split out of their images into a packed store."""
     from tsal.data.crops import write_crops
 
-    faces = read_faces(arguments.faces)
     write_crops(
-        faces[faces["split"] == arguments.split],
+        read_faces(arguments.faces, split=arguments.split),
         arguments.output,
         input_px=arguments.input_px,
         expand=arguments.expand,
