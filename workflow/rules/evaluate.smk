@@ -20,7 +20,7 @@ rule predict:
         mem_mb=3000,
         runtime=60,
     params:
-        device=DEVICE,
+        device=device_of,
     message:
         "Predicting {input.crops[0]} with {wildcards.method} of {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"

@@ -47,13 +47,14 @@ rule warmup:
         gpu=config["gpu"],
     params:
         start=start_options,
-        device=DEVICE,
+        device=device_of,
+        save_every=SAVE_EVERY,
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal warmup --settings {input.settings} {params.start} --seed {wildcards.seed}"
-        " --threads {threads} --device {params.device} -o {output.checkpoint} --log {output.log}"
-        " 2>&1 | tee -i {log}"
+        " --threads {threads} --device {params.device} --save-every {params.save_every}"
+        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
 
 
 rule train:
@@ -80,9 +81,11 @@ rule train:
         gpu=config["gpu"],
     params:
         start=start_options,
-        device=DEVICE,
+        device=device_of,
+        save_every=SAVE_EVERY,
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {threads}"
-        " --device {params.device} -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
+        " --device {params.device} --save-every {params.save_every}"
+        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
