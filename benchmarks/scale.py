@@ -1,12 +1,12 @@
 """What a frame costs in each stage, in CPU seconds, disk and memory.
 
-    OMP_NUM_THREADS=1 python benchmarks/scale.py OUT_DIR [--frames 10000] [--rendered 400]
+    OMP_NUM_THREADS=1 python benchmarks/scale.py OUT_DIR [--frames 10000] [--rendered 400] [--predicted 1000]
 
 Renders some frames; a data set of all frames is then made of these, again and again under other names, and taken
-through index, crop, flow, the batches of a training, predict and score, each stage in a process of its own on one core.
-The same is done with a quarter of the frames: the slope between both is the cost of one more frame, without what a
-stage costs whatever their number. The second table is computed from these slopes for more frames than were measured.
-The third is measured again: how a training begins, on pools of zeros that take no space on disk.
+through index, crop, flow, the batches of a training and score, each stage in a process of its own on one core; some
+frames are predicted. The same is done with a quarter of the frames: the slope between both is the cost of one more
+frame, without what a stage costs whatever their number. The second table is computed from these slopes for more frames
+than were measured. The third is measured again: how a training begins, on pools of zeros that take no space on disk.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, fields
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ import pandas as pd
 from tsal.data.columns import write_columns
 from tsal.data.crops import KIND as CROPS
 from tsal.data.crops import open_crops, write_crops
-from tsal.data.faces import read_faces, write_faces
+from tsal.data.faces import point_columns, read_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.shards import Layout, ShardWriter, digest
 from tsal.datasets import synth
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("out_dir", type=Path, help="a new folder; some 200 kB a frame")
     parser.add_argument("--frames", type=int, default=10_000, help="of the data set (default 10,000)")
     parser.add_argument("--rendered", type=int, default=400, help="of these that are rendered (default 400)")
+    parser.add_argument("--predicted", type=int, default=1000, help="of these that are predicted (default 1,000)")
     arguments = parser.parse_args()
     out = arguments.out_dir
     rendered, counts = quarter_and_all(arguments.rendered), quarter_and_all(arguments.frames)
@@ -64,6 +65,9 @@ def main() -> None:
     }
     costs = [all_stages(out / str(count), count, out / f"rendered{rendered[1]}/shard.zip") for count in counts]
     stages |= {name: (counts, [cost[name] for cost in costs]) for name in costs[0]}
+    predicted, folder = quarter_and_all(arguments.predicted), out / str(counts[1])
+    costs = [measured("predict", predict, folder, count, ["predictions.csv"]) for count in predicted]
+    stages["predict"] = predicted, costs
     print_slopes(stages)
     print_extrapolated(stages)
     print_pools(out / "pools")
@@ -85,13 +89,12 @@ def all_stages(folder: Path, count: int, rendered: Path) -> dict[str, Cost]:
         "crop": (crop, ["train.json", "train"]),
         "flow": (flow, ["flow.json", "flow"]),
         f"batches ({STEPS} steps)": (batches, []),
-        "predict": (predict, ["predictions.csv"]),
         "score": (score, ["scores.csv"]),
     }
     costs = {}
     for name, (work, files) in stages.items():
         if name == "score":
-            write_faces(read_faces(folder / "faces.parquet").assign(split="test"), folder / "test.parquet")
+            guess(folder)
         costs[name] = measured(name, work, folder, count, files)
     return costs
 
@@ -181,7 +184,7 @@ def training_data(folder: Path, flow: Path | None):
 def predict(folder: Path, count: int) -> None:
     import torch
 
-    from tsal.detectors.predict import LandmarkDetector, create_network, predict_crops, write_predictions
+    from tsal.detectors.predict import BATCH, LandmarkDetector, create_network, predict_crops, write_predictions
     from tsal.settings.models import DetectorSettings
 
     torch.set_num_threads(1)
@@ -189,13 +192,23 @@ def predict(folder: Path, count: int) -> None:
     network = create_network(settings, SCHEMES["68"], "float32")
     detector = LandmarkDetector(network, settings, SCHEMES["68"])
     found = predict_crops(detector, open_crops(folder, "train"), torch.device("cpu"))
-    write_predictions(found, folder / "predictions.csv")
+    write_predictions(islice(found, count // BATCH), folder / "predictions.csv")
+
+
+def guess(folder: Path) -> None:
+    """Make what a detector might find in all faces of a table, and the table of these as test faces."""
+    faces = read_faces(folder / "faces.parquet").assign(split="test")
+    write_faces(faces, folder / "test.parquet")
+    places = faces[point_columns(68)]
+    found = places + np.random.default_rng(0).normal(0, 2, places.shape)
+    found.insert(0, "face", faces["face"])
+    found.to_csv(folder / "guessed.csv", index=False, float_format="%.3f")
 
 
 def score(folder: Path, count: int) -> None:
     from tsal.evaluation.runs import write_scores
 
-    files = folder / "predictions.csv", folder / "test.parquet", folder / "scores.csv"
+    files = folder / "guessed.csv", folder / "test.parquet", folder / "scores.csv"
     write_scores(*files, scheme=SCHEMES["68"], normalisers=["inter-ocular"], is_video=True)
 
 
@@ -236,7 +249,7 @@ def sparse_pool(folder: Path, count: int) -> None:
     shared = {"clip": clips, "person": clips}
     about = write_columns(layout.folder / "faces.arrow", {"face": faces}, shared, arrays)
     with ShardWriter(layout, made_of) as writer:  # which finds all shards to be there
-        writer.write_index(CROPS, {**GEOMETRY, "landmarks": 68, "faces": about}, ["faces.arrow"])
+        writer.write_index(CROPS, {**GEOMETRY, "landmarks": 68, "faces": about})
 
 
 def start(folder: Path, count: int) -> None:
@@ -261,13 +274,13 @@ def in_own_process(work: Callable[[Path, int], None], folder: Path, count: int) 
     """CPU seconds of a new process that does this work, without its start; and bytes of memory: at most, with the pages
     of files that it has mapped, and at the end without them.
     """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tsal.training.batches", "tsal.methods.tsal", "tsal.detectors.predict"])
+    with context.Pool(1) as pool:
         return pool.apply(_measured, (work, folder, count))
 
 
 def _measured(work: Callable[[Path, int], None], folder: Path, count: int) -> tuple[float, float, float]:
-    import tsal.training.batches  # noqa: F401 its import is no part of a stage
-
     start = time.process_time()
     work(folder, count)
     seconds = time.process_time() - start
@@ -314,6 +327,8 @@ def print_extrapolated(stages: Stages) -> None:
     print("| stage | " + " | ".join(f"{count:,}: h | GB of memory | GB on disk" for count in EXTRAPOLATED) + " |")
     print("|---|" + "---:|" * 3 * len(EXTRAPOLATED))
     for name, (counts, costs) in stages.items():
+        if name.startswith("batches"):
+            continue  # as large pools are measured; here much is of the first frames alone
         cells = []
         for count in EXTRAPOLATED:
             at_all, more = astuple(costs[1]), astuple(slopes(counts, costs))

@@ -115,7 +115,7 @@ def write_crops(
         _fill(writer, faces, geometry, workers or os.cpu_count() or 1)
     made_of = _write_faces(layout.folder / _FACES, faces, geometry)
     about = {**geometry, "landmarks": n_points(faces), "faces": made_of}
-    writer.write_index(KIND, about, beside=[_FACES])
+    writer.write_index(KIND, about)
 
 
 def _made_of(layout: Layout, faces: pd.DataFrame, geometry: dict[str, float]) -> list[str]:

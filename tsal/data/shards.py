@@ -12,7 +12,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -28,6 +29,7 @@ from tsal.files import atomic_path, check_space, new_mapped_array
 
 SHARD_BYTES = 1 << 27  # of the rows of a shard: 128 MiB
 _DIGEST = 16  # bytes at the end of a shard
+_SHARD = re.compile(r"\d{5,}\.npy|\.\d{5,}-[0-9a-f]{8}\.tmp\.npy")  # whole, or left by a process that was killed
 _OPEN_SHARDS = 64  # of a reader; systems allow a process 256 open files or more
 
 
@@ -146,18 +148,17 @@ class ShardWriter:
             del self._open[number]
         shard.finish(self.made_of[number])
 
-    def write_index(self, kind: str, about: Mapping[str, Any], beside: Collection[str] = ()) -> None:
-        """Write the index, which makes the array whole, and remove from its folder what is no part of it.
+    def write_index(self, kind: str, about: Mapping[str, Any]) -> None:
+        """Write the index, which makes the array whole, and remove shards that are no part of it.
 
         Args:
             kind: of array, and its version, which a reader asks for.
             about: what else there is to know of it, as JSON.
-            beside: names of other files in the folder that are part of it.
         """
         layout = self.layout
-        known = {layout.path(shard).name for shard in range(layout.shards)}.union(beside)
+        known = {layout.path(shard).name for shard in range(layout.shards)}
         for path in layout.folder.iterdir() if layout.folder.is_dir() else []:
-            if path.name not in known:
+            if _SHARD.fullmatch(path.name) and path.name not in known:
                 path.unlink()
         index = {
             "kind": kind,
