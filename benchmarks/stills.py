@@ -101,7 +101,7 @@ def measure_ytf(raw_dir: Path, work: Path, label: str) -> list[str]:
 def crop_all(faces: pd.DataFrame, folder: Path) -> None:
     """Crop every split, as the workflow does."""
     for split in SPLITS:
-        write_crops(faces[faces["split"] == split], folder / f"{split}.npy", input_px=96, **GEOMETRY)
+        write_crops(faces[faces["split"] == split], folder / f"{split}.json", input_px=96, **GEOMETRY)
 
 
 def as_png(raw_dir: Path, out_dir: Path, max_people: int) -> Path:
@@ -197,7 +197,7 @@ def of_300w(out_dir: Path, share: float) -> list[str]:
     index_floor = timed(lambda: unpack_alone(raw / "300w", out / "floor"))
     shutil.rmtree(out / "floor")
     faces = read_faces(out / "faces.parquet")
-    crop = timed(lambda: write_crops(faces, out / "crops.npy", input_px=256, **GEOMETRY))
+    crop = timed(lambda: write_crops(faces, out / "crops.json", input_px=256, **GEOMETRY))
     crop_floor = timed(lambda: decode_alone(list(faces["image"])))
     return [
         row("index 300W", len(faces), index, index_floor, index[0] < MOST_SECONDS),

@@ -3,7 +3,7 @@
     python benchmarks/tracking.py [DATA_DIR] [--tracker dis] [--network FILE] [--split validation]
 
 DATA_DIR is the folder that the workflow leaves, data/synth: shards/*.zip, crops/GEOMETRY/ and, where it is there,
-flow/TRACKER/GEOMETRY/SPLIT.npy; otherwise, and where a network is named, the tracker is run on the crops. All is in px
+flow/TRACKER/GEOMETRY/SPLIT.json; otherwise, and where a network is named, the tracker is run on the crops. All is in px
 of the stored crops, over all pairs of neighbouring frames. Zero flow, and landmarks that are left, stay at their place
 in the crop, which follows the face.
 
@@ -172,9 +172,9 @@ def main() -> None:
     if not shards or not len(rows):
         parser.error(f"{arguments.data_dir}: no shards, or no clip in split {arguments.split}")
     with tempfile.TemporaryDirectory() as folder:
-        stored = arguments.data_dir / "flow" / arguments.tracker / arguments.geometry / f"{arguments.split}.npy"
+        stored = arguments.data_dir / "flow" / arguments.tracker / arguments.geometry / f"{arguments.split}.json"
         if arguments.network or not stored.is_file():
-            stored = Path(folder) / "flow.npy"
+            stored = Path(folder) / "flow.json"
             ran_on = {"network": arguments.network, "device": choose_device(arguments.device)}
             write_flow(store, stored, arguments.tracker, arguments.threads, **ran_on)
         flow = open_flow(stored, store)

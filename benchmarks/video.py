@@ -9,6 +9,7 @@ its own, pages of files included. The archive that is indexed has as many annota
 
 import argparse
 import multiprocessing
+import shutil
 import time
 import zipfile
 from collections.abc import Callable
@@ -80,7 +81,8 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def crop(source: Path, count: int, out: Path) -> None:
-    """Crop one face a frame on one thread."""
+    """Crop one face a frame on one thread, anew."""
+    shutil.rmtree(out.with_suffix(""), ignore_errors=True)
     write_crops(faces_of(source, count), out, workers=1, **GEOMETRY)
 
 
@@ -152,9 +154,9 @@ def main() -> None:
     for name, codec in CODECS.items():
         video = write_video(out / f"{codec}.avi", codec, count)
         kilobytes = video.stat().st_size / count / 1e3
-        rows.append(measure(f"{name} 720p, {kilobytes:.0f} kB a frame", video, count, REQUIRED, out / "crops.npy"))
+        rows.append(measure(f"{name} 720p, {kilobytes:.0f} kB a frame", video, count, REQUIRED, out / "crops.json"))
     stills = write_stills(out / "stills", count)
-    rows.append(measure("JPEG 1200 x 900", stills, count, REQUIRED_STILLS, out / "crops.npy"))
+    rows.append(measure("JPEG 1200 x 900", stills, count, REQUIRED_STILLS, out / "crops.json"))
     annotations = write_archive(out / "raw", arguments.annotations)
     start = time.perf_counter()
     peak = peak_of(index, out / "raw", out)

@@ -83,7 +83,7 @@ def raw_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def ytf_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the indexed small ytf archive: images/, faces.parquet, crops/{train,validation,test}.npy.
+    """A folder with the indexed small ytf archive: images/, faces.parquet, crops/{train,validation,test}.json.
 
     Crops are 64 px, of which the network sees 48. The folder is shared: read it only.
     """
@@ -104,7 +104,7 @@ def crop_all(folder: Path, table: Path, input_px: int) -> Path:
     faces = read_faces(table)
     for split in SPLITS:
         of_split = faces[faces["split"] == split]
-        write_crops(of_split, folder / "crops" / f"{split}.npy", input_px=input_px, expand=0.2, margin=4 / 3)
+        write_crops(of_split, folder / "crops" / f"{split}.json", input_px=input_px, expand=0.2, margin=4 / 3)
     return folder
 
 

@@ -15,7 +15,6 @@ def outputs(verb: str, arguments: list[str]) -> list[Path]:
     out = named["-o"]
     beside = {
         "index": [named.get("--images", out) / "face.png"],
-        "crop": [out.with_suffix(".npz")],
         "warmup": [named.get("--log", out)],
         "train": [named.get("--log", out)],
         "figure": [out.with_suffix(".pdf")],

@@ -184,7 +184,7 @@ def extract_zip(
     with open_zip(archive) as file:
         targets = _targets(archive, file, members)
         size = sum(info.file_size for info in targets)
-        _check_space(archive, folder, size)
+        check_space(archive, folder, size)
         with _staged(folder) as temporary, Progress(size, f"unpack {Path(archive).name}", "B") as progress:
             for info, target in targets.items():
                 destination = temporary / target
@@ -215,7 +215,7 @@ def extract_tar(
     """
     folder = Path(folder)
     with _staged(folder) as temporary, open_tar(archive) as tar:
-        _check_space(archive, folder, Path(archive).stat().st_size)
+        check_space(archive, folder, Path(archive).stat().st_size)
         for member in iter(tar.next, None):
             tar.members = []  # type: ignore[assignment]  # else every header is kept
             target = member.name if choose is None else choose(member.name)
@@ -255,7 +255,7 @@ def copy_files(source: str | os.PathLike[str], folder: str | os.PathLike[str], p
     for path in (*paths, *paths.values()):
         _refuse_unsafe(source, path)
     folder, size = Path(folder), sum((Path(source) / path).stat().st_size for path in paths)
-    _check_space(source, folder, size)
+    check_space(source, folder, size)
     with _staged(folder) as temporary, Progress(len(paths), f"copy {Path(source).name}", "file") as progress:
         for path, target in paths.items():
             (temporary / target).parent.mkdir(parents=True, exist_ok=True)
@@ -307,8 +307,15 @@ def _refuse_unsafe(archive: str | os.PathLike[str], name: str) -> None:
         raise InputError(f"{archive}: member {name!r} would leave the folder; refusing to unpack this archive")
 
 
-def _check_space(archive: str | os.PathLike[str], folder: Path, needed: int) -> None:
-    """Say before the work, rather than in its middle, that the files will not fit."""
+def check_space(archive: str | os.PathLike[str], folder: Path, needed: int) -> None:
+    """Say before the work, rather than in its middle, that files of `needed` bytes will not fit into a folder.
+
+    Args:
+        archive: what needs the space.
+
+    Raises:
+        InputError: they will not.
+    """
     existing = next(parent for parent in folder.absolute().parents if parent.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:

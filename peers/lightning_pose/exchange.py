@@ -21,7 +21,7 @@ import pandas as pd
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore, open_crops
 from tsal.data.faces import point_columns
-from tsal.data.labels import labelled_faces, parse_budget
+from tsal.data.labels import labelled_rows, parse_budget
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
@@ -44,7 +44,7 @@ def export(store: CropStore, labels: str, seed: int, folder: Path) -> None:
     """
     if folder.exists():
         raise InputError(f"{folder}: exists already; delete it or name another folder")
-    rows, clips = labelled_rows(store, labels, seed), clips_of(store)
+    rows, clips = labelled_rows(store, parse_budget(labels), seed), clips_of(store)
     if not len(rows) or not clips:
         found = "no clip of two consecutive frames" if len(rows) else f"no face in the label budget {labels}"
         raise InputError(f"{folder}: {found}; lightning-pose needs labelled faces and clips for its temporal loss")
@@ -60,14 +60,6 @@ def export(store: CropStore, labels: str, seed: int, folder: Path) -> None:
             progress.update()
     about = {"crop_px": store.input_px, "landmarks": store.points.shape[1], "labelled": len(rows)}
     (folder / "about.json").write_text(json.dumps(about))
-
-
-def labelled_rows(store: CropStore, labels: str, seed: int) -> np.ndarray:
-    """Rows of the faces whose landmarks a run may see, ascending: the same as those of tsal.training.batches."""
-    annotated = np.flatnonzero(store.visible.any(1))
-    faces, clips, frames = (part[annotated].tolist() for part in (store.face, store.clip, store.frame))
-    chosen = labelled_faces(faces, parse_budget(labels), seed, clips, frames)
-    return np.flatnonzero(np.isin(store.face, chosen))
 
 
 def clips_of(store: CropStore) -> list[list[int]]:
@@ -148,7 +140,7 @@ def predictions(store: CropStore, points: np.ndarray) -> pd.DataFrame:
     """
     in_image = apply_affine(store.to_image, points - 0.5)
     table = pd.DataFrame(in_image.reshape(len(store), -1), columns=point_columns(points.shape[1]))
-    table.insert(0, "face", store.face)
+    table.insert(0, "face", np.asarray(store.face))
     return table
 
 
@@ -162,13 +154,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     out = verbs.add_parser("export", help="write what a run trains on in lightning-pose's layout")
-    out.add_argument("crops", type=Path, help="folder with train.npy")
+    out.add_argument("crops", type=Path, help="folder with train.json")
     out.add_argument("--labels", required=True, help="label budget, such as 0.01")
     out.add_argument("--seed", type=int, required=True)
     out.add_argument("-o", "--output", type=Path, required=True, help="folder")
     back = verbs.add_parser("import", help="turn landmarks that it found into predictions")
     back.add_argument("points", type=Path, help="landmarks that train.py found: .npy")
-    back.add_argument("--crops", type=Path, required=True, help="folder with test.npy")
+    back.add_argument("--crops", type=Path, required=True, help="folder with test.json")
     back.add_argument("-o", "--output", type=Path, required=True, help="predictions.csv")
     arguments = parser.parse_args()
     try:

@@ -160,12 +160,17 @@ def train(config: DictConfig, folder: Path, log_folder: Path) -> ClipTracker:
 
 
 @torch.inference_mode()
-def locate(model: ClipTracker, crops: np.ndarray, side: int) -> np.ndarray:
-    """Landmarks (N, K, 2), float64 px of the crops (N, P, P, 3), uint8 RGB, from the corner of the first pixel."""
+def locate(model: ClipTracker, shards: list[np.ndarray], side: int) -> np.ndarray:
+    """Landmarks (N, K, 2), float64 px of the crops, from the corner of the first pixel.
+
+    Args:
+        shards: of the crops, uint8 RGB (n, P, P, 3) each, N in all.
+    """
     model.eval()
     found = []
-    for start in range(0, len(crops), PREDICT_BATCH):
-        images = np.stack([resize(crop, side) for crop in crops[start : start + PREDICT_BATCH]])
+    places = ((shard, start) for shard in shards for start in range(0, len(shard), PREDICT_BATCH))
+    for crops in (shard[start : start + PREDICT_BATCH] for shard, start in places):
+        images = np.stack([resize(crop, side) for crop in crops])
         box = torch.tensor([0.0, 0.0, *crops.shape[1:3]]).repeat(len(images), 1)
         batch = {"images": to_input(images).to(model.device), "bbox": box.to(model.device)}
         points, _ = model.predict_step(batch, 0)
@@ -176,7 +181,7 @@ def locate(model: ClipTracker, crops: np.ndarray, side: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="as exchange.py exports it")
-    parser.add_argument("--crops", type=Path, required=True, help="packed crops to predict: test.npy")
+    parser.add_argument("--crops", type=Path, required=True, help="packed crops to predict: test.json")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True, help="labelled faces a step")
     parser.add_argument("--seed", type=int, required=True)
@@ -186,11 +191,13 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(1)
     config = read_configuration(arguments.folder, arguments.steps, arguments.batch, arguments.seed)
-    crops, side = np.load(arguments.crops, mmap_mode="r"), config.data.image_orig_dims.width
-    if crops.shape[1:] != (side, side, 3):
-        sys.exit(f"{arguments.crops}: crops {crops.shape[1:]} found, {(side, side, 3)} expected, as were exported")
+    about, side = json.loads(arguments.crops.read_text()), config.data.image_orig_dims.width
+    if about["shape"] != [side, side, 3]:
+        sys.exit(f"{arguments.crops}: crops {about['shape']} found, {[side, side, 3]} expected, as were exported")
+    names = [f"{shard:05d}.npy" for shard in range(len(about["shards"]))]
+    shards = [np.load(arguments.crops.with_suffix("") / name, mmap_mode="r") for name in names]
     model = train(config, arguments.folder.absolute(), arguments.output.parent)
-    points = locate(model, crops, config.data.image_resize_dims.width)
+    points = locate(model, shards, config.data.image_resize_dims.width)
     temporary = arguments.output.with_suffix(".tmp.npy")
     np.save(temporary, points)
     os.replace(temporary, arguments.output)

@@ -36,7 +36,7 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(tmp_path, capsys):
                 "--margin",
                 "1.5",
                 "-o",
-                str(tmp_path / "a.npy"),
+                str(tmp_path / "a.json"),
             ]
         )
         == 2
@@ -77,9 +77,9 @@ def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tm
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    assert cli.main(["flow", str(ytf_data / "crops/train.npy"), "-o", str(tmp_path / "flow.npy")]) == 2
+    assert cli.main(["flow", str(ytf_data / "crops/train.json"), "-o", str(tmp_path / "flow.json")]) == 2
     assert "no space left" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("**/*.*"))
 
 
 @pytest.mark.parametrize("command", ["table --kind gap", "table --kind runs", "figure overlay", "figure budgets"])
@@ -116,27 +116,28 @@ def test_the_verbs_lead_from_a_raw_archive_to_a_table_and_figures(raw_dir, tmp_p
 
     tsal("index", "ytf", "--raw-dir", raw_dir, "--images", "data/images", "-o", "data/faces.parquet")
     for split in ("train", "validation", "test"):
-        crop = ("--input-px", 48, "--expand", 0.2, "--margin", 1.34, "-o", f"data/crops/{split}.npy")
+        crop = ("--input-px", 48, "--expand", 0.2, "--margin", 1.34, "-o", f"data/crops/{split}.json")
         tsal("crop", "data/faces.parquet", "--split", split, *crop)
-    tsal("flow", "data/crops/train.npy", "-o", "data/flow.npy")
+    tsal("flow", "data/crops/train.json", "-o", "data/flow.json")
     learned = ("--seed", 0, "--steps", 2, "--log", "data/pwc.csv", "-o", "data/pwc.safetensors")
-    tsal("train-flow", "data/crops/train.npy", *learned)
-    pwc = ("--tracker", "pwc", "--network", "data/pwc.safetensors", "-o", "data/pwc.npy")
-    tsal("flow", "data/crops/train.npy", *pwc)
-    assert (tmp_path / "data/pwc.npy").stat().st_size == (tmp_path / "data/flow.npy").stat().st_size
+    tsal("train-flow", "data/crops/train.json", *learned)
+    pwc = ("--tracker", "pwc", "--network", "data/pwc.safetensors", "-o", "data/pwc.json")
+    tsal("flow", "data/crops/train.json", *pwc)
+    sizes = [sum(path.stat().st_size for path in (tmp_path / "data" / name).iterdir()) for name in ("pwc", "flow")]
+    assert sizes[0] == sizes[1] > 0
     for method in ("warmup", "supervised", "tsal"):
         folder = tmp_path / run.format(method)
         folder.mkdir(parents=True)
         algorithm = "supervised" if method == "warmup" else method
         settings = common | {"method": method, "algorithm": algorithm}
         (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
-        verb = ["train", "--warmup", run.format("warmup") + "/checkpoint.safetensors", "--flow", "data/flow.npy"]
+        verb = ["train", "--warmup", run.format("warmup") + "/checkpoint.safetensors", "--flow", "data/flow.json"]
         options = ("--crops", "data/crops", "--seed", 0, "--settings", folder / "settings.yaml")
         files = ("-o", folder / "checkpoint.safetensors", "--log", folder / "log.csv")
         tsal(*(["warmup"] if method == "warmup" else verb), *options, *files)
     methods = [run.format(method) for method in ("supervised", "tsal")]
     for folder in methods:
-        predicted = "data/crops/test.npy" if folder == methods[0] else "data/faces.parquet"
+        predicted = "data/crops/test.json" if folder == methods[0] else "data/faces.parquet"
         tsal("predict", f"{folder}/checkpoint.safetensors", predicted, "-o", f"{folder}/predictions.csv")
         tsal(
             "score",

@@ -1,8 +1,10 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,7 +14,8 @@ from archives import draw_face, encode, mean_face
 from archives_300vw import drawn_scene, video_bytes
 from PIL import Image
 
-from tsal.data import cropping, crops
+from tsal.data import cropping, crops, shards
+from tsal.data.columns import numbers_of
 from tsal.data.cropping import (
     apply_affine,
     box_affine,
@@ -139,7 +142,7 @@ def videos(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_each_row_is_the_crop_of_its_frame_whatever_the_order(tmp_path, videos, workers):
     table, _ = videos
-    write_crops(table, tmp_path / "train.npy", workers=workers, **GEOMETRY)
+    write_crops(table, tmp_path / "train.json", workers=workers, **GEOMETRY)
     store = open_crops(tmp_path, "train")
     for row in range(len(table)):
         crop, _ = crop_image(read_face_image(table, row), store.box[row], **GEOMETRY)
@@ -163,13 +166,13 @@ def test_a_video_is_decoded_once(tmp_path, videos, monkeypatch):
     monkeypatch.setattr(
         cropping, "read_frames", lambda path, *rest: decoded.append((path, rest[0])) or real(path, *rest)
     )
-    write_crops(table, tmp_path / "train.npy", **GEOMETRY)
+    write_crops(table, tmp_path / "train.json", **GEOMETRY)
     assert sorted(decoded) == [(str(tmp_path / "a.avi"), [0, 7, 8]), (str(tmp_path / "b.avi"), [0, 4, 5])]
 
 
 def test_images_and_videos_may_be_mixed(tmp_path, videos, faces):
     table = pd.concat([videos[0], faces], ignore_index=True)
-    write_crops(table, tmp_path / "train.npy", workers=2, **GEOMETRY)
+    write_crops(table, tmp_path / "train.json", workers=2, **GEOMETRY)
     store = open_crops(tmp_path, "train")
     for row in range(len(table)):
         crop, _ = crop_image(read_face_image(table, row), store.box[row], **GEOMETRY)
@@ -187,8 +190,8 @@ def test_what_is_wrong_with_a_frame_is_told_by_video_and_number(tmp_path, videos
         wrong = table.copy()
         wrong.loc[6, column] = value
         with pytest.raises(InputError, match=message):
-            write_crops(wrong, tmp_path / "crops" / "train.npy", **GEOMETRY)
-        assert not (tmp_path / "crops").exists() or os.listdir(tmp_path / "crops") == []
+            write_crops(wrong, tmp_path / "crops" / "train.json", **GEOMETRY)
+        assert not list((tmp_path / "crops").glob("**/*.*"))
 
 
 def test_an_error_in_one_video_stops_the_others(tmp_path, monkeypatch):
@@ -207,9 +210,9 @@ def test_an_error_in_one_video_stops_the_others(tmp_path, monkeypatch):
     paths = ["long.avi"] * 2000 + ["broken.avi"]
     table = make_faces(paths, np.tile([0, 0, 9, 9], (2001, 1)), frame=range(2001), clip=paths)
     with pytest.raises(InputError, match="broken"):
-        write_crops(table, tmp_path / "train.npy", workers=2, **GEOMETRY)
+        write_crops(table, tmp_path / "train.json", workers=2, **GEOMETRY)
     assert len(cut) < 200
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.glob("**/*.*"))
 
 
 _PEAK = """
@@ -237,7 +240,7 @@ def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path):
     (tmp_path / "v.avi").write_bytes(video_bytes(images * 25, "MJPG"))
     peaks = []
     for count in (100, 500):
-        command = [sys.executable, "-c", _PEAK, str(tmp_path / "v.avi"), str(count), str(tmp_path / f"{count}.npy")]
+        command = [sys.executable, "-c", _PEAK, str(tmp_path / "v.avi"), str(count), str(tmp_path / f"{count}.json")]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     assert peaks[1] - peaks[0] < 12_000
 
@@ -305,9 +308,10 @@ def faces(tmp_path):
 
 
 def test_a_store_holds_the_table_in_its_order(tmp_path, faces):
-    write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
+    write_crops(faces, tmp_path / "crops" / "train.json", **GEOMETRY)
     store = open_crops(tmp_path / "crops", "train")
-    assert sorted(os.listdir(tmp_path / "crops")) == ["train.npy", "train.npz"]
+    found = sorted(str(path.relative_to(tmp_path / "crops")) for path in (tmp_path / "crops").glob("**/*.*"))
+    assert found == ["train.json", "train/00000.npy", "train/faces.arrow"]
     assert len(store) == 4
     assert store.images.shape == (4, 64, 64, 3)
     assert (store.size, store.input_px, store.margin) == (64, 48, 4 / 3)
@@ -322,7 +326,7 @@ def test_a_store_holds_the_table_in_its_order(tmp_path, faces):
 
 
 def test_each_row_is_the_crop_of_its_face_and_its_points_return_to_the_image(tmp_path, faces):
-    write_crops(faces, tmp_path / "train.npy", workers=3, **GEOMETRY)
+    write_crops(faces, tmp_path / "train.json", workers=3, **GEOMETRY)
     store = open_crops(tmp_path, "train")
     for row, path in enumerate(faces["image"]):
         crop, to_image = crop_image(read_image(path), store.box[row], **GEOMETRY)
@@ -332,7 +336,7 @@ def test_each_row_is_the_crop_of_its_face_and_its_points_return_to_the_image(tmp
 
 
 def test_drawn_eyes_lie_at_the_stored_points(tmp_path, faces):
-    write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
     store = open_crops(tmp_path, "train")
     for row in range(3):
         for eye in (slice(36, 42), slice(42, 48)):
@@ -344,16 +348,20 @@ def test_drawn_eyes_lie_at_the_stored_points(tmp_path, faces):
             np.testing.assert_allclose(found, [u, v], atol=0.5)
 
 
-def test_images_are_read_only(tmp_path, faces):
-    write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
-    with pytest.raises(ValueError, match="read-only"):
-        open_crops(tmp_path, "train").images[0] = 0
+def test_a_store_is_read_only(tmp_path, faces):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    store = open_crops(tmp_path, "train")
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        store.images[0] = 0
+    for array in (store.box, store.points, store.visible, store.next, store.to_image, store.frame):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
 
 
 def test_an_image_with_several_faces_is_decoded_once(tmp_path, faces, monkeypatch):
     read = []
     monkeypatch.setattr(cropping, "read_image", lambda path: read.append(path) or read_image(path))
-    write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
     assert sorted(read) == sorted(set(faces["image"]))
 
 
@@ -403,22 +411,22 @@ def test_a_frame_follows_only_within_its_clip_and_without_gap():
 def test_an_undecodable_or_missing_image_is_named_and_leaves_no_store(tmp_path, faces):
     (tmp_path / "2.jpg").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"2\.jpg: cannot be decoded"):
-        write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
+        write_crops(faces, tmp_path / "crops" / "train.json", **GEOMETRY)
     (tmp_path / "2.jpg").unlink()
     with pytest.raises(InputError, match=r"2\.jpg: no such image"):
-        write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
-    assert os.listdir(tmp_path / "crops") == []
+        write_crops(faces, tmp_path / "crops" / "train.json", **GEOMETRY)
+    assert not list((tmp_path / "crops").glob("**/*.*"))
 
 
 def test_a_box_outside_its_image_is_named(tmp_path, faces):
     faces.loc[2, ["box_x0", "box_x1"]] = [900, 950]
     with pytest.raises(InputError, match=r"2\.jpg: the box 900, .* lies outside the image of 130 x 60 px"):
-        write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
+        write_crops(faces, tmp_path / "train.json", **GEOMETRY)
 
 
 def test_points_outside_the_image_are_kept(tmp_path, faces):
     faces.loc[0, ["x3", "y3"]] = [-5.0, 90.0]
-    write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
     store = open_crops(tmp_path, "train")
     assert store.visible[0, 3]
     np.testing.assert_allclose(apply_affine(store.to_image, store.points)[0, 3], [-5, 90], atol=1e-4)
@@ -426,9 +434,9 @@ def test_points_outside_the_image_are_kept(tmp_path, faces):
 
 def test_a_table_without_faces_makes_a_store_without_rows(tmp_path, faces):
     """Whoever trains on all of the training videos has none to validate on."""
-    write_crops(faces[:0], tmp_path / "validation.npy", **GEOMETRY)
+    write_crops(faces[:0], tmp_path / "validation.json", **GEOMETRY)
     store = open_crops(tmp_path, "validation")
-    assert (len(store), store.size, store.input_px) == (0, 64, 48)
+    assert (len(store), store.size, store.input_px) == (0, 64, 48) and store.face.tolist() == []
     assert store.points.shape == (0, 68, 2) and store.to_image.shape == (0, 2, 3) and store.next.shape == (0,)
     assert store.images[np.array([], int)].shape == (0, 64, 64, 3)
 
@@ -440,48 +448,140 @@ def test_a_full_device_is_noticed_before_cropping_and_leaves_no_store(tmp_path, 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", fail)
-    with pytest.raises(InputError, match=r"train\.npy: no space left on the device"):
-        write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
-    assert os.listdir(tmp_path / "crops") == []
+    with pytest.raises(InputError, match=r"00000\.npy: no space left on the device"):
+        write_crops(faces, tmp_path / "crops" / "train.json", **GEOMETRY)
+    assert not list((tmp_path / "crops").glob("**/*.*"))
 
 
-def test_an_interrupted_run_leaves_the_old_store(tmp_path, faces, monkeypatch):
-    write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
+def test_what_cannot_fit_is_told_before_cropping(tmp_path, faces, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=4 * 64 * 64 * 3 - 1))
+    with pytest.raises(InputError, match=r"crops/train: no space left on the device: .*train\.json needs 0 MB"):
+        write_crops(faces, tmp_path / "crops" / "train.json", **GEOMETRY)
 
-    def interrupt(image, box, **geometry):
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr(cropping, "crop_image", interrupt)
+@pytest.fixture
+def two_a_shard(monkeypatch):
+    """Stores of two crops a shard."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2 * 64 * 64 * 3)
+
+
+def test_a_store_of_many_shards_is_the_same(tmp_path, faces, monkeypatch):
+    write_crops(faces, tmp_path / "one.json", **GEOMETRY)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 3 * 64 * 64 * 3)
+    write_crops(faces, tmp_path / "many.json", workers=3, **GEOMETRY)
+    assert sorted(os.listdir(tmp_path / "many")) == ["00000.npy", "00001.npy", "faces.arrow"]
+    one, many = (open_crops(tmp_path, name) for name in ("one", "many"))
+    for rows in (slice(None), np.array([3, 0, 3]), np.array([False, True, False, True]), [-1], []):
+        np.testing.assert_array_equal(many.images[rows], np.asarray(one.images)[rows])
+        np.testing.assert_array_equal(many.points[rows], one.points[rows])
+    np.testing.assert_array_equal(many.images[2], one.images[2])
+    for rows in (4, -5, [0, 4], (0, 1), np.array([True, False]), np.zeros((2, 2), int)):
+        with pytest.raises(IndexError):
+            many.images[rows]
+    np.testing.assert_array_equal(np.load(tmp_path / "many/00001.npy"), one.images[3:])  # a plain .npy file too
+
+
+def test_a_killed_run_goes_on_after_the_shards_that_are_there(tmp_path, faces, monkeypatch, two_a_shard):
+    write_crops(faces, tmp_path / "whole.json", **GEOMETRY)
+    cut = []
+
+    def count(image, box, **geometry):
+        cut.append(box)
+        if len(cut) == 4:
+            raise KeyboardInterrupt
+        return crop_image(image, box, **geometry)
+
+    monkeypatch.setattr(cropping, "crop_image", count)
     with pytest.raises(KeyboardInterrupt):
-        write_crops(faces, tmp_path / "crops" / "train.npy", **GEOMETRY)
-    assert sorted(os.listdir(tmp_path / "crops")) == ["train.npy", "train.npz"]
-    assert len(open_crops(tmp_path / "crops", "train")) == 4
+        write_crops(faces, tmp_path / "train.json", workers=1, **GEOMETRY)
+    assert os.listdir(tmp_path / "train") == ["00000.npy"]
+    with pytest.raises(InputError, match=r"train\.json: no such file"):
+        open_crops(tmp_path, "train")
+    write_crops(faces, tmp_path / "train.json", workers=1, **GEOMETRY)
+    assert len(cut) == 4 + 2
+    np.testing.assert_array_equal(*(open_crops(tmp_path, name).images for name in ("train", "whole")))
 
 
-def test_a_store_that_is_not_whole_does_not_open(tmp_path, faces):
-    images, arrays = tmp_path / "train.npy", tmp_path / "train.npz"
-    with pytest.raises(InputError, match=r"train\.npy: no such file"):
+@pytest.mark.parametrize("change", ["image", "box", "geometry"])
+def test_crops_of_what_has_changed_are_cut_again(tmp_path, faces, change, two_a_shard):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    geometry = GEOMETRY | ({"expand": 0.3} if change == "geometry" else {})
+    if change == "box":
+        faces.loc[2, "box_x0"] -= 5
+    if change == "image":
+        (tmp_path / "2.jpg").write_bytes(encode(255 - read_image(tmp_path / "2.jpg")))
+    write_crops(faces, tmp_path / "train.json", **geometry)
+    write_crops(faces, tmp_path / "new.json", **geometry)
+    np.testing.assert_array_equal(*(open_crops(tmp_path, name).images for name in ("train", "new")))
+
+
+def test_shards_of_a_former_longer_table_are_removed(tmp_path, faces, two_a_shard):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    for name in (".00001-0123abcd.tmp.npy", "notes.txt"):
+        (tmp_path / "train" / name).touch()
+    write_crops(faces[:2], tmp_path / "train.json", **GEOMETRY)
+    assert sorted(os.listdir(tmp_path / "train")) == ["00000.npy", "faces.arrow", "notes.txt"]  # a user's own stays
+    assert len(open_crops(tmp_path, "train")) == 2
+
+
+def test_a_store_that_is_not_whole_does_not_open(tmp_path, faces, two_a_shard):
+    with pytest.raises(InputError, match=r"train\.json: no such file.*tsal crop"):
         open_crops(tmp_path, "train")
-    write_crops(faces, images, **GEOMETRY)
-    whole_images, whole_arrays = images.read_bytes(), arrays.read_bytes()
-    images.write_bytes(whole_images[:-1])
-    with pytest.raises(InputError, match=r"train\.npy: truncated or damaged.*tsal crop"):
-        open_crops(tmp_path, "train")
-    images.write_bytes(whole_images)
-    arrays.write_bytes(whole_arrays[:1000])
-    with pytest.raises(InputError, match=r"train\.npz: truncated or damaged"):
-        open_crops(tmp_path, "train")
-    arrays.unlink()
-    with pytest.raises(InputError, match=r"train\.npz: no such file"):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    for name, message in (
+        ("train/00001.npy", r"train/00001\.npy: truncated, damaged, or no shard of .*train\.json .*tsal crop"),
+        ("train/faces.arrow", r"train/faces\.arrow: truncated, damaged"),
+        ("train.json", r"train\.json: no index of crops, or a damaged one"),
+    ):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) - 40])
+        with pytest.raises(InputError, match=message):
+            open_crops(tmp_path, "train")
+        path.unlink()
+        with pytest.raises(InputError, match=rf"{path.name}: no such file"):
+            open_crops(tmp_path, "train")
+        path.write_bytes(whole)
+    assert len(open_crops(tmp_path, "train")) == 4
+
+
+def test_files_of_different_runs_do_not_open(tmp_path, faces, two_a_shard):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    write_crops(faces[::-1], tmp_path / "other.json", **GEOMETRY)
+    for name in ("00001.npy", "faces.arrow"):
+        mine = (tmp_path / "train" / name).read_bytes()
+        shutil.copy(tmp_path / "other" / name, tmp_path / "train" / name)
+        with pytest.raises(InputError, match=rf"train/{name}: .*\((made of something else|made for other crops)\)"):
+            open_crops(tmp_path, "train")
+        (tmp_path / "train" / name).write_bytes(mine)
+    (tmp_path / "train.json").write_text('{"kind": "flow, version 1"}')
+    with pytest.raises(InputError, match=r"train\.json: no index of crops.*found 'flow, version 1'"):
         open_crops(tmp_path, "train")
 
 
-def test_images_and_arrays_of_different_runs_do_not_open(tmp_path, faces):
-    write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
-    write_crops(faces[:2], tmp_path / "other.npy", **GEOMETRY)
-    (tmp_path / "other.npz").rename(tmp_path / "train.npz")
-    with pytest.raises(InputError, match=r"train\.npy: images .* do not fit the 2 faces of 64 px"):
-        open_crops(tmp_path, "train")
+def test_a_shard_that_shrinks_while_it_is_read_is_named(tmp_path, faces):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    store = open_crops(tmp_path, "train")
+    os.truncate(tmp_path / "train/00000.npy", 30_000)
+    assert store.images[1].shape == (64, 64, 3)
+    with pytest.raises(InputError, match=r"train/00000\.npy: ends within its rows.*tsal crop"):
+        store.images[3]
+
+
+def test_another_suffix_is_refused(tmp_path, faces):
+    with pytest.raises(InputError, match=r"train\.npy: expected a name that ends in \.json"):
+        write_crops(faces, tmp_path / "train.npy", **GEOMETRY)
+
+
+def test_texts_are_those_of_the_table_whichever_way_they_are_read(tmp_path, faces):
+    write_crops(faces, tmp_path / "train.json", **GEOMETRY)
+    store = open_crops(tmp_path, "train")
+    assert store.person[0] == "Zoë" and list(store.clip) == ["c", "c", "still", "still"]
+    assert store.face[np.array([2, 0])].tolist() == ["still", "c/1"] == list(store.face[[2, 0]])
+    assert np.asarray(store.face[:2]).tolist() == ["c/1", "c/0"]
+    for texts in (store.clip, np.asarray(store.clip)):
+        count, numbers = numbers_of(texts)
+        assert (count, numbers.tolist()) == (2, [0, 0, 1, 1])
 
 
 def test_the_crop_of_prediction_is_the_middle_of_the_stored_one():

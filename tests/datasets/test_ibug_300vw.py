@@ -142,7 +142,7 @@ def test_a_clip_never_goes_on_in_another_video(tmp_path, faces):
         else:
             assert (videos[after], numbers[after]) == (videos[row], numbers[row] + 1)
     test = faces[faces["split"] == "test"]
-    write_crops(test, tmp_path / "test.npy", input_px=48, expand=0.2, margin=1.0)
+    write_crops(test, tmp_path / "test.json", input_px=48, expand=0.2, margin=1.0)
     assert open_crops(tmp_path, "test").next.tolist() == following_frames(test).tolist()
 
 

@@ -108,8 +108,8 @@ def test_a_run_needs_no_data_set_but_its_settings_and_a_prediction_nothing_but_t
     detector = load_detector(run / "checkpoint.safetensors", CPU)
     assert detector.scheme == Scheme.from_dict(settings["scheme"])
     assert list(detector.scheme.normalisers) == ["inter-eye", "face-size"]
-    crops = next((built / "data/toy5/crops").glob("*/test.npy"))
-    found = predict_crops(detector, open_crops(crops.parent, "test"), CPU)
+    crops = next((built / "data/toy5/crops").glob("*/test.json"))
+    found = pd.concat(predict_crops(detector, open_crops(crops.parent, "test"), CPU))
     written = pd.read_csv(run / "predictions.csv")
     np.testing.assert_allclose(found.drop(columns="face"), written.drop(columns="face"), atol=1e-2)
 
@@ -146,7 +146,7 @@ def write_faces_of(scheme: Scheme, folder: Path) -> pd.DataFrame:
     faces = make_faces(names, boxes, points, person=names, split=split)
     write_faces(faces, folder / "faces.parquet")
     for name in SPLITS:
-        crops = folder / f"crops/{name}.npy"
+        crops = folder / f"crops/{name}.json"
         write_crops(faces[faces["split"] == name], crops, input_px=32, expand=0.2, margin=4 / 3)
     return faces
 
@@ -170,7 +170,7 @@ def test_any_number_of_points_trains_predicts_and_is_scored(tmp_path, count):
     detector = load_detector(out, CPU)
     assert detector.scheme == scheme
     found = predict_faces(detector, faces[faces["split"] == "test"].reset_index(drop=True), CPU)
-    write_predictions(found, tmp_path / "predictions.csv")
+    write_predictions([found], tmp_path / "predictions.csv")
     files = tmp_path / "predictions.csv", tmp_path / "faces.parquet", tmp_path / "scores.csv"
     write_scores(*files, scheme=scheme, normalisers=list(scheme.normalisers), is_video=False)
     scores = read_scores(tmp_path / "scores.csv")

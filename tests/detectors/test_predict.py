@@ -139,8 +139,8 @@ def test_a_store_is_predicted_as_its_faces_are(detector, tmp_path, rows):
     paths, boxes = [str(tmp_path / "v.avi")] * 150, np.tile([20, 20, 64, 60], (150, 1))
     faces = make_faces(paths, boxes, np.full((150, 68, 2), 30.0), frame=range(150), clip=["v"] * 150)[:rows]
     for margin, tolerance in ((4 / 3, 0.05), (1.0, 1e-3)):
-        write_crops(faces, tmp_path / "test.npy", input_px=48, expand=0.2, margin=margin)
-        found = predict_crops(detector, open_crops(tmp_path, "test"), CPU)
+        write_crops(faces, tmp_path / "test.json", input_px=48, expand=0.2, margin=margin)
+        found = pd.concat(predict_crops(detector, open_crops(tmp_path, "test"), CPU))
         expected = predict_faces(detector, faces, CPU)
         assert found.columns.tolist() == expected.columns.tolist()
         assert found["face"].tolist() == expected["face"].tolist()
@@ -155,7 +155,7 @@ def test_a_store_is_predicted_as_its_faces_are(detector, tmp_path, rows):
     ],
 )
 def test_crops_that_are_not_for_the_detector_are_refused(detector, ytf_data, tmp_path, geometry, message):
-    write_crops(read_faces(ytf_data / "faces.parquet").head(5), tmp_path / "test.npy", margin=1.0, **geometry)
+    write_crops(read_faces(ytf_data / "faces.parquet").head(5), tmp_path / "test.json", margin=1.0, **geometry)
     with pytest.raises(InputError, match=message):
         predict_crops(detector, open_crops(tmp_path, "test"), CPU)
 
@@ -188,7 +188,7 @@ def test_landmarks_lie_in_image_pixels(detector, tmp_path):
 
 def test_predictions_are_written_whole(detector, ytf_data, tmp_path):
     faces = read_faces(ytf_data / "faces.parquet").head(3)
-    write_predictions(predict_faces(detector, faces, CPU), tmp_path / "p.csv")
+    write_predictions([predict_faces(detector, faces, CPU)], tmp_path / "p.csv")
     table = pd.read_csv(tmp_path / "p.csv")
     assert table.columns[:3].tolist() == ["face", "x0", "y0"] and table.shape == (3, 137)
 

@@ -277,7 +277,7 @@ def test_a_file_that_is_no_floor_of_the_benchmark_is_refused(tmp_path, floor, co
 
 
 def test_the_verb_measures_the_labels_of_crops(ytf_data, tmp_path):
-    crops, flow, out = ytf_data / "crops/train.npy", tmp_path / "flow.npy", tmp_path / "tables/ytf_floor.csv"
+    crops, flow, out = ytf_data / "crops/train.json", tmp_path / "flow.json", tmp_path / "tables/ytf_floor.csv"
     write_flow(open_crops(crops.parent, "train"), flow, "dis", 1)
     arguments = [crops, "--flow", flow, "--benchmark", "ytf", "--threads", 1, "-o", out]
     assert cli.main(["floor", *map(str, arguments)]) == 0

@@ -1,5 +1,6 @@
 """Flow between frames: conventions, occlusion, warping, files."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from tsal.data import shards
 from tsal.data.crops import open_crops
 from tsal.errors import InputError
-from tsal.flow import needs_network
+from tsal.flow import needs_network, storage, tracking
 from tsal.flow.fields import flow_at, follow, warp
 from tsal.flow.storage import open_flow, pairs, write_flow
 from tsal.flow.tracking import dis
@@ -79,8 +81,8 @@ def test_warping_the_previous_frame_gives_the_next_one():
 
 def test_flow_is_stored_for_each_pair_of_neighbouring_frames_in_both_directions(ytf_data, tmp_path):
     store = open_crops(ytf_data / "crops", "train")
-    write_flow(store, tmp_path / "train.npy", "dis", 2)
-    flow = open_flow(tmp_path / "train.npy", store)
+    write_flow(store, tmp_path / "train.json", "dis", 2)
+    flow = open_flow(tmp_path / "train.json", store)
     rows = pairs(store)
     assert len(rows) == (store.next >= 0).sum() > 0
     assert all(store.clip[a] == store.clip[b] and store.frame[b] == store.frame[a] + 1 for a, b in rows)
@@ -89,30 +91,60 @@ def test_flow_is_stored_for_each_pair_of_neighbouring_frames_in_both_directions(
     grey = [cv2.cvtColor(np.array(store.images[r]), cv2.COLOR_RGB2GRAY) for r in rows[0]]
     for direction, ends in enumerate((grey, grey[::-1])):
         expected = cv2.resize(dis(*ends), (half, half), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
-        assert np.abs(flow[0, direction] - expected).max() < 0.05
+        assert np.abs(flow[0][direction] - expected).max() < 0.05
 
 
 def test_the_number_of_threads_does_not_change_the_flow(ytf_data, tmp_path):
     store = open_crops(ytf_data / "crops", "test")
     for threads in (1, 3):
-        write_flow(store, tmp_path / f"{threads}.npy", "dis", threads)
-    assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "3.npy").read_bytes()
+        write_flow(store, tmp_path / f"{threads}.json", "dis", threads)
+    assert (tmp_path / "1/00000.npy").read_bytes() == (tmp_path / "3/00000.npy").read_bytes()
 
 
 def test_flow_of_other_crops_or_a_broken_file_is_refused(ytf_data, tmp_path):
+    store, other = (open_crops(ytf_data / "crops", split) for split in ("train", "test"))
+    write_flow(other, tmp_path / "other.json", "dis", 1)
+    with pytest.raises(InputError, match=r"other\.json: found flow of shape \(\d+, 2, 2, 32, 32\), expected"):
+        open_flow(tmp_path / "other.json", store)
+    with pytest.raises(InputError, match=r"other\.json: found the flow of other crops of the same size.*tsal flow"):
+        open_flow(tmp_path / "other.json", dataclasses.replace(other, identity="another one"))
+    shard = tmp_path / "other/00000.npy"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"other/00000\.npy: truncated.*tsal flow"):
+        open_flow(tmp_path / "other.json", other)
+    (tmp_path / "broken.json").write_bytes(b"{")
+    with pytest.raises(InputError, match=r"broken\.json: no index of flow"):
+        open_flow(tmp_path / "broken.json", store)
+
+
+def test_a_killed_run_goes_on_after_the_shards_that_are_there(ytf_data, tmp_path, monkeypatch):
     store = open_crops(ytf_data / "crops", "train")
-    np.save(tmp_path / "other.npy", np.zeros((3, 2, 2, 8, 8), np.float16))
-    with pytest.raises(InputError, match=r"other\.npy.*\(3, 2, 2, 8, 8\).*expected"):
-        open_flow(tmp_path / "other.npy", store)
-    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY")
-    with pytest.raises(InputError, match=r"broken\.npy"):
-        open_flow(tmp_path / "broken.npy", store)
+    write_flow(store, tmp_path / "whole.json", "dis", 1)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 5 * 2 * 2 * 32 * 32 * 2)
+    tracked, of_killed = [], 7
+
+    def track(first, second):
+        tracked.append(len(first))
+        if len(tracked) > of_killed:
+            raise KeyboardInterrupt
+        return tracking._dis_both_ways(first, second)
+
+    monkeypatch.setattr(storage, "open_tracker", lambda *_: tracking.Tracker(track, batch=1, one_thread=True))
+    with pytest.raises(KeyboardInterrupt):
+        write_flow(store, tmp_path / "flow.json", "dis", 1)
+    assert [path.name for path in (tmp_path / "flow").iterdir()] == ["00000.npy"]  # 5 of the 7 pairs
+    tracked.clear()
+    of_killed = len(pairs(store))
+    write_flow(store, tmp_path / "flow.json", "dis", 1)
+    assert len(tracked) == of_killed - 5
+    flows = [np.asarray(open_flow(tmp_path / name, store)) for name in ("flow.json", "whole.json")]
+    np.testing.assert_array_equal(*flows)
 
 
 def test_an_unknown_tracker_is_refused_by_all_who_are_asked_for_it(ytf_data, tmp_path):
     store = open_crops(ytf_data / "crops", "train")
     known = "'flownet' is not known; known: dis, pwc"
-    for ask in (needs_network, lambda name: write_flow(store, tmp_path / "x.npy", name, 1)):
+    for ask in (needs_network, lambda name: write_flow(store, tmp_path / "x.json", name, 1)):
         with pytest.raises(InputError, match=known):
             ask("flownet")
 

@@ -95,8 +95,8 @@ def test_the_coarsest_level_reaches_the_motions_of_the_papers_crops():
 def test_flow_of_a_store_is_what_the_saved_network_says(network, ytf_data, tmp_path):
     store = open_crops(ytf_data / "crops", "train")
     save_network(network, tmp_path / "pwc.safetensors", {"seed": 0})
-    write_flow(store, tmp_path / "flow.npy", "pwc", 1, network=tmp_path / "pwc.safetensors")
-    flow, rows = open_flow(tmp_path / "flow.npy", store), pairs(store)
+    write_flow(store, tmp_path / "flow.json", "pwc", 1, network=tmp_path / "pwc.safetensors")
+    flow, rows = open_flow(tmp_path / "flow.json", store), pairs(store)
     loaded = load_network(tmp_path / "pwc.safetensors")
     for index in (0, len(rows) - 1):
         with torch.no_grad():
@@ -110,10 +110,10 @@ def test_trackers_say_what_they_need(ytf_data, tmp_path):
     assert needs_network("pwc") and not needs_network("dis")
     store = open_crops(ytf_data / "crops", "train")
     with pytest.raises(InputError, match=r"'pwc'.*train one"):
-        write_flow(store, tmp_path / "flow.npy", "pwc", 1)
+        write_flow(store, tmp_path / "flow.json", "pwc", 1)
     with pytest.raises(InputError, match=r"some\.safetensors.*'dis' has no network"):
-        write_flow(store, tmp_path / "flow.npy", "dis", 1, network=tmp_path / "some.safetensors")
-    assert not (tmp_path / "flow.npy").exists()
+        write_flow(store, tmp_path / "flow.json", "dis", 1, network=tmp_path / "some.safetensors")
+    assert not (tmp_path / "flow.json").exists()
 
 
 def test_files_that_hold_no_such_network_are_refused(network, tmp_path):

@@ -44,7 +44,7 @@ def settings_of(method, own=None, labels=0.5, input_px=32, **training):
 def paths(ytf_tiny, tmp_path_factory):
     """Crops, flow and the finished warm-up. They are shared: read them only."""
     folder = tmp_path_factory.mktemp("start")
-    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.json", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     train_warm_up(settings_of("supervised"), crops, warmup, folder / "warmup.csv", 0, None, CPU)
     return crops, flow, warmup
@@ -155,8 +155,8 @@ def faces(tmp_path_factory):
     table = read_faces(folder / "faces.parquet")
     for split in ("train", "validation", "test"):
         of_split = table[table["split"] == split]
-        write_crops(of_split, folder / "crops" / f"{split}.npy", input_px=32, expand=0.2, margin=4 / 3)
-    crops, flow, warmup = folder / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+        write_crops(of_split, folder / "crops" / f"{split}.json", input_px=32, expand=0.2, margin=4 / 3)
+    crops, flow, warmup = folder / "crops", folder / "flow.json", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     train_warm_up(learning("supervised"), crops, warmup, folder / "warmup.csv", 0, None, CPU)
     paths = crops, flow, warmup

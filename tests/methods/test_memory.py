@@ -92,12 +92,12 @@ def test_memory_is_an_average_in_which_the_old_fades_by_its_share():
     memory = Memory(data)
     first, second = points[[STILL]], points[[STILL]] + 8
     memory.update(np.array([STILL]), estimate(first, 1.0), 0.75)
-    assert torch.equal(memory.points[STILL], first[0])
+    assert torch.equal(memory.points[memory.place[STILL]], first[0])
     memory.update(np.array([STILL]), estimate(second, 3.0), 0.75)
-    assert torch.allclose(memory.points[STILL], first[0] + 2)
-    assert memory.variance[STILL].unique().tolist() == [1.5]
+    assert torch.allclose(memory.points[memory.place[STILL]], first[0] + 2)
+    assert memory.variance[memory.place[STILL]].unique().tolist() == [1.5]
     memory.update(np.array([STILL]), estimate(second, torch.inf), 0.75)
-    assert torch.allclose(memory.points[STILL], first[0] + 2), "what is not known now changes nothing"
+    assert torch.allclose(memory.points[memory.place[STILL]], first[0] + 2), "what is not known now changes nothing"
 
 
 def test_a_label_is_carried_to_the_frames_around_it_and_is_never_forgotten():

@@ -89,9 +89,9 @@ def digest(path) -> str:
 
 @pytest.fixture(scope="module")
 def start(ytf_data, tmp_path_factory):
-    """Folder with flow.npy and warmup.safetensors."""
+    """Folder with flow.json and warmup.safetensors."""
     folder = tmp_path_factory.mktemp("pinned")
-    write_flow(open_crops(ytf_data / "crops", "train"), folder / "flow.npy", "dis", 1)
+    write_flow(open_crops(ytf_data / "crops", "train"), folder / "flow.json", "dis", 1)
     settings = methods.read_settings(write_settings(folder, "supervised"))
     out, log = folder / "warmup.safetensors", folder / "warmup.csv"
     train_warm_up(settings, ytf_data / "crops", out, log, 0, 1, CPU)
@@ -114,7 +114,7 @@ def test_the_weights_of_a_seed_are_the_pinned_ones(ytf_data, start, method):
     if MACHINE not in PINNED:
         pytest.skip(f"no weights are pinned for {MACHINE}")
     settings = methods.read_settings(write_settings(start, method))
-    out, flow = start / f"{method}.safetensors", start / "flow.npy" if settings.algorithm in ("tsal", "sbr") else None
+    out, flow = start / f"{method}.safetensors", start / "flow.json" if settings.algorithm in ("tsal", "sbr") else None
     inputs = start / "warmup.safetensors", ytf_data / "crops", None, flow, None
     train_method(settings, *inputs, out, start / f"{method}.csv", 0, 1, CPU)
     assert digest(out) == PINNED[MACHINE][method]

@@ -203,7 +203,7 @@ def test_no_gradient_flows_into_targets(options):
 
 def start(ytf_tiny, tmp_path, options, seed=0, rate=1e-3, **training):
     store = open_crops(ytf_tiny / "crops", "train")
-    flow = tmp_path / "flow.npy"
+    flow = tmp_path / "flow.json"
     if not flow.exists():
         write_flow(store, flow, "dis", 1)
     values = {"warmup_steps": 2, "steps": 6, "batch": 4, "probe": 0, "precision": "float32"} | training

@@ -34,7 +34,7 @@ def settings_of(method, **own):
 def inputs(ytf_tiny, tmp_path_factory):
     """Crops, flow, the warm-up, what it computed, and the number of validation faces."""
     folder = tmp_path_factory.mktemp("cost")
-    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.json", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     with flops.FlopCounter() as counter:
         train_warm_up(settings_of("supervised"), crops, warmup, folder / "log.csv", 0, None, CPU)

@@ -74,7 +74,7 @@ def test_the_log_holds_the_terms_and_what_is_measured(store, tmp_path, monkeypat
 
 def test_a_store_without_neighbouring_frames_is_refused(store, tmp_path):
     still = dataclasses.replace(store, next=np.full(len(store), -1))
-    with pytest.raises(InputError, match=r"train\.npy: found no two neighbouring frames .* expected clips"):
+    with pytest.raises(InputError, match=r"train\.json: found no two neighbouring frames .* expected clips"):
         trained(still, tmp_path)
 
 

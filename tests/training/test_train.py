@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -62,7 +61,7 @@ def paths(ytf_tiny, tmp_path_factory):
     from tsal.flow.storage import write_flow
 
     folder = tmp_path_factory.mktemp("start")
-    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.json", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     settings = read_settings(write_settings(folder))
     train_warm_up(settings, crops, warmup, folder / "warmup.csv", 0, None, CPU)
@@ -99,9 +98,9 @@ def test_among_still_images_the_noise_of_tracking_is_not_measured(tmp_path, path
     crops, _, warmup = paths
     stills = tmp_path / "stills"
     shutil.copytree(crops, stills)
-    with np.load(stills / "train.npz") as file:
-        arrays = dict(file)
-    np.savez(stills / "train.npz", **arrays | {"next": np.full_like(arrays["next"], -1)})
+    faces = read_faces(crops.parent / "faces.parquet")
+    faces = faces[faces["split"] == "train"].assign(frame=-1)
+    write_crops(faces, stills / "train.json", input_px=32, expand=0.2, margin=4 / 3)
     log = tmp_path / "log.csv"
     settings = read_settings(write_settings(tmp_path))
     train_method(settings, warmup, stills, None, None, None, tmp_path / "stills.safetensors", log, 0, None, CPU)
@@ -165,7 +164,7 @@ def test_without_faces_to_validate_nothing_is_measured_and_the_averaged_weights_
     bare = tmp_path / "bare"
     shutil.copytree(crops, bare)
     table = read_faces(crops.parent / "faces.parquet")
-    write_crops(table[table["split"] == "none"], bare / "validation.npy", input_px=32, expand=0.2, margin=4 / 3)
+    write_crops(table[table["split"] == "none"], bare / "validation.json", input_px=32, expand=0.2, margin=4 / 3)
     settings = read_settings(write_settings(tmp_path, "supervised"))
     out = tmp_path / "blind" / "checkpoint.safetensors"
     train_method(settings, warmup, bare, None, None, None, out, tmp_path / "blind.csv", 0, None, CPU)

@@ -359,11 +359,11 @@ def test_methods_of_another_preset_see_other_crops_and_pools_are_given_with_thei
     pooled = of["300w/tsal_pool_300vw/1"]
     crops = "crops/256px_0.2_1.3333333"
     assert f"--crops data/300w/{crops} --pool data/300vw/{crops}" in pooled
-    assert "--flow data/300vw/flow/dis/256px_0.2_1.3333333/train.npy" in pooled
+    assert "--flow data/300vw/flow/dis/256px_0.2_1.3333333/train.json" in pooled
     assert "--flow " not in of["300w/tsal/1"]  # still images
     paper = of["300vw/tsal_paper/1"]
     flow = "data/300vw/flow/pwc/256px_0.2_1.3333333"
-    assert f"--flow {flow}/train.npy --flow-network {flow}/network.safetensors" in paper
+    assert f"--flow {flow}/train.json --flow-network {flow}/network.safetensors" in paper
     assert "--flow-network" not in of["300w/tsal_paper/1"]
 
 

@@ -70,9 +70,8 @@ def crop(arguments: argparse.Namespace) -> None:
     """Cut the faces of one split out of their images into a packed store."""
     from tsal.data.crops import write_crops
 
-    faces = read_faces(arguments.faces)
     write_crops(
-        faces[faces["split"] == arguments.split],
+        read_faces(arguments.faces, split=arguments.split),
         arguments.output,
         input_px=arguments.input_px,
         expand=arguments.expand,
@@ -167,10 +166,10 @@ def predict(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments.device)
     detector = load_detector(arguments.checkpoint, device)
     log_machine(device, detector.network.precision)
-    if arguments.faces.suffix == ".npy":
+    if arguments.faces.suffix == ".json":
         found = predict_crops(detector, open_crops(arguments.faces.parent, arguments.faces.stem), device)
     else:
-        found = predict_faces(detector, read_faces(arguments.faces, need_points=False), device)
+        found = [predict_faces(detector, read_faces(arguments.faces, need_points=False), device)]
     write_predictions(found, arguments.output)
 
 
@@ -239,12 +238,12 @@ def parser() -> argparse.ArgumentParser:
     _index_arguments(verb(index))
     _crop_arguments(verb(crop))
     added = verb(flow)
-    added.add_argument("crops", type=Path, help="CROPS/SPLIT.npy")
+    added.add_argument("crops", type=Path, help="CROPS/SPLIT.json")
     added.add_argument("--tracker", default="dis", help="optical flow by name: dis, pwc (default: dis)")
     added.add_argument("--network", type=Path, help="weights of pwc, by train-flow")
     _machine_arguments(added)
     added = verb(train_flow)
-    added.add_argument("crops", type=Path, help="CROPS/train.npy")
+    added.add_argument("crops", type=Path, help="CROPS/train.json")
     added.add_argument("--steps", type=int)
     added.add_argument("--seed", type=int, required=True)
     added.add_argument("--log", type=Path, required=True, help="log.csv to write")
@@ -260,7 +259,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--benchmark", required=True)
     added.add_argument("--points", choices=list(SCHEMES), help="only these landmarks, such as 51: no jaw line")
     added = verb(floor)
-    added.add_argument("crops", type=Path, help="CROPS/train.npy, of labelled clips")
+    added.add_argument("crops", type=Path, help="CROPS/train.json, of labelled clips")
     added.add_argument("--flow", type=Path, required=True, help="their flow, by `tsal flow`")
     added.add_argument("--benchmark", required=True)
     added.add_argument("--threads", type=int)
@@ -326,7 +325,7 @@ def _predict_arguments(verb: argparse.ArgumentParser) -> None:
         "faces",
         type=Path,
         help=".csv or .parquet with image (and frame, where it is a video), box_x0, box_y0, box_x1, box_y1; "
-        "or packed crops, SPLIT.npy",
+        "or packed crops, SPLIT.json",
     )
     _machine_arguments(verb)
 

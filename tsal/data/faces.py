@@ -166,10 +166,11 @@ def write_faces(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
             faces.to_parquet(temporary, index=False)
 
 
-def read_faces(path: str | os.PathLike[str], need_points: bool = True) -> pd.DataFrame:
+def read_faces(path: str | os.PathLike[str], need_points: bool = True, split: str | None = None) -> pd.DataFrame:
     """Read and check a face table, .parquet or .csv.
 
     Args:
+        split: whose faces alone to read; of a .parquet file the others take no memory.
         need_points: False accepts a minimal table, of which only `image` and the box are needed; the other
             columns get the defaults of make_faces.
 
@@ -180,7 +181,8 @@ def read_faces(path: str | os.PathLike[str], need_points: bool = True) -> pd.Dat
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a face table (.parquet or .csv)")
     try:
-        faces = _read_csv(path) if _suffix(path) == ".csv" else pd.read_parquet(path)
+        of_split = [("split", "==", split)] if split else None
+        faces = _read_csv(path) if _suffix(path) == ".csv" else pd.read_parquet(path, filters=of_split)
     except (
         ValueError,
         OSError,
@@ -188,7 +190,8 @@ def read_faces(path: str | os.PathLike[str], need_points: bool = True) -> pd.Dat
     ) as error:  # pandas' and pyarrow's parsing errors are ValueErrors
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{path}: cannot be read as a face table ({reason}). Make it anew") from error
-    return check_faces(faces, path, need_points)
+    faces = check_faces(faces, path, need_points)
+    return faces[faces["split"] == split].reset_index(drop=True) if split else faces
 
 
 def _suffix(path: Path) -> str:

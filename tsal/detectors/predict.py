@@ -1,7 +1,7 @@
 """From a checkpoint to landmarks: detectors on disk, and prediction for packed crops and for tables of faces."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +28,7 @@ from tsal.settings.section import read_section
 
 logger = logging.getLogger(__name__)
 BATCH = 64
+_CHECKED = 1000  # faces of a store, all of which have one geometry
 DETECTOR = "tsal detector, version 1"
 
 T = TypeVar("T")
@@ -132,23 +133,25 @@ def predict_store(detector: LandmarkDetector, store: CropStore, rows: np.ndarray
     return apply_affine(store.to_image[rows], points)
 
 
-def predict_crops(detector: LandmarkDetector, store: CropStore, device: torch.device) -> pd.DataFrame:
-    """Landmarks of all faces of a store, of which the network sees the central window.
+def predict_crops(detector: LandmarkDetector, store: CropStore, device: torch.device) -> Iterator[pd.DataFrame]:
+    """Landmarks of all faces of a store, of which the network sees the central window, however many there are.
 
     Returns:
-        As predict_faces, in the order of the store.
+        Tables as of predict_faces, of some faces each, in the order of the store; at least one.
 
     Raises:
         InputError: the crops were made for another input size or with another expansion of the box than the detector's.
     """
     _check_geometry(detector.settings, store)
-    points = np.empty((len(store), detector.scheme.n_points, 2))
-    with Progress(len(store), "predict", "face") as progress:
-        for start in range(0, len(store), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(store)))
-            points[rows] = predict_store(detector, store, rows, device)
-            progress.update(len(rows))
-    return _predictions(store.face, points)
+
+    def tables() -> Iterator[pd.DataFrame]:
+        with Progress(len(store), "predict", "face") as progress:
+            for start in range(0, len(store) or 1, BATCH):
+                rows = np.arange(start, min(start + BATCH, len(store)))
+                yield _predictions(np.asarray(store.face[rows]), predict_store(detector, store, rows, device))
+                progress.update(len(rows))
+
+    return tables()
 
 
 def predict_faces(detector: LandmarkDetector, faces: pd.DataFrame, device: torch.device) -> pd.DataFrame:
@@ -179,8 +182,9 @@ def _check_geometry(settings: DetectorSettings, store: CropStore) -> None:
     found = f"{store.input_px} px"
     expected = f"{settings.input_px} px"
     if found == expected and len(store):
-        sides = (store.box[:, 2:] - store.box[:, :2]).max(axis=1)
-        expand = float(np.median(store.to_image[:, 0, 0] * store.input_px / sides) - 1) / 2
+        some = np.arange(min(len(store), _CHECKED))
+        sides = (store.box[some, 2:] - store.box[some, :2]).max(axis=1)
+        expand = float(np.median(store.to_image[some, 0, 0] * store.input_px / sides) - 1) / 2
         if abs(expand - settings.expand) > 1e-6:
             found, expected = f"boxes expanded by {expand:.4g}", f"{settings.expand:g}"
     if found != expected:
@@ -232,7 +236,8 @@ def _ahead(batches: Iterator[T]) -> Iterator[T]:
             yield batch
 
 
-def write_predictions(table: pd.DataFrame, path: str | Path) -> None:
-    """Write predictions.csv, to a thousandth of a pixel."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.3f")
+def write_predictions(tables: Iterable[pd.DataFrame], path: str | Path) -> None:
+    """Write predictions.csv, to a thousandth of a pixel, of tables as they come."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        for number, table in enumerate(tables):
+            table.to_csv(file, index=False, header=not number, float_format="%.3f")

@@ -28,6 +28,7 @@ import torch
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
 from tsal.data.landmarks import Scheme
+from tsal.data.shards import ShardedArray
 from tsal.errors import InputError
 from tsal.flow.fields import follow, to_tensor
 from tsal.flow.storage import pairs
@@ -89,7 +90,9 @@ class Floor:
     high: float
 
 
-def label_differences(store: CropStore, flow: np.ndarray, scheme: Scheme, normaliser: str) -> Differences:
+def label_differences(
+    store: CropStore, flow: np.ndarray | ShardedArray, scheme: Scheme, normaliser: str
+) -> Differences:
     """Compare the labels of neighbouring frames.
 
     Args:
@@ -114,11 +117,11 @@ def label_differences(store: CropStore, flow: np.ndarray, scheme: Scheme, normal
     for start in range(0, len(chosen), _PAIRS_AT_ONCE):
         block = slice(start, start + _PAIRS_AT_ONCE)
         percent[block], change[block] = _compare(store, rows[chosen[block]], flow, chosen[block], distances)
-    return Differences(percent, change, store.person[rows[chosen, 0]])
+    return Differences(percent, change, np.asarray(store.person[rows[chosen, 0]]))
 
 
 def _compare(
-    store: CropStore, rows: np.ndarray, flow: np.ndarray, places: np.ndarray, distances: Distances
+    store: CropStore, rows: np.ndarray, flow: np.ndarray | ShardedArray, places: np.ndarray, distances: Distances
 ) -> tuple[np.ndarray, np.ndarray]:
     """`percent` and `change` of Differences for B pairs: rows (B, 2) of the store, places (B,) in the flow."""
     before, after = rows.T

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from tsal.data.faces import boxes_of, points_of, visibility_of
+from tsal.data.crops import following_frames
+from tsal.data.faces import boxes_of, n_points, points_of, visibility_of
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 
@@ -191,9 +192,8 @@ def score_predictions(
 def _check_tables(predictions, faces, scheme, normalisers) -> None:
     """Refuse tables that do not belong together."""
     for table, what in ((predictions, "predictions"), (faces, "the face table")):
-        if points_of(table).shape[1] != scheme.n_points:
-            found = points_of(table).shape[1]
-            raise InputError(f"{what}: {found} landmarks, but scheme '{scheme.name}' has {scheme.n_points}")
+        if n_points(table) != scheme.n_points:
+            raise InputError(f"{what}: {n_points(table)} landmarks, but scheme '{scheme.name}' has {scheme.n_points}")
     twice = predictions["face"][predictions["face"].duplicated()]
     if len(twice):
         raise InputError(f"predictions: face '{twice.iloc[0]}' is there twice; each face is predicted once")
@@ -207,12 +207,15 @@ def _check_tables(predictions, faces, scheme, normalisers) -> None:
 
 def _triplets(faces: pd.DataFrame) -> np.ndarray:
     """(3, M) rows of the frames t - 1, t, t + 1 of one clip, for each t where all three are in the table."""
-    rows = {}
-    for row, (clip, frame) in enumerate(zip(faces["clip"], faces["frame"], strict=True)):
-        if frame >= 0 and rows.setdefault((clip, frame), row) != row:
-            raise InputError(f"clip '{clip}' has frame {frame} twice, so that its jitter is not defined")
-    inner = [(clip, t) for clip, t in rows if (clip, t - 1) in rows and (clip, t + 1) in rows]
-    return np.array([[rows[clip, t + step] for clip, t in inner] for step in (-1, 0, 1)], int).reshape(3, -1)
+    twice = np.flatnonzero(faces.duplicated(["clip", "frame"]) & (faces["frame"] >= 0))
+    if len(twice):
+        clip, frame = faces["clip"].iloc[twice[0]], faces["frame"].iloc[twice[0]]
+        raise InputError(f"clip '{clip}' has frame {frame} twice, so that its jitter is not defined")
+    after = following_frames(faces)
+    before = np.full(len(faces), -1)
+    before[after[after >= 0]] = np.flatnonzero(after >= 0)
+    inner = np.flatnonzero((before >= 0) & (after >= 0))
+    return np.stack([before[inner], inner, after[inner]])
 
 
 def _refuse(wrong: np.ndarray, faces: Sequence[str] | None, why: str) -> None:

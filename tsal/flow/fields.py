@@ -6,13 +6,14 @@ from torch import Tensor
 
 from tsal.data.augment import sample
 from tsal.data.device import to_device
+from tsal.data.shards import ShardedArray
 
 REDUCTION = 2  # stored flow is this much smaller than the crops
 OCCLUSION = (0.01, 0.5)  # alpha, and beta in px^2, of the forward-backward test of Sundaram et al. 2010
 
 
-def to_tensor(flow: np.ndarray, rows: np.ndarray, device: torch.device) -> Tensor:
-    """Rows of memory-mapped flow as a float tensor on a device."""
+def to_tensor(flow: np.ndarray | ShardedArray, rows: np.ndarray, device: torch.device) -> Tensor:
+    """Rows of stored flow as a float tensor on a device."""
     return to_device(torch.from_numpy(np.ascontiguousarray(flow[rows])), device).float()
 
 

@@ -19,27 +19,43 @@ TARGET_NOISE = 3.0  # px^2, added to the networks' variance where a label was ca
 
 
 class Memory(nn.Module):
-    """Landmarks and their variance of every frame of the pool; a module, so that it is saved with the run.
+    """Landmarks and their variance of frames of the pool; a module, so that it is saved with the run.
 
-    Buffers, of N frames and K landmarks: points (N, K, 2) in store px, variance (N, K) in store px^2 (infinite where
-    nothing is known yet), labelled (N,) bool.
+    Of N frames, M at most come in the steps of a run or are labelled: those are held, each in a place of its own from 1
+    on. Place 0 is that of all others, of which nothing is known.
+
+    Buffers, of K landmarks: place (N,) int32, on the CPU; placed, how many have one; points (M + 1, K, 2) in store px,
+    variance (M + 1, K) in store px^2 (infinite where nothing is known yet), labelled (M + 1,) bool.
     """
 
     def __init__(self, data: TrainingData) -> None:
         super().__init__()
-        store, count = data.unlabelled, data.scheme.n_points
-        points, variance = torch.zeros(len(store), count, 2), torch.full((len(store), count), torch.inf)
-        labelled = torch.zeros(len(store), dtype=torch.bool)
-        if data.pool is None and data.settings.options.carry_labels:
-            truth = torch.from_numpy(store.points[data.labelled])
+        store, count, settings = data.unlabelled, data.scheme.n_points, data.settings
+        known = data.labelled if data.pool is None and settings.options.carry_labels else data.labelled[:0]
+        held = 1 + min(len(store), len(known) + settings.training.steps * settings.unlabelled.frames)
+        points, variance = torch.zeros(held, count, 2), torch.full((held, count), torch.inf)
+        labelled = torch.zeros(held, dtype=torch.bool)
+        if len(known):
+            truth = torch.from_numpy(store.points[known])
             annotated = truth.isfinite().all(-1)
-            points[data.labelled] = truth.nan_to_num()
-            variance[data.labelled] = torch.where(annotated, LABEL_VARIANCE, torch.inf)
-            labelled[data.labelled] = True
+            points[1 : len(known) + 1] = truth.nan_to_num()
+            variance[1 : len(known) + 1] = torch.where(annotated, LABEL_VARIANCE, torch.inf)
+            labelled[1 : len(known) + 1] = True
         self.register_buffer("points", points)
         self.register_buffer("variance", variance)
         self.register_buffer("labelled", labelled)
         self.to(data.device)
+        self.register_buffer("place", torch.zeros(len(store), dtype=torch.int32))
+        self.register_buffer("placed", torch.tensor(0, dtype=torch.int32))
+        self._give_places(torch.from_numpy(known))
+
+    def _give_places(self, rows: Tensor) -> None:
+        new = rows[self.place[rows] == 0].unique()
+        self.place[new] = self.placed + torch.arange(1, len(new) + 1, dtype=torch.int32)
+        self.placed += len(new)
+
+    def _places(self, rows: np.ndarray) -> Tensor:
+        return to_device(self.place[torch.from_numpy(rows)].long(), self.points.device)
 
     @torch.no_grad()
     def update(self, rows: np.ndarray, target: Signal, decay: float) -> None:
@@ -50,7 +66,8 @@ class Memory(nn.Module):
             target: of these frames.
             decay: share of the old that stays, in [0, 1); all of it where the target is unknown.
         """
-        at = to_device(torch.from_numpy(rows), self.points.device)
+        self._give_places(torch.from_numpy(rows))
+        at = self._places(rows)
         points, variance = self.points[at], self.variance[at]
         new, old = target.variance.isfinite(), variance.isfinite()
         share = torch.where(new, torch.where(old, decay, 0.0), 1.0)
@@ -73,7 +90,7 @@ class Memory(nn.Module):
         Returns:
             The signal of the networks' estimates, and that of labels, infinite in variance where none arrives.
         """
-        at = to_device(torch.from_numpy(rows), self.points.device)
+        at = self._places(rows)
         own = self.points[at].unsqueeze(1), self.variance[at].unsqueeze(1), self.labelled[at].unsqueeze(1)
         ways = [self._carry(data, rows, step, reach) for step in (data.unlabelled.next, data.previous)]
         points, variance, labelled = (torch.cat(parts, 1) for parts in zip(own, *ways, strict=True))
@@ -89,13 +106,13 @@ class Memory(nn.Module):
         """
         path = [rows]
         for _ in range(reach):
-            path.append(np.where(path[-1] >= 0, step[path[-1]], -1))
+            path.append(np.where(path[-1] >= 0, step[path[-1]], -1).astype(np.int64))
         device, count = self.points.device, self.points.shape[1]
         points = torch.zeros(len(rows), 0, count, 2, device=device)
         variance, labelled = points[..., 0], torch.zeros(len(rows), 0, dtype=torch.bool, device=device)
         for near, far in zip(path[-2::-1], path[:0:-1], strict=True):
             there = to_device(torch.from_numpy(far >= 0), device)
-            at = to_device(torch.from_numpy(np.maximum(far, 0)), device)
+            at = self._places(np.maximum(far, 0))
             here = torch.where(there.unsqueeze(1), self.variance[at], torch.inf)
             points = torch.cat([points, self.points[at].unsqueeze(1)], 1)
             variance = torch.cat([variance, here.unsqueeze(1)], 1)

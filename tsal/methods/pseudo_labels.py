@@ -44,15 +44,14 @@ def add_labeller(run: Run) -> None:
 def label_pool(detector: Detector, data: TrainingData) -> PseudoLabels:
     """Detect the landmarks of all frames of the pool that are not labelled, in plain views."""
     rows = data.hidden_rows
-    points = [torch.empty(0, data.scheme.n_points, 2, device=data.device)]
-    deviation = [torch.empty(0, device=data.device)]
+    points, deviation = torch.empty(len(rows), data.scheme.n_points, 2), torch.empty(len(rows))
     for start in range(0, len(rows), LABELLED_AT_ONCE):
         some = rows[start : start + LABELLED_AT_ONCE]
         frames = data.frames(some, np.full(len(some), -1))
         signals, _ = compute_signals(detector, frames, ("detection",), data.scheme, data.store.input_px)
-        points.append(signals["detection"].points)
-        deviation.append(signals["detection"].variance.sqrt().mean(1))
-    return PseudoLabels(rows, torch.cat(points).cpu(), torch.cat(deviation).cpu())  # once, after all is queued
+        points[start : start + len(some)] = signals["detection"].points
+        deviation[start : start + len(some)] = signals["detection"].variance.sqrt().mean(1)
+    return PseudoLabels(rows, points, deviation)
 
 
 def label_anew(run: Run, data: TrainingData, first: bool) -> PseudoLabels:

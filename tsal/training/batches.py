@@ -8,17 +8,20 @@ import torch
 from torch import Tensor
 
 from tsal.data.augment import View, apply_view, draw_view, to_view
+from tsal.data.columns import numbers_of
 from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
 from tsal.data.device import ReadAhead, pinned, to_device
-from tsal.data.labels import labelled_faces
+from tsal.data.labels import labelled_rows
 from tsal.data.landmarks import Scheme, scheme_of
 from tsal.data.randomness import generator
+from tsal.data.shards import ShardedArray
 from tsal.errors import InputError
 from tsal.evaluation.metrics import nme
 from tsal.flow.fields import REDUCTION, to_tensor
-from tsal.flow.storage import pairs
 from tsal.settings.models import Settings
+
+_ROWS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,18 @@ class TrainingData:
     """The training split under a label budget.
 
     store: all training faces.
-    flow: memory-mapped flow of the pairs of the unlabelled frames, or None where no method needs it.
+    flow: of the pairs of the unlabelled frames, or None where no method needs it; it stays on disk.
     pool: the store that unlabelled frames come from, where that is another one.
     """
 
     settings: Settings
     store: CropStore
-    flow: np.ndarray | None
+    flow: np.ndarray | ShardedArray | None
     seed: int
     device: torch.device
     pool: CropStore | None = None
     _ahead: ReadAhead = field(init=False, repr=False)
+    _rounds: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._ahead = ReadAhead(self.device.type == "cuda")
@@ -110,11 +114,7 @@ class TrainingData:
     @cached_property
     def labelled(self) -> np.ndarray:
         """Rows of the faces whose landmarks may be learned from."""
-        annotated = np.flatnonzero(self.store.visible.any(1))
-        of_faces = [part[annotated].tolist() for part in (self.store.face, self.store.clip, self.store.frame)]
-        faces, clips, frames = of_faces
-        chosen = labelled_faces(faces, self.settings.labels, self.seed, clips, frames)
-        return np.flatnonzero(np.isin(self.store.face, chosen))
+        return labelled_rows(self.store, self.settings.labels, self.seed)
 
     @cached_property
     def probe(self) -> np.ndarray:
@@ -124,47 +124,73 @@ class TrainingData:
         """
         if self.unlabelled.points.shape[1] != self.scheme.n_points:
             return np.empty(0, int)
-        hidden = np.flatnonzero(self.unlabelled.visible.any(1))
+        annotated = self.unlabelled.visible.any(1)
         if self.pool is None:
-            hidden = np.setdiff1d(hidden, self.labelled)
+            annotated[self.labelled] = False
+        hidden = np.flatnonzero(annotated)
         order = torch.randperm(len(hidden), generator=generator(self.seed, "probe", 0)).numpy()
         return np.sort(hidden[order[: self.settings.training.probe]])
 
-    @cached_property
-    def windows(self) -> np.ndarray:
-        """Rows (W, T) of consecutive frames of a clip of the pool; one shorter than T repeats its last frame."""
-        store = self.unlabelled
-        following = np.where(store.next >= 0, store.next, np.arange(len(store)))
-        columns = [np.arange(len(store))]
-        for _ in range(self.settings.unlabelled.clip_frames - 1):
-            columns.append(following[columns[-1]])
-        windows = np.stack(columns, 1)
-        first = np.setdiff1d(windows[:, 0], following[store.next >= 0])
-        full = windows[:, -1] != windows[:, -2] if windows.shape[1] > 1 else np.ones(len(windows), bool)
-        chosen = np.isin(windows[:, 0], self.pool_rows)
-        return windows[chosen & (full | np.isin(windows[:, 0], first))]
+    # Of each frame of the pool, which may be millions, a few bytes are held: a flag, or a row as `_row_type`.
 
     @cached_property
-    def pool_rows(self) -> np.ndarray:
-        """Rows of the unlabelled store that give unlabelled frames: those of the first clips in an order that the seed
-        alone decides, so that a smaller `pool_share` is part of a larger one.
+    def window_starts(self) -> np.ndarray:
+        """First rows (W,) of all windows of the pool: of each full one, and of each shorter clip."""
+        following, length = self.unlabelled.next, self.settings.unlabelled.clip_frames
+        chosen = np.zeros(len(following), bool)
+        for start in range(0, len(following), _ROWS_AT_ONCE):
+            last = np.arange(start, min(start + _ROWS_AT_ONCE, len(following)))
+            full = np.ones(len(last), bool)
+            for _ in range(length - 1):
+                last = following[last]
+                full &= last >= 0
+            chosen[start : start + len(last)] = full
+        chosen |= self.previous < 0
+        return np.flatnonzero(chosen & self.in_pool).astype(self._row_type)
+
+    def windows(self, starts: np.ndarray) -> np.ndarray:
+        """Rows (len(starts), T) of consecutive frames of a clip of the pool; one shorter than T repeats its last frame.
+
+        Args:
+            starts: some of window_starts.
         """
-        clips, clip_of = np.unique(self.unlabelled.clip, return_inverse=True)
-        order = torch.randperm(len(clips), generator=generator(self.seed, "pool", 0)).numpy()
-        chosen = order[: max(1, round(self.settings.unlabelled.pool_share * len(clips)))]
-        return np.flatnonzero(np.isin(clip_of, chosen))
+        rows = [starts.astype(np.int64)]
+        for _ in range(self.settings.unlabelled.clip_frames - 1):
+            following = self.unlabelled.next[rows[-1]]
+            rows.append(np.where(following >= 0, following, rows[-1]))
+        return np.stack(rows, 1)
+
+    @property
+    def _row_type(self) -> type:
+        return np.int32 if len(self.unlabelled) < 1 << 31 else np.int64
+
+    @cached_property
+    def in_pool(self) -> np.ndarray:
+        """(N,) bool, whether a row of the unlabelled store gives unlabelled frames: those of the first clips in an
+        order that the seed alone decides do, so that a smaller `pool_share` is part of a larger one.
+        """
+        count, clip_of = numbers_of(self.unlabelled.clip)
+        wanted = max(1, round(self.settings.unlabelled.pool_share * count))
+        if wanted == count:
+            return np.ones(len(self.unlabelled), bool)
+        chosen = np.zeros(count, bool)
+        chosen[torch.randperm(count, generator=generator(self.seed, "pool", 0)).numpy()[:wanted]] = True
+        return chosen[clip_of]
 
     @cached_property
     def hidden_rows(self) -> np.ndarray:
         """Rows of the pool without the labelled faces: those that pseudo-labels are for."""
-        return self.pool_rows if self.pool is not None else np.setdiff1d(self.pool_rows, self.labelled)
+        hidden = self.in_pool.copy()
+        if self.pool is None:
+            hidden[self.labelled] = False
+        return np.flatnonzero(hidden)
 
     @cached_property
     def pair_of(self) -> np.ndarray:
         """(N,) index into the flow for the pair that begins at each row, or -1."""
-        index = np.full(len(self.unlabelled), -1)
-        rows = pairs(self.unlabelled)[:, 0]
-        index[rows] = np.arange(len(rows))
+        begins = self.unlabelled.next >= 0
+        index = np.cumsum(begins, dtype=self._row_type) - 1
+        index[~begins] = -1
         return index
 
     def _read(self, store: CropStore, rows: np.ndarray) -> Tensor:
@@ -192,12 +218,16 @@ class TrainingData:
         """Crops (B, S, S, 3) of a step's labelled faces, and their landmarks (B, K, 2) in store px, on the CPU."""
         batch, n = self.settings.training.batch, len(self.labelled)
         positions = np.arange(step * batch, (step + 1) * batch)
-        rounds = {
-            r: torch.randperm(n, generator=generator(self.seed, "order", r)) for r in np.unique(positions // n).tolist()
-        }
+        needed = np.unique(positions // n).tolist()
+        # Drawn once a round, not once a step: there may be a million of labelled faces.
+        self._rounds = {r: self._rounds[r] if r in self._rounds else self._round(r) for r in needed}
         # Read from the disk's cache at every step: all labelled crops of a large benchmark fit into no memory.
-        rows = self.labelled[[int(rounds[p // n][p % n]) for p in positions.tolist()]]
+        rows = self.labelled[[int(self._rounds[p // n][p % n]) for p in positions.tolist()]]
         return self._read(self.store, rows), torch.from_numpy(self.store.points[rows])
+
+    def _round(self, number: int) -> Tensor:
+        """The order of the labelled faces in the round of that number."""
+        return torch.randperm(len(self.labelled), generator=generator(self.seed, "order", number))
 
     def pseudo_labelled_batch(self, rows: np.ndarray, points: Tensor, step: int) -> LabelledBatch:
         """As many frames as an unlabelled batch has, drawn from some of the pool, as a labelled batch.
@@ -235,8 +265,8 @@ class TrainingData:
     def _read_unlabelled(self, step: int) -> tuple[np.ndarray, np.ndarray, tuple[Tensor, Tensor], torch.Generator]:
         """Rows of a step's frames and of their neighbours, the crops of both, and what the rows were drawn from."""
         random = generator(self.seed, "unlabelled", step)
-        chosen = torch.randint(len(self.windows), (self.settings.unlabelled.clips,), generator=random).numpy()
-        windows = self.windows[chosen]
+        chosen = torch.randint(len(self.window_starts), (self.settings.unlabelled.clips,), generator=random).numpy()
+        windows = self.windows(self.window_starts[chosen])
         rows, neighbours = windows.reshape(-1), self._neighbours(windows).reshape(-1)
         return rows, neighbours, self._read_frames(rows, neighbours), random
 
@@ -293,7 +323,7 @@ class TrainingData:
     @cached_property
     def previous(self) -> np.ndarray:
         """(N,) row of the clip's frame before each one of the pool, or -1."""
-        before = np.full(len(self.unlabelled), -1)
+        before = np.full(len(self.unlabelled), -1, self._row_type)
         has_next = np.flatnonzero(self.unlabelled.next >= 0)
         before[self.unlabelled.next[has_next]] = has_next
         return before

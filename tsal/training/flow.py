@@ -1,6 +1,5 @@
 """Training of a flow network without labels, as a function of its inputs: pairs of frames and a seed."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from tsal.data.augment import as_float, change_colours, sample
 from tsal.data.crops import CropStore
 from tsal.data.device import to_device
 from tsal.data.randomness import generator
+from tsal.data.shards import digest
 from tsal.detectors import parallel
 from tsal.errors import InputError
 from tsal.flow.pwc import STRIDES, FlowNetwork, pixels, save_network
@@ -113,7 +113,7 @@ def train_flow(
     machine = log_machine(device, "float32")
     rows = pairs(store)
     if not len(rows):
-        name = getattr(store.images, "filename", "the crop store")
+        name = getattr(store.images, "path", "the crop store")
         raise InputError(
             f"{name}: found no two neighbouring frames of a clip among {len(store):,} faces; expected clips to train "
             "tracker 'pwc' on. Use one of videos, or tracker dis"
@@ -139,10 +139,7 @@ def train_flow(
 
 def _identity(store: CropStore, settings: FlowSettings, seed: int, steps: int) -> str:
     """A digest of what a run is made of."""
-    digest = hashlib.sha256(f"{settings} {seed} {steps} {store.images.shape}".encode())
-    for array in (store.face, store.next, store.to_image):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return digest(f"{settings} {seed} {steps} {store.images.shape} {store.identity}", store.next)
 
 
 def draw_batch(
@@ -169,7 +166,7 @@ def _windows(store: CropStore, chosen: np.ndarray, side: int, random: torch.Gene
     Whole pixels: what is between them is smoother than what the camera saw, and trackers will see.
     """
     corners = torch.randint(store.size - side + 1, (len(chosen), 2), generator=random).tolist()
-    windows = [store.images[pair, y : y + side, x : x + side] for pair, (y, x) in zip(chosen, corners, strict=True)]
+    windows = [store.images[pair][:, y : y + side, x : x + side] for pair, (y, x) in zip(chosen, corners, strict=True)]
     images = as_float(torch.from_numpy(np.concatenate(windows))).unflatten(0, (-1, 2))
     mirrored = torch.rand(len(chosen), 1, 1, 1, 1, generator=random) < 0.5
     return torch.where(mirrored, images.flip(-1), images)

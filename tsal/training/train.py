@@ -58,7 +58,7 @@ def train_warm_up(
     if pretrained is not None:
         _start_from(pretrained, settings, run)
     start = [] if pretrained is None else [pretrained]
-    run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.npz", *start)
+    run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.json", *start)
     run.measure = Measurements(data, open_crops(crops, "validation"))
     steps = settings.training.warmup_steps
     with locked_by_first(out):
@@ -111,8 +111,8 @@ def train_method(
     if method.prepare is not None:
         method.prepare(run, data, flow_network)
     run.machine, run.save_every, run.state_path = machine, save_every, _partial(out)
-    others = [path for path in (pool and pool / "train.npz", flow_network) if path]
-    run.identity = _identity(settings, seed, crops / "train.npz", warmup, *others)
+    others = [path for path in (pool and pool / "train.json", flow_network) if path]
+    run.identity = _identity(settings, seed, crops / "train.json", warmup, *others)
     with locked_by_first(out):
         shipped = run.networks[method.train(run, data, first, first + steps)]
         if parallel.is_first():

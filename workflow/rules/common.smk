@@ -263,7 +263,7 @@ def geometry_of_run(wildcards):
 def crops_of(wildcards, splits=("train", "validation"), benchmark=None):
     """The packed crops of splits, as a run sees them."""
     folder = f"data/{benchmark or wildcards.benchmark}/crops/{geometry_of_run(wildcards)}"
-    return [f"{folder}/{split}.{kind}" for split in splits for kind in ("npy", "npz")]
+    return [f"{folder}/{split}.json" for split in splits]
 
 
 def pool_of(wildcards):
@@ -276,7 +276,7 @@ def flow_of(wildcards):
     """The optical flow of the unlabelled frames that a method trains on, if any."""
     tracker = tracker_of(wildcards.benchmark, wildcards.method)
     pool = pool_name(wildcards.benchmark, wildcards.method)
-    return f"data/{pool}/flow/{tracker}/{geometry_of_run(wildcards)}/train.npy" if tracker else []
+    return f"data/{pool}/flow/{tracker}/{geometry_of_run(wildcards)}/train.json" if tracker else []
 
 
 def start_options(wildcards, input):
@@ -335,7 +335,7 @@ def crops_of_supervised(split):
         require(wildcards.benchmark)
         folder = f"data/{wildcards.benchmark}/crops"
         geometry = geometry_of(wildcards.benchmark, "supervised")
-        return [f"{folder}/{geometry}/{split}.{kind}" for kind in ("npy", "npz")]
+        return [f"{folder}/{geometry}/{split}.json"]
 
     return crops
 

@@ -76,9 +76,8 @@ def labelled_clips_of(wildcards):
             "leave its floor out"
         )
     geometry = geometry_of(wildcards.benchmark, settings.WARMUP)
-    crops = f"data/{wildcards.benchmark}/crops/{geometry}/train"
-    flow = f"data/{wildcards.benchmark}/flow/dis/{geometry}/train.npy"
-    return {"images": f"{crops}.npy", "faces": f"{crops}.npz", "flow": flow}
+    crops = f"data/{wildcards.benchmark}/crops/{geometry}/train.json"
+    return {"crops": crops, "flow": f"data/{wildcards.benchmark}/flow/dis/{geometry}/train.json"}
 
 
 def figures_of(benchmark):

@@ -99,13 +99,15 @@ rule index:
         " -o {output.faces} 2>&1 | tee -i {log}"
 
 
+# The output is the index of the crops, or of their flow, which is written last. The shards lie in the folder beside it
+# and are no outputs: Snakemake deletes the outputs of a job that failed or runs again, while a step that was killed goes
+# on with the shards that are not there yet.
 rule crop:
     input:
         faces=rules.index.output.faces,
         images=rules.index.output.images,
     output:
-        images=f"{CROPS}/{{split}}.npy",
-        faces=f"{CROPS}/{{split}}.npz",
+        f"{CROPS}/{{split}}.json",
     log:
         "logs/{benchmark}/crop/{geometry}/{split}.log",
     benchmark:
@@ -122,14 +124,13 @@ rule crop:
         "Cropping the {wildcards.split} faces of {wildcards.benchmark}"
     shell:
         "tsal crop {input.faces} --split {wildcards.split} {params.geometry} --threads {threads}"
-        " -o {output.images} 2>&1 | tee -i {log}"
+        " -o {output} 2>&1 | tee -i {log}"
 
 
 # A network that tracks, trained on the training videos without a label.
 rule train_flow:
     input:
-        images=f"{CROPS}/train.npy",
-        faces=f"{CROPS}/train.npz",
+        f"{CROPS}/train.json",
     output:
         network=f"{FLOW}/network.safetensors",
         log=f"{FLOW}/log.csv",
@@ -153,17 +154,16 @@ rule train_flow:
     message:
         "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
     shell:
-        "tsal train-flow {input.images} --steps {params.steps} --seed {params.seed} --threads {threads}"
+        "tsal train-flow {input} --steps {params.steps} --seed {params.seed} --threads {threads}"
         " --device {params.device} {params.processes} --save-every {params.save_every} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
 
 
 rule flow:
     input:
-        images=f"{CROPS}/{{split}}.npy",
-        faces=f"{CROPS}/{{split}}.npz",
+        crops=f"{CROPS}/{{split}}.json",
         network=network_of_tracker,
     output:
-        f"{FLOW}/{{split}}.npy",
+        f"{FLOW}/{{split}}.json",
     log:
         "logs/{benchmark}/flow/{tracker}/{geometry}/{split}.log",
     benchmark:
@@ -180,5 +180,5 @@ rule flow:
     message:
         "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"
     shell:
-        "tsal flow {input.images} --tracker {wildcards.tracker} {params.network} --threads {threads}"
+        "tsal flow {input.crops} --tracker {wildcards.tracker} {params.network} --threads {threads}"
         " --device {params.device} -o {output} 2>&1 | tee -i {log}"

@@ -81,5 +81,5 @@ rule floor:
     message:
         "Measuring the noise of the labels of {wildcards.benchmark}"
     shell:
-        "tsal floor {input.images} --flow {input.flow} --benchmark {wildcards.benchmark} --threads {threads}"
+        "tsal floor {input.crops} --flow {input.flow} --benchmark {wildcards.benchmark} --threads {threads}"
         " -o {output.csv} 2>&1 | tee -i {log}"
