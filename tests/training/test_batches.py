@@ -127,7 +127,9 @@ def test_frames_of_a_pool_are_unlabelled_and_labels_come_from_the_store(store):
     assert np.isin(some.probe, np.flatnonzero(pool.visible.any(1))).all()
     batch = some.unlabelled_batch(0)
     windows = all_windows(some)
-    rows = windows[torch.randint(len(windows), (8,), generator=generator(0, "unlabelled", 0)).numpy()]
+    rows = windows[
+        torch.randint(len(windows), (some.settings.unlabelled.clips,), generator=generator(0, "unlabelled", 0)).numpy()
+    ]
     assert torch.equal(batch.frames.images, torch.from_numpy(pool.images[rows.reshape(-1)]))
     some.__dict__.pop("probe")
     some.pool = dataclasses.replace(pool, points=pool.points[:, :19], visible=pool.visible[:, :19])
