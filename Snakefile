@@ -35,6 +35,10 @@ for function in filter(inspect.isfunction, list(globals().values())):
 report: "workflow/report/workflow.rst"
 
 
+onerror:
+    advise(log)
+
+
 rule all:
     default_target: True
     input:
