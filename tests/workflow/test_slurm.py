@@ -1,4 +1,4 @@
-"""A real SLURM of one node, where it is installed: what was submitted ends as what was not, however it is interrupted."""
+"""A real SLURM of one node, where it is installed: what is interrupted on it ends as what was not."""
 
 import os
 import re
