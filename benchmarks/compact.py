@@ -16,14 +16,15 @@ from tsal.detectors import build
 from tsal.methods.common import warm_up
 from tsal.settings.models import Augmentation, Settings, TrainingSettings
 from tsal.training.batches import TrainingData
-from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
+from tsal.training.machine import be_deterministic, choose_device
+from tsal.training.run import Run, make_optimizer
 from tsal.training.train import Measurements
 
 CANDIDATES = {
-    "width 24, 1 block": {"widths": (24, 48, 96, 192), "blocks": 1, "features": 48},
-    "width 32, 1 block": {"widths": (32, 64, 128, 256), "blocks": 1},
+    "width 24, 1 block": {"width": 24, "blocks": 1},
+    "width 32, 1 block": {"blocks": 1},
     "width 32, 2 blocks (chosen)": {},
-    "width 48, 2 blocks": {"widths": (48, 96, 192, 384), "blocks": 2, "features": 96},
+    "width 48, 2 blocks": {"width": 48},
 }
 
 

@@ -19,7 +19,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from tsal.detectors import Detector, Output, build, mixed_precision
-from tsal.training.run import be_deterministic, choose_device
+from tsal.training.machine import be_deterministic, choose_device
 
 INPUT_PX = {"compact": 96, "vgg16_cpm": 256}
 BATCH = {("compact", "cpu"): 32, ("vgg16_cpm", "cpu"): 2, ("compact", "cuda"): 1024, ("vgg16_cpm", "cuda"): 80}

@@ -25,7 +25,7 @@ from tsal.flow.storage import pairs
 from tsal.flow.tracking import open_tracker
 from tsal.methods.flow_adaptation import flow_between
 from tsal.training.flow import STEPS, train_flow
-from tsal.training.run import choose_device
+from tsal.training.machine import choose_device
 
 EVERY = 6  # the validation pairs that are measured
 Exact = list[tuple[int, np.ndarray, np.ndarray]]  # index of a pair, its exact flow, and what that hides

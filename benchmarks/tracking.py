@@ -34,7 +34,7 @@ from tsal.flow import TRACKERS
 from tsal.flow.fields import flow_at, follow, to_tensor
 from tsal.flow.storage import open_flow, pairs, write_flow
 from tsal.synth.shards import read_flow
-from tsal.training.run import choose_device
+from tsal.training.machine import choose_device
 
 NEAR = 2.0  # px from a landmark
 STEPS = 20  # of the search for what the flow back brings to a landmark

@@ -22,7 +22,8 @@ from tsal.methods import tsal
 from tsal.methods.common import warm_up
 from tsal.settings.models import DetectorSettings, Settings, TrainingSettings
 from tsal.training.batches import TrainingData
-from tsal.training.run import Run, be_deterministic, choose_device, make_optimizer
+from tsal.training.machine import be_deterministic, choose_device
+from tsal.training.run import Run, make_optimizer
 
 
 def random_store(input_px: int, n: int = 64) -> CropStore:

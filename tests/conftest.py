@@ -132,21 +132,22 @@ def drawn(monkeypatch):
 
 
 @pytest.fixture
-def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
-    """A training within `with interrupted():` is interrupted at the end of step 10, and has to end by that."""
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """A training within `with interrupted(10):` is killed in step 10, saved after every step before, and ends by it."""
     from tsal.training import run as training_run
 
     original = training_run.Run.finish_step
 
-    def interrupt(self, step, **figures):
-        if step == 10:
-            raise KeyboardInterrupt
-        original(self, step, **figures)
-
     @contextmanager
-    def within() -> Iterator[None]:
+    def within(killed_in: int) -> Iterator[None]:
+        def finish_step(self, step, **figures):
+            if step == killed_in:
+                raise KeyboardInterrupt
+            original(self, step, **figures)
+
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(training_run.Run, "finish_step", interrupt)
+            patch.setattr(training_run.Run, "finish_step", finish_step)
+            patch.setattr(training_run.Run, "_is_time_to_save", lambda run: True)
             yield
 
     return within

@@ -20,7 +20,6 @@ from tsal.evaluation.metrics import nme
 from tsal.flow.storage import write_flow
 from tsal.methods import pseudo_labels, self_training
 from tsal.settings.models import parse_settings
-from tsal.training import run as training_run
 
 CPU = torch.device("cpu")
 METHODS = ("self_training", "mean_teacher", "sbr", "stld")
@@ -104,17 +103,20 @@ def test_with_all_labels_nothing_is_left_to_be_labelled_and_labels_teach_alone(
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
 
 
-# The step to go on from is 9, or 8: each begins a round of one of those that have rounds.
+# The step to go on from is 9, or 8: each begins a round of one of those that have rounds; 10 is within one.
 @pytest.mark.parametrize(
-    ("method", "saved_every"), [*((method, 3) for method in METHODS), ("self_training", 4), ("stld", 4)]
+    ("method", "killed_in"),
+    [
+        *((method, 9) for method in METHODS),
+        *((method, step) for method in ("self_training", "stld") for step in (8, 10)),
+    ],
 )
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
-    tmp_path, paths, finished, monkeypatch, interrupted, method, saved_every
+    tmp_path, paths, finished, interrupted, method, killed_in
 ):
-    monkeypatch.setattr(training_run, "SAVE_EVERY", saved_every)
     settings, whole = settings_of(method), finished(method)
     killed = tmp_path / "killed.safetensors"
-    with interrupted():
+    with interrupted(killed_in):
         run(paths, killed, settings)
     assert killed.with_name(f"{killed.name}.partial").exists() and not killed.exists()
     assert run(paths, killed, settings).read_bytes() == whole.read_bytes()

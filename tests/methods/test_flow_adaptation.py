@@ -18,7 +18,7 @@ SCHEME, SIDE, INPUT = SCHEMES["68"], 64, 48
 @pytest.fixture(scope="module", params=["compact", "vgg16_cpm"])
 def detector(request):
     torch.manual_seed(0)
-    options = {"widths": (8, 16, 16, 16), "features": 16} if request.param == "compact" else {}
+    options = {"width": 8} if request.param == "compact" else {}
     return build(request.param, SCHEME.n_points, weights=None, **options)
 
 

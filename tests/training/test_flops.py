@@ -34,7 +34,7 @@ def step(detector, images):
 
 def test_the_count_is_that_of_pytorchs_counter_and_the_gradients_are_the_same():
     torch.manual_seed(0)
-    detector, images = build("compact", 3, widths=(8, 16, 16), features=16), torch.rand(2, 3, 32, 32)
+    detector, images = build("compact", 3, width=8), torch.rand(2, 3, 32, 32)
     plain = step(detector, images)
     with FlopCounterMode(display=False) as expected:
         step(detector, images)

@@ -43,7 +43,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(store, tmp_
 
 
 def test_a_killed_run_ends_in_the_same_weights(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_run, "SAVE_EVERY", 2)
     whole = trained(store, tmp_path / "whole", steps=6)
     killed = []
 
@@ -59,7 +58,8 @@ def test_a_killed_run_ends_in_the_same_weights(store, tmp_path, monkeypatch):
     assert (tmp_path / "killed" / "pwc.safetensors.partial").exists()
     resumed = trained(store, tmp_path / "killed", steps=6)
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
-    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["log.csv", "pwc.safetensors"]
+    left = sorted(path.name for path in (tmp_path / "killed").iterdir())
+    assert left == ["log.csv", "machine.yaml", "pwc.safetensors"]
 
 
 def test_the_log_holds_the_terms_and_what_is_measured(store, tmp_path, monkeypatch):

@@ -18,10 +18,12 @@ from trainings import train_method, train_warm_up
 from tsal import methods
 from tsal.data.crops import write_crops
 from tsal.data.faces import read_faces
+from tsal.detectors import checkpoints
 from tsal.detectors.predict import load_detector
 from tsal.errors import InputError
 from tsal.flow.pwc import FlowNetwork, load_network, save_network
 from tsal.methods import common, read_settings
+from tsal.settings.models import TrainingSettings
 from tsal.training import run as training_run
 from tsal.training import train
 
@@ -213,16 +215,15 @@ def test_going_on_from_the_warm_up_is_one_supervised_run(tmp_path, paths, finish
 
 @pytest.mark.parametrize("method", ["tsal", "supervised", "adapting flow"])
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
-    tmp_path, paths, finished, flow_network, monkeypatch, interrupted, method
+    tmp_path, paths, finished, flow_network, interrupted, method
 ):
-    monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
     if method == "adapting flow":
         adapting = {"tracker": "pwc", "adapt_flow": True, "unlabelled_clips": 1}
         options = {"tsal": adapting, "network": flow_network}
         whole = run(tmp_path, paths, "whole", **options)
     else:
         options, whole = {"method": method}, finished(method)
-    with interrupted():
+    with interrupted(9):
         run(tmp_path, paths, "killed", **options)
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.safetensors.partial"]
     resumed = run(tmp_path, paths, "killed", **options)
@@ -232,36 +233,97 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-def test_ctrl_c_in_the_middle_of_training_loses_nothing(tmp_path, paths):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_training_loses_no_step(tmp_path, paths, number):
     crops, _, warmup = paths
     settings = write_settings(tmp_path, "supervised", steps=40, evaluate_every=1000)
     train_method(
         *(read_settings(settings), warmup, crops, None, None, None),
         *(tmp_path / "whole", tmp_path / "whole.csv", 0, 1, CPU),
     )
-    program = (
-        "import sys; from tsal import cli; from tsal.training import run; run.SAVE_EVERY = 10; sys.exit(cli.main())"
-    )
-    read = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-
-    def command(name):
-        inputs = ["--settings", settings, "--warmup", warmup, "--crops", crops]
-        outputs = ["-o", tmp_path / name, "--log", tmp_path / f"{name}.csv"]
-        return [sys.executable, "-c", program, "train", *inputs, "--seed", "0", "--threads", "1", *outputs]
+    # A loop that waits in its step 20 until it is sent a signal, so that it comes in the middle.
+    program = """
+import sys, time
+from pathlib import Path
+from tsal import cli
+from tsal.training import run
+original = run.Run.optimizer_step
+def optimizer_step(self, name, loss, step, multiple=1.0):
+    if step == STEP and not Path("waits").exists():
+        Path("waits").touch()
+        while not self._interruption.asked:
+            time.sleep(0.01)
+    original(self, name, loss, step, multiple)
+run.Run.optimizer_step = optimizer_step
+sys.exit(cli.main())
+""".replace("STEP", str(read_settings(settings).training.warmup_steps + 20))
+    read = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    inputs = ["--settings", settings, "--warmup", warmup, "--crops", crops]
+    outputs = ["-o", tmp_path / "killed", "--log", tmp_path / "killed.csv"]
+    command = [sys.executable, "-c", program, "train", *inputs, "--seed", "0", "--threads", "1", *outputs]
 
     # A process that was started in the background ignores SIGINT, and so do its children unless told otherwise.
     def heed():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    process = subprocess.Popen(command("killed"), preexec_fn=heed, **read)
-    while not (tmp_path / "killed.partial").exists() and process.poll() is None:
+    process = subprocess.Popen(command, preexec_fn=heed, **read)
+    while not (tmp_path / "waits").exists() and process.poll() is None:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate()
-    assert process.returncode == 130 and "run the same command again" in said and "Traceback" not in said
-    assert not (tmp_path / "killed").exists()
-    subprocess.run(command("killed"), check=True, **read)
+    assert process.returncode == 130 and "Traceback" not in said
+    assert said.splitlines()[-1] == "tsal train: interrupted; run the same command again to go on"
+    assert f"{number.name}: ending after this step" in said
+    assert not (tmp_path / "killed").exists() and not (tmp_path / "killed.lock").exists()
+    done = checkpoints.read_about(tmp_path / "killed.partial", training_run.STATE)["done"]
+    assert done == read_settings(settings).training.warmup_steps + 21  # its step is finished, none is lost
+    subprocess.run(command, check=True, **read)
     assert (tmp_path / "killed").read_bytes() == (tmp_path / "whole").read_bytes()
+    logs = [pd.read_csv(tmp_path / name).drop(columns="seconds") for name in ("whole.csv", "killed.csv")]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_a_measurement_that_is_interrupted_is_made_by_the_resumed_run(tmp_path, paths, finished, monkeypatch):
+    whole, original, calls = finished("supervised"), train.Measurements.__call__, []
+
+    def interrupt(self, run):
+        calls.append(run.log)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return original(self, run)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train.Measurements, "__call__", interrupt)
+        run(tmp_path, paths, "killed", "supervised")
+    resumed = run(tmp_path, paths, "killed", "supervised")
+    assert resumed.read_bytes() == whole.read_bytes()
+    logs = [pd.read_csv(p.with_name("log.csv")).drop(columns="seconds") for p in (whole, resumed)]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_states_are_saved_by_time_and_not_so_often_that_saving_is_what_takes_it(tmp_path, paths, monkeypatch):
+    clock, saved = [0.0], []
+    monkeypatch.setattr(training_run.time, "monotonic", lambda: clock[0])
+    state = training_run.Run(TrainingSettings(), {}, {}, CPU, "test", tmp_path / "state", save_every=30.0)
+
+    def save(path, done, progress):
+        saved.append(done)
+        clock[0] += 3.0  # of writing, at most a twentieth of the time: every 60 s
+
+    monkeypatch.setattr(state, "save", save)
+    for step in state.steps(0, 100):
+        clock[0] += 10.0
+        state.finish_step(step, loss=0.0)
+    assert saved[:4] == [3, 9, 15, 21] and saved[-1] == 100
+
+
+def test_a_run_says_what_computed_it_and_a_warm_up_made_again_is_the_same_file(tmp_path, paths, finished):
+    machine = yaml.safe_load((finished("supervised").with_name("machine.yaml")).read_text())
+    assert [part["from_step"] for part in machine] == [read_settings(write_settings(tmp_path)).training.warmup_steps]
+    assert machine[0]["device"] == "cpu" and machine[0]["precision"] in ("float32", "bfloat16")
+    assert machine[0]["threads"] == torch.get_num_threads() and machine[0]["torch"] == torch.__version__
+    about = checkpoints.read_about(paths[2], training_run.STATE)
+    assert about == {"done": machine[0]["from_step"]}
 
 
 def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
@@ -272,11 +334,8 @@ def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
         run(tmp_path, paths, "tsal")
 
 
-def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(
-    tmp_path, paths, finished, monkeypatch, interrupted
-):
-    monkeypatch.setattr(training_run, "SAVE_EVERY", 3)
-    with interrupted():
+def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(tmp_path, paths, finished, interrupted):
+    with interrupted(9):
         run(tmp_path, paths, "killed", "supervised", loss={"sic": 0.5})
     assert run(tmp_path, paths, "killed", "supervised").read_bytes() == finished("supervised").read_bytes()
 
@@ -298,13 +357,6 @@ def test_student_and_teacher_do_not_share_their_optimisers_state(tmp_path, paths
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path, paths):
     with pytest.raises(InputError, match="learning_rate"):
         run(tmp_path, paths, "wild", optimizer={"learning_rate": 1e30, "linear_steps": 0})
-
-
-def test_a_gpu_that_is_not_there_is_refused_in_words():
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(InputError, match="device: cpu or auto"):
-        training_run.choose_device("cuda")
 
 
 def test_rates_of_biases_and_heatmap_head_are_multiples_and_vectors_do_not_decay():

@@ -20,6 +20,7 @@ from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import atomic_path
+from tsal.flow import needs_network
 from tsal.synth.shards import round_alike
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -83,10 +84,12 @@ def flow(arguments: argparse.Namespace) -> None:
     """Compute the optical flow between neighbouring frames of the clips of a store."""
     from tsal.data.crops import open_crops
     from tsal.flow.storage import write_flow
-    from tsal.training.run import choose_device
+    from tsal.training.machine import choose_device, log_machine
 
+    threads = arguments.threads or os.cpu_count() or 1
+    device = choose_device(arguments.device if needs_network(arguments.tracker) else "cpu")
+    log_machine(device, "float32", threads)
     store = open_crops(arguments.crops.parent, arguments.crops.stem)
-    threads, device = arguments.threads or os.cpu_count() or 1, choose_device(arguments.device)
     write_flow(store, arguments.output, arguments.tracker, threads, network=arguments.network, device=device)
 
 
@@ -94,7 +97,7 @@ def train_flow(arguments: argparse.Namespace) -> None:
     """Train the network of tracker pwc, without labels, on the clips of a store."""
     from tsal.data.crops import open_crops
     from tsal.training import flow as training
-    from tsal.training.run import choose_device
+    from tsal.training.machine import choose_device
 
     training.train_flow(
         open_crops(arguments.crops.parent, arguments.crops.stem),
@@ -104,6 +107,7 @@ def train_flow(arguments: argparse.Namespace) -> None:
         steps=arguments.steps or training.STEPS,
         device=choose_device(arguments.device),
         threads=arguments.threads,
+        save_every=arguments.save_every,
     )
 
 
@@ -111,7 +115,7 @@ def warmup(arguments: argparse.Namespace) -> None:
     """Train the supervised start that all methods share."""
     from tsal import methods
     from tsal.methods import common
-    from tsal.training.run import choose_device
+    from tsal.training.machine import choose_device
     from tsal.training.train import train_warm_up
 
     train_warm_up(
@@ -124,13 +128,14 @@ def warmup(arguments: argparse.Namespace) -> None:
         arguments.threads,
         choose_device(arguments.device),
         arguments.pretrained,
+        arguments.save_every,
     )
 
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a method from the warm-up; a killed run goes on where it was."""
     from tsal import methods
-    from tsal.training.run import choose_device
+    from tsal.training.machine import choose_device
     from tsal.training.train import train_method
 
     settings = methods.read_settings(arguments.settings)
@@ -147,6 +152,7 @@ def train(arguments: argparse.Namespace) -> None:
         arguments.seed,
         arguments.threads,
         choose_device(arguments.device),
+        arguments.save_every,
     )
 
 
@@ -154,11 +160,12 @@ def predict(arguments: argparse.Namespace) -> None:
     """Find the landmarks of faces, in image pixels: of a table of faces, or of packed crops."""
     from tsal.data.crops import open_crops
     from tsal.detectors.predict import load_detector, predict_crops, predict_faces, write_predictions
-    from tsal.training.run import be_deterministic, choose_device
+    from tsal.training.machine import be_deterministic, choose_device, log_machine
 
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
     detector = load_detector(arguments.checkpoint, device)
+    log_machine(device, detector.network.precision)
     if arguments.faces.suffix == ".npy":
         found = predict_crops(detector, open_crops(arguments.faces.parent, arguments.faces.stem), device)
     else:
@@ -189,7 +196,7 @@ def floor(arguments: argparse.Namespace) -> None:
     from tsal.evaluation.label_noise import label_differences, noise_floors
     from tsal.flow.storage import open_flow
     from tsal.tables import write_floor
-    from tsal.training.run import be_deterministic
+    from tsal.training.machine import be_deterministic
 
     be_deterministic(0, arguments.threads)
     benchmark = datasets.get(arguments.benchmark)
@@ -241,6 +248,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--seed", type=int, required=True)
     added.add_argument("--log", type=Path, required=True, help="log.csv to write")
     _machine_arguments(added)
+    _saving_argument(added)
     for function in (warmup, train):
         _training_arguments(verb(function), function is train)
     _predict_arguments(verb(predict))
@@ -289,12 +297,23 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
         verb.add_argument("--pretrained", type=Path, help="checkpoint of the detector to start from")
     verb.add_argument("--seed", type=int, required=True)
     _machine_arguments(verb)
+    _saving_argument(verb)
     verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
 
 
 def _machine_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--threads", type=int)
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+
+
+def _saving_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--save-every",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="between two saved states, from which a run that was ended goes on (default: 30)",
+    )
 
 
 def _predict_arguments(verb: argparse.ArgumentParser) -> None:

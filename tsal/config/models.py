@@ -155,6 +155,9 @@ class ConfigFile(Section):
         pattern="^(auto|cpu|cuda(:[0-9]+)?)$",
         description="of training and prediction; auto: a GPU if there is one",
     )
+    save_every: float = Field(
+        30.0, gt=0, description="seconds between saved states of a training, from which it goes on after an end"
+    )
     threads: int = Field(4, ge=1, description="CPU threads of a training job, at most those that --cores gives")
     gpu: int = Field(0, ge=0, description="GPUs that a training job asks the scheduler for")
 

@@ -95,17 +95,24 @@ class Detector(nn.Module):
         return decode_centre_offsets(output.centre, output.offsets, self.centre_stride, near)
 
 
+def resolve_precision(name: str, device: torch.device) -> str:
+    """What a precision comes to on a device: "auto" is bfloat16 where the device multiplies it, else float32."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
+        fast = device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return "bfloat16" if fast else "float32"
+
+
 def mixed_precision(name: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Precision of a forward pass by name: "float32", "bfloat16", or "auto": bfloat16 where the device multiplies it.
+    """Precision of a forward pass by name: "float32", "bfloat16" or "auto", see `resolve_precision`.
 
     Weights stay float32.
     """
-    bfloat16 = name == "bfloat16"
-    if name == "auto" and device.type == "cuda":
-        bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif name == "auto" and device.type == "cpu":
-        # Not public, but what PyTorch itself asks; where a release lacks it, float32 is right, only slower.
-        bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    bfloat16 = resolve_precision(name, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if bfloat16 else contextlib.nullcontext()
 
 

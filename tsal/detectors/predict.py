@@ -113,6 +113,8 @@ def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSett
 def create_network(settings: DetectorSettings, scheme: Scheme, precision: str) -> Detector:
     """A new, untrained network as the settings describe it."""
     options = {"sigma": settings.sigma, "decode": settings.decode}
+    if settings.name == "compact":
+        options["width"] = settings.width
     if settings.weights != "auto":
         options["weights"] = None if settings.weights == "none" else settings.weights
     return build(settings.name, scheme.n_points, precision, **options)

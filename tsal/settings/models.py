@@ -25,6 +25,13 @@ class DetectorSettings(Section):
     name: Literal["compact", "vgg16_cpm"] = Field(
         "compact", description="compact: small, for CPUs; vgg16_cpm: the paper's"
     )
+    width: int = Field(
+        32,
+        ge=8,
+        multiple_of=8,
+        description="channels of compact at stride 2, twice as many at each further one; half of it is a quarter of the "
+        "work. vgg16_cpm has its own",
+    )
     input_px: int = Field(
         96,
         ge=32,
@@ -45,6 +52,14 @@ class DetectorSettings(Section):
         description="start of the trunk: imagenet (vgg16_cpm), a .safetensors file, none; auto: imagenet if it can be "
         "had, else random weights with a warning",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_compact(cls, values: Any) -> Any:
+        """Another width of `compact` is no reason to train vgg16_cpm again."""
+        if isinstance(values, dict) and values.get("name") == "vgg16_cpm":
+            return {key: value for key, value in values.items() if key != "width"}
+        return values
 
     @model_validator(mode="after")
     def _input_fits(self) -> Self:

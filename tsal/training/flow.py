@@ -26,7 +26,9 @@ from tsal.flow.unsupervised import (
 )
 from tsal.settings.models import NO_AUGMENTATION, Augmentation, OptimizerSettings, TrainingSettings
 from tsal.training.flops import counted
-from tsal.training.run import Run, be_deterministic, make_optimizer
+from tsal.training.lock import locked
+from tsal.training.machine import be_deterministic, log_machine
+from tsal.training.run import SAVE_EVERY, Run, make_optimizer
 
 STEPS = 2500  # that are enough for crops of 128 px, see docs/flow.md
 COLOURS, MOTIONS = NO_AUGMENTATION.replace(colour=0.3), Motions()
@@ -87,6 +89,7 @@ def train_flow(
     threads: int | None = None,
     settings: FlowSettings | None = None,
     measure: Callable[[FlowNetwork], dict[str, float]] | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> None:
     """Train a flow network on the pairs of neighbouring frames of a store; no landmark of it is read.
 
@@ -98,12 +101,14 @@ def train_flow(
         log: .csv file: the terms of the loss against steps and seconds, and what is measured.
         threads: of the CPU.
         measure: figures of the network for the log, ten times in all.
+        save_every: seconds between two saved states of the run, from which it goes on when it was ended.
 
     Raises:
         InputError: the store has no two neighbouring frames; the loss is no longer a number; the device is full.
     """
     settings = settings or FlowSettings()
     be_deterministic(seed, threads)
+    machine = log_machine(device, "float32")
     rows = pairs(store)
     if not len(rows):
         name = getattr(store.images, "filename", "the crop store")
@@ -116,16 +121,18 @@ def train_flow(
     training = TrainingSettings(warmup_steps=0, steps=steps, evaluate_every=max(steps // 10, 1), optimizer=optimizer)
     run = Run(training, {"flow": network}, {"flow": make_optimizer(network, optimizer)}, device, f"pwc, seed {seed}")
     run.state_path, run.identity = out.with_name(out.name + ".partial"), _identity(store, settings, seed, steps)
+    run.machine, run.save_every = machine, save_every
     if measure is not None:
         run.measure = lambda run: measure(run.networks["flow"])
-    for step in run.steps(0, steps):
-        batch = draw_batch(store, rows, settings, generator(seed, "flow", step), device)
-        terms = flow_losses(network, batch, settings)
-        run.optimizer_step("flow", terms["loss"], step)
-        run.finish_step(step, **terms)
-    save_network(network, out, {"seed": seed, "steps": steps, "pairs": len(rows)})
-    run.write_log(log)
-    run.state_path.unlink(missing_ok=True)
+    with locked(out):
+        for step in run.steps(0, steps):
+            batch = draw_batch(store, rows, settings, generator(seed, "flow", step), device)
+            terms = flow_losses(network, batch, settings)
+            run.optimizer_step("flow", terms["loss"], step)
+            run.finish_step(step, **terms)
+        save_network(network, out, {"seed": seed, "steps": steps, "pairs": len(rows)})
+        run.write_log(log)
+        run.state_path.unlink(missing_ok=True)
 
 
 def _identity(store: CropStore, settings: FlowSettings, seed: int, steps: int) -> str:

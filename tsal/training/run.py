@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+import yaml
 from torch import Tensor, nn
 
 from tsal.detectors import Detector, checkpoints
@@ -17,36 +17,13 @@ from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
 from tsal.settings.models import OptimizerSettings, TrainingSettings
+from tsal.training.interruption import Interruption
 
 logger = logging.getLogger(__name__)
-STATE = "tsal training state, version 1"
-SAVE_EVERY = 100  # steps between saved states
+STATE = "tsal training state, version 2"
+SAVE_EVERY = 30.0  # seconds between saved states
 LOG_EVERY = 10
-
-
-def choose_device(name: str) -> torch.device:
-    """The device called "cpu", "cuda" or "cuda:1"; "auto" takes a GPU if there is one.
-
-    Raises:
-        InputError: no such device here.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device {name!r}: PyTorch sees no GPU on this machine; use device: cpu or auto")
-    return torch.device(name)
-
-
-def be_deterministic(seed: int, threads: int | None) -> None:
-    """Same seed, same weights on the same machine; the number of threads belongs to the machine."""
-    if threads:
-        torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    if torch.cuda.is_available():
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        # Only a warning where an operation has no deterministic form: a run should not end for it.
-        torch.use_deterministic_algorithms(True, warn_only=True)
+MOST_SAVING = 0.05  # share of the time that saving may take: a state that takes long to write is saved less often
 
 
 def parameter_groups(network: Detector, settings: OptimizerSettings) -> list[dict]:
@@ -93,7 +70,10 @@ class Run:
     networks: the detectors; all of them are measured on validation people.
     parts: what else a method keeps, such as flow networks or the memory of targets; saved and resumed like networks.
     measure: called every `evaluate_every` steps, returns figures for the log by name.
-    state_path: where the resumable state is kept while the run goes on.
+    machine: what computes it, see tsal.training.machine.describe.
+    machines: all that have computed it, each with `from_step`.
+    state_path: where the resumable state is kept while the run goes on: saved every `save_every` seconds, after the
+        last step, and before a signal ends the process.
     identity: what the run is made of (a digest of settings and inputs); a state of another run is not resumed.
     """
 
@@ -103,13 +83,20 @@ class Run:
     device: torch.device
     label: str
     state_path: Path | None = None
+    save_every: float = SAVE_EVERY
     identity: str = ""
     measure: "Callable[[Run], dict[str, float]] | None" = None
     parts: dict[str, nn.Module] = field(default_factory=dict)
+    machine: dict[str, str | int] = field(default_factory=dict)
     log: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    machines: list[dict] = field(default_factory=list)
     _progress: Progress | None = None
+    _interruption: Interruption = field(default_factory=Interruption)
+    _unmeasured: dict | None = None
     _resumed_at: float = 0.0
+    _saved_at: float = 0.0
+    _saving: float = 0.0
     _stop: int = 0
 
     @property
@@ -123,11 +110,19 @@ class Run:
     def steps(self, start: int, stop: int) -> Iterator[int]:
         """Yield the numbers of the steps still to do, resuming after the last saved state."""
         done = self._restore()
+        if not self.machines or {**self.machine, "from_step": 0} != {**self.machines[-1], "from_step": 0}:
+            self.machines.append({"from_step": max(start, done), **self.machine})
         for module in self._modules.values():
             module.train()
-        self._resumed_at = time.monotonic() - self.seconds
+        self._saved_at = time.monotonic()
+        self._resumed_at = self._saved_at - self.seconds
         self._stop = stop
-        with Progress(stop - start, self.label, "step", initial=max(done - start, 0)) as self._progress:
+        with (
+            self._interruption,
+            Progress(stop - start, self.label, "step", initial=max(done - start, 0)) as self._progress,
+        ):
+            if self._unmeasured is not None:
+                self._log(done, self._unmeasured)
             yield from range(max(start, done), stop)
 
     def optimizer_step(self, name: str, loss: Tensor, step: int, multiple: float = 1.0) -> None:
@@ -141,7 +136,12 @@ class Run:
         optimizer.step()
 
     def finish_step(self, step: int, **figures: Tensor | float) -> None:
-        """Log, measure and save at the end of a step (numbered from 0; `iteration` counts finished ones)."""
+        """Log, measure and save at the end of a step (numbered from 0; `iteration` counts finished ones).
+
+        Raises:
+            InputError: the loss is no longer a number.
+            KeyboardInterrupt: a signal asked for the end; the state is saved.
+        """
         done = step + 1
         self.seconds = time.monotonic() - self._resumed_at
         last = done == self._stop
@@ -153,19 +153,45 @@ class Run:
                     "training.optimizer.learning_rate"
                 )
             rate = learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
-            row = {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures}
-            if self.measure is not None and (done % self.training.evaluate_every == 0 or last):
-                row |= self.measure(self)
-            self.log.append(row)
-            shown = {"loss": figures["loss"]} | {k: v for k, v in row.items() if k.startswith("val_nme_")}
-            self._progress.update(1, **shown)
-        else:
-            self._progress.update(1)
-        if self.state_path is not None and (done % SAVE_EVERY == 0 or last):
-            self.save(self.state_path, done)
+            self._log(done, {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures})
+        self._progress.update(1)
+        if self.state_path is not None and (last or self._interruption.asked or self._is_time_to_save()):
+            self._save_state(done)
+        if self._interruption.asked:
+            raise KeyboardInterrupt
 
-    def save(self, path: Path, done: int) -> None:
-        """Write all that the run needs to go on: weights, optimisers, log, number of finished steps."""
+    def _log(self, done: int, row: dict) -> None:
+        """Add a row to the log, with what is measured at its step. Interrupted, the resumed run measures first."""
+        if self.measure is not None and (done % self.training.evaluate_every == 0 or done == self._stop):
+            try:
+                with self._interruption.at_once():
+                    row = row | self.measure(self)
+            except KeyboardInterrupt:
+                self._unmeasured = row
+                if self.state_path is not None:
+                    self._save_state(done)
+                raise
+        self._unmeasured = None
+        self.log.append(row)
+        self._progress.figures |= {k: v for k, v in row.items() if k == "loss" or k.startswith("val_nme_")}
+
+    def _is_time_to_save(self) -> bool:
+        return time.monotonic() - self._saved_at >= max(self.save_every, self._saving / MOST_SAVING)
+
+    def _save_state(self, done: int) -> None:
+        start = time.monotonic()
+        progress = {"identity": self.identity, "seconds": self.seconds, "log": self.log, "machines": self.machines}
+        self.save(self.state_path, done, progress | {"unmeasured": self._unmeasured})
+        self._saved_at = time.monotonic()
+        self._saving = self._saved_at - start
+
+    def save(self, path: Path, done: int, progress: dict | None = None) -> None:
+        """Write all that training goes on from: weights, optimisers, number of finished steps.
+
+        Args:
+            progress: what is known of the run besides, while it goes on. Seconds and machine are no part of what a
+                finished warm-up is: made again, it is the same file.
+        """
         tensors = {
             f"network/{name}/{key}": value
             for name, module in self._modules.items()
@@ -175,8 +201,7 @@ class Run:
             for index, state in optimizer.state_dict()["state"].items():
                 for key, value in state.items():
                     tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
-        run = {"identity": self.identity, "done": done, "seconds": self.seconds, "log": self.log}
-        checkpoints.save(path, STATE, tensors, run)
+        checkpoints.save(path, STATE, tensors, {"done": done} | (progress or {}))
 
     def load(self, path: Path, names: dict[str, str] | None = None) -> int:
         """Read a saved state into the networks; returns the number of finished steps.
@@ -198,7 +223,8 @@ class Run:
             raise InputError(
                 f"{path}: does not fit this run ({reason}); expected its state. Delete the file to begin again"
             ) from error
-        self.log, self.seconds = run["log"], run["seconds"]
+        self.log, self.seconds, self.machines = run.get("log", []), run.get("seconds", 0.0), run.get("machines", [])
+        self._unmeasured = run.get("unmeasured")
         return run["done"]
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
@@ -219,15 +245,19 @@ class Run:
     def _restore(self) -> int:
         if self.state_path is None or not self.state_path.exists():
             return 0
-        if checkpoints.read_about(self.state_path, STATE)["identity"] != self.identity:
+        if checkpoints.read_about(self.state_path, STATE).get("identity") != self.identity:
             logger.info("%s: left by a run with other settings or inputs; beginning again", self.state_path)
             return 0
         return self.load(self.state_path)
 
     def write_log(self, path: Path) -> None:
-        """Write log.csv; a figure that was not measured at a step leaves its cell empty."""
+        """Write log.csv; a figure that was not measured at a step leaves its cell empty. Beside it machine.yaml, with
+        what the run was computed by.
+        """
         with atomic_path(path) as temporary:
             pd.DataFrame(self.log or {"iteration": []}).to_csv(temporary, index=False, float_format="%.6g")
+        with atomic_path(path.with_name("machine.yaml")) as temporary:
+            temporary.write_text(yaml.safe_dump(self.machines, sort_keys=False), encoding="utf-8")
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -17,8 +17,10 @@ from tsal.flow.storage import open_flow
 from tsal.settings.models import Settings
 from tsal.training.batches import TrainingData
 from tsal.training.flops import counted
+from tsal.training.lock import locked
+from tsal.training.machine import be_deterministic, log_machine
 from tsal.training.method import Method
-from tsal.training.run import Run, be_deterministic, make_optimizer
+from tsal.training.run import SAVE_EVERY, Run, make_optimizer
 
 WARM_UP = {"raw": "raw", "averaged": "averaged"}  # the networks of the warm-up
 MOST_MEASURED = 1000  # validation faces; of more, every second, third, ...
@@ -35,29 +37,34 @@ def train_warm_up(
     threads: int | None,
     device: torch.device,
     pretrained: Path | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> None:
     """Supervised warm-up; `out` is a state that every method goes on from.
 
     Args:
         warm_up: trains the networks of WARM_UP over steps start to stop.
         pretrained: checkpoint of a detector to start from, instead of random (or ImageNet) weights.
+        save_every: seconds between two saved states of the run, from which it goes on when it was ended.
 
     Raises:
         InputError: unusable inputs; the pretrained detector is another one than the settings'.
     """
     be_deterministic(seed, threads)
+    machine = log_machine(device, settings.training.precision)
     data = TrainingData(settings, open_crops(crops, "train"), None, seed, device)
     run = _new_run(settings, WARM_UP, device, f"warm-up, seed {seed}")
+    run.machine, run.save_every = machine, save_every
     if pretrained is not None:
         _start_from(pretrained, settings, run)
     start = [] if pretrained is None else [pretrained]
     run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.npz", *start)
     run.measure = Measurements(data, open_crops(crops, "validation"))
     steps = settings.training.warmup_steps
-    warm_up(run, data, 0, steps)
-    run.save(out, steps)
-    run.write_log(log)
-    run.state_path.unlink(missing_ok=True)
+    with locked(out):
+        warm_up(run, data, 0, steps)
+        run.save(out, steps)
+        run.write_log(log)
+        run.state_path.unlink(missing_ok=True)
 
 
 @counted
@@ -74,6 +81,7 @@ def train_method(
     seed: int,
     threads: int | None,
     device: torch.device,
+    save_every: float = SAVE_EVERY,
 ) -> None:
     """Train a method from the warm-up; `out` is the checkpoint of the network that it ships.
 
@@ -82,6 +90,7 @@ def train_method(
         pool: folder of the crops whose training split is unlabelled, None for `crops`.
         flow: of the unlabelled frames, where the method tracks.
         flow_network: of the tracker, where the method adapts it.
+        save_every: seconds between two saved states of the run, from which it goes on when it was ended.
 
     Raises:
         InputError: settings that do not fit the method, unusable inputs, or a warm-up made with other settings.
@@ -89,6 +98,7 @@ def train_method(
     if problems := [f"{key}: {text}" for key, text in method.check(settings)]:
         raise InputError("\n".join(f"{settings.method}: {problem}" for problem in problems))
     be_deterministic(seed, threads)
+    machine = log_machine(device, settings.training.precision)
     store = open_crops(crops, "train")
     other = open_crops(pool, "train") if pool else None
     data = TrainingData(settings, store, open_flow(flow, other or store) if flow else None, seed, device, other)
@@ -99,15 +109,16 @@ def train_method(
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
     if method.prepare is not None:
         method.prepare(run, data, flow_network)
-    run.log, run.seconds, run.state_path = [], 0.0, _partial(out)
+    run.machine, run.save_every, run.state_path = machine, save_every, _partial(out)
     others = [path for path in (pool and pool / "train.npz", flow_network) if path]
     run.identity = _identity(settings, seed, crops / "train.npz", warmup, *others)
-    shipped = run.networks[method.train(run, data, first, first + steps)]
-    detector = LandmarkDetector(shipped, settings.detector, data.scheme)
-    about = {"benchmark": settings.benchmark, "method": settings.method}
-    detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
-    run.write_log(log)
-    run.state_path.unlink(missing_ok=True)
+    with locked(out):
+        shipped = run.networks[method.train(run, data, first, first + steps)]
+        detector = LandmarkDetector(shipped, settings.detector, data.scheme)
+        about = {"benchmark": settings.benchmark, "method": settings.method}
+        detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
+        run.write_log(log)
+        run.state_path.unlink(missing_ok=True)
 
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:

@@ -120,7 +120,16 @@ def untracked(value):
     return lambda wildcards, input: value
 
 
-DEVICE = untracked(config["device"])
+SAVE_EVERY = untracked(config["save_every"])
+
+
+def device_of(wildcards, input, resources):
+    """The device of a job, untracked: where the scheduler gave it a GPU, "auto" is no CPU.
+
+    The name of the parameter `input` is what leaves it out of Snakemake's records, see `untracked`.
+    """
+    asked = config["device"]
+    return "cuda" if asked == "auto" and resources.get("gpu", 0) else asked
 
 
 # What SLURM says of a job that no node can run, and what to do about it.

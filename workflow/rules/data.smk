@@ -148,12 +148,13 @@ rule train_flow:
         threads=threads_of_training,
         steps=config["flow"]["steps"],
         seed=config["flow"]["seed"],
-        device=DEVICE,
+        device=device_of,
+        save_every=SAVE_EVERY,
     message:
         "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
     shell:
         "tsal train-flow {input.images} --steps {params.steps} --seed {params.seed} --threads {params.threads}"
-        " --device {params.device} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
+        " --device {params.device} --save-every {params.save_every} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
 
 
 rule flow:
@@ -175,7 +176,7 @@ rule flow:
         runtime=growing(60),
     params:
         network=lambda wildcards, input: f"--network {input.network}" if input.network else "",
-        device=DEVICE,
+        device=device_of,
     message:
         "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"
     shell:

@@ -21,7 +21,7 @@ rule predict:
         runtime=growing(120),
         gpu=config["gpu"],
     params:
-        device=DEVICE,
+        device=device_of,
     message:
         "Predicting {input.crops[0]} with {wildcards.method} of {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"

@@ -48,13 +48,14 @@ rule warmup:
     params:
         threads=threads_of_training,
         start=start_options,
-        device=DEVICE,
+        device=device_of,
+        save_every=SAVE_EVERY,
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal warmup --settings {input.settings} {params.start} --seed {wildcards.seed}"
-        " --threads {params.threads} --device {params.device} -o {output.checkpoint} --log {output.log}"
-        " 2>&1 | tee -i {log}"
+        " --threads {params.threads} --device {params.device} --save-every {params.save_every}"
+        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
 
 
 rule train:
@@ -82,9 +83,11 @@ rule train:
     params:
         threads=threads_of_training,
         start=start_options,
-        device=DEVICE,
+        device=device_of,
+        save_every=SAVE_EVERY,
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {params.threads}"
-        " --device {params.device} -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
+        " --device {params.device} --save-every {params.save_every}"
+        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"

@@ -1,0 +1,57 @@
+"""Signals that end a process, put off to where nothing is lost."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+# SIGTERM: schedulers, at a time limit too; SIGINT: Ctrl-C; SIGHUP: the terminal is gone.
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+
+
+class Interruption:
+    """Within `with Interruption() as interruption:` signals that would end the process set `interruption.asked`.
+
+    Whoever works looks at it where it can end without loss, and raises KeyboardInterrupt. Signals that are ignored
+    (nohup, jobs in the background) stay so; outside the main thread, where none arrive, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._at_once = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if not self.asked:
+            print(f"{signal.Signals(number).name}: ending after this step", file=sys.stderr, flush=True)
+        self.asked = True
+        if self._at_once:
+            self._at_once = False
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within it, work that can be done again, such as a measurement, ends in the middle."""
+        self._at_once = True
+        try:
+            if self.asked:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False

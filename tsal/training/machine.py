@@ -1,0 +1,95 @@
+"""The machine that a job computes on: its device, what is asked of PyTorch there, and what is recorded of it."""
+
+import logging
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from tsal.detectors.detector import resolve_precision
+from tsal.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called "cpu", "cuda" or "cuda:1"; "auto" takes a GPU if there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        shown = "" if visible is None else f" (CUDA_VISIBLE_DEVICES={visible!r})"
+        raise InputError(
+            f"device {name!r}: PyTorch {torch.__version__} finds no GPU on {platform.node()}{shown}; expected one: see "
+            "nvidia-smi there; to compute on CPUs set gpu: 0 and device: cpu (on a cluster: the profile slurm-cpu)"
+        )
+    return torch.device(name)
+
+
+def be_deterministic(seed: int, threads: int | None) -> None:
+    """Same seed, same weights on the same machine; the number of threads belongs to the machine."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        # Only a warning where an operation has no deterministic form: a run should not end for it.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def processor() -> str:
+    """The processor as it calls itself, such as "AMD EPYC 9V74", and the widest arithmetic that PyTorch uses on it."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def describe(device: torch.device, precision: str) -> dict[str, str | int]:
+    """What a run is computed by: all that can make its last digits other ones.
+
+    Args:
+        precision: as in the settings; "auto" is told as what it comes to here.
+    """
+    machine: dict[str, str | int] = {
+        "node": platform.node(),
+        "device": str(device),
+        "precision": resolve_precision(precision, device),
+        "threads": torch.get_num_threads(),
+        "processor": processor(),
+    }
+    if device.type == "cuda":
+        machine |= {"gpu": torch.cuda.get_device_name(device), "cuda": str(torch.version.cuda)}
+    return machine | {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "tsal": version("tsal"),
+    }
+
+
+def log_machine(device: torch.device, precision: str, threads: int | None = None) -> dict[str, str | int]:
+    """Tell in one line what a job computes with, as the first line of its log; returns `describe`.
+
+    Args:
+        threads: where they are not those of PyTorch.
+    """
+    machine = describe(device, precision)
+    on = f"{machine['gpu']}, {device}" if "gpu" in machine else f"{device}, {machine['processor']}"
+    threads = threads or machine["threads"]
+    logger.info("%s: %s, %s, %d thread%s", machine["node"], on, machine["precision"], threads, "s" * (threads != 1))
+    return machine
