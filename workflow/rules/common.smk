@@ -19,6 +19,11 @@ from tsal.errors import InputError
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
 
+# A scheduler that ends a job sends SIGTERM to all of its processes, and kills them half a minute later. `tsal` saves its
+# state meanwhile: the shell that waits for it and `tee`, into which it prints, have to outlive the signal. Commands
+# start with it ignored; `tsal` has a handler of its own.
+shell.prefix("set -euo pipefail; trap '' TERM; ")
+
 
 def stop(reason):
     """End with a message alone. Snakemake prints a traceback with every exception that reaches it."""

@@ -1,11 +1,11 @@
 """A training on SLURM is interrupted in each way that clusters know, and has to end as one that was not.
 
-    python tests/slurm/interruptions.py                      all five, in a cluster that it starts (cluster.sh)
-    python tests/slurm/interruptions.py scancel --folder F   one of them, in a folder that is kept
+    python tests/interruptions.py                      all five, in a cluster that it starts (slurm/cluster.sh)
+    python tests/interruptions.py scancel --folder F   one of them, in a folder that is kept
 
-The first interruption comes while `all` of config.yaml beside this file is made through sbatch, up to the report; for
-each other one the run is deleted and trained once more. It comes when there is a state to go on from. What it is
-compared with is trained without SLURM. Prints a table; ends with 1 where scores or weights are others.
+The first interruption comes while `all` of tests/slurm/config.yaml is made through sbatch, up to the report; for
+each other one the run is deleted and trained once more. It comes in the middle of the training. What it is compared
+with is trained without SLURM. Prints a table; ends with 1 where scores or weights are others.
 """
 
 import argparse
@@ -20,11 +20,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-RUN = "results/runs/synth/slow_tsal/0.5/seed0"
+import yaml
+from archives import ytf_raw_dir
+
+ROOT = Path(__file__).parents[1]
+SLURM = ROOT / "tests/slurm"
+RUN = "results/runs/ytf/slow_tsal/0.5/seed0"
 RESULTS = ("checkpoint.safetensors", "scores.csv")
 REPORT = "results/report.html"
+WARM_UP = 10  # steps before the first
+SOME = 40  # steps, of 250
 PATIENCE = 600  # seconds
 PROFILE = ("--workflow-profile", "slurm-cpu", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
 
@@ -52,17 +57,23 @@ class Cluster:
         self.folder = folder
         self.work = folder / "work"
         self.work.mkdir(parents=True, exist_ok=True)
+        if not (self.work / "data").exists():
+            ytf_raw_dir(self.work / "data/raw")
+        # Without the rendered faces of config.yaml, which take time.
+        config = yaml.safe_load((ROOT / "config.yaml").read_text())
+        self.config = self.work / "config.yaml"
+        self.config.write_text(yaml.safe_dump(config | {"benchmarks": {"ytf": {}}}, sort_keys=False))
 
     def __enter__(self) -> "Cluster":
-        start = ("bash", str(HERE / "cluster.sh"), "start", str(self.folder / "slurm"))
+        start = ("bash", str(SLURM / "cluster.sh"), "start", str(self.folder / "slurm"))
         conf = run(*start, env=os.environ | {"NODE_CPUS": "8"})  # so that jobs of four CPUs run side by side
         path = [str(self.folder / "slurm/bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         paths = {"PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT)}
-        self.environment = os.environ | paths | {"SLURM_CONF": conf, "TSAL_PLUGINS": str(HERE / "plugins")}
+        self.environment = os.environ | paths | {"SLURM_CONF": conf, "TSAL_PLUGINS": str(SLURM / "plugins")}
         return self
 
     def __exit__(self, *_: object) -> None:
-        run("bash", str(HERE / "cluster.sh"), "stop", str(self.folder / "slurm"))
+        run("bash", str(SLURM / "cluster.sh"), "stop", str(self.folder / "slurm"))
 
     def command(self, *command: str) -> str:
         return run(*command, cwd=self.work, env=self.environment)
@@ -70,7 +81,7 @@ class Cluster:
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.Popen:
         """Start `snakemake` in the working directory; what it says is added to head.log."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.work]
-        command += ["--configfile", HERE / "config.yaml", *arguments]
+        command += ["--replace-workflow-config", "--configfile", self.config, SLURM / "config.yaml", *arguments]
         with (self.folder / "head.log").open("a") as log:
             return subprocess.Popen(
                 [*map(str, command)], cwd=self.work, env=self.environment | environment, stdout=log, stderr=log
@@ -99,8 +110,9 @@ class Cluster:
         lines = path.read_text().splitlines() if path.exists() else []
         return [(process, int(step)) for process, step in map(str.split, lines)]
 
-    def has_state(self) -> bool:
-        return (self.work / RUN / "checkpoint.safetensors.partial").exists() and bool(self.steps())
+    def is_under_way(self) -> bool:
+        """Whether the training has done some steps, and has saved a state."""
+        return (self.work / RUN / "checkpoint.safetensors.partial").exists() and len(self.steps()) >= SOME
 
     def results(self) -> list[bytes]:
         return [(self.work / RUN / name).read_bytes() for name in RESULTS]
@@ -169,17 +181,17 @@ INTERRUPTIONS = {
 
 
 def interrupted(cluster: Cluster, interruption: Interruption, target: str) -> tuple[int, int, float]:
-    """Make a target, with an interruption of its training; returns steps before it, the step at which it went on, and
-    seconds."""
+    """Make a target, with an interruption of its training; returns the steps done before, those it went on
+    after, and seconds."""
     start = time.monotonic()
     head = cluster.snakemake(*PROFILE, *interruption.options, target, SLOW_TSAL_PAUSE=str(interruption.pause))
-    wait_until("there is a state to go on from", cluster.has_state)
+    wait_until("the training is under way", cluster.is_under_way)
     cluster.finish(interruption.interrupt(cluster, head, target))
     steps = cluster.steps()
     breaks = [i for i in range(1, len(steps)) if steps[i][0] != steps[i - 1][0]]
     if not breaks:
         raise RuntimeError(f"{interruption.title}: the training was not interrupted")
-    return steps[breaks[0] - 1][1] + 1, steps[breaks[0]][1], time.monotonic() - start
+    return steps[breaks[0] - 1][1] + 1 - WARM_UP, steps[breaks[0]][1] - WARM_UP, time.monotonic() - start
 
 
 def main() -> int:
@@ -192,12 +204,13 @@ def main() -> int:
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="tsal-slurm-"))
     with Cluster(folder.resolve()) as cluster:
         found = {}
-        print("| interruption | steps before | went on at step | seconds |")
-        print("| --- | ---: | ---: | ---: |", flush=True)
+        print("| interruption of 250 steps | before | went on at |")
+        print("| --- | ---: | ---: |", flush=True)
         for name in arguments.names or INTERRUPTIONS:
             target = f"{RUN}/scores.csv" if found else REPORT
             before, after, seconds = interrupted(cluster, INTERRUPTIONS[name], target)
-            print(f"| {INTERRUPTIONS[name].title} | {before} | {after} | {seconds:.0f} |", flush=True)
+            print(f"| {INTERRUPTIONS[name].title} | {before} | {after} |", flush=True)
+            print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
             found[name] = cluster.results()
             cluster.forget()
         cluster.finish(cluster.snakemake("--cores", "all", f"{RUN}/scores.csv", SLOW_TSAL_PAUSE="0"))
