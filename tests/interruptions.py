@@ -29,9 +29,18 @@ RUN = "results/runs/ytf/slow_tsal/0.5/seed0"
 RESULTS = ("checkpoint.safetensors", "scores.csv")
 REPORT = "results/report.html"
 WARM_UP = 10  # steps before the first
-SOME = 40  # steps, of 250
+STEPS = 60  # of the training
+SOME = 15
 PATIENCE = 600  # seconds
 PROFILE = ("--workflow-profile", "slurm-cpu", "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10")
+# Snakemake, but for the time between two looks at its jobs, which the plugin lets grow to three minutes.
+IMPATIENT = """
+import asyncio
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+RemoteExecutor.sleep = lambda self: asyncio.sleep(2)
+main()
+"""
 
 
 def run(*command: str, **options) -> str:
@@ -80,7 +89,7 @@ class Cluster:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.Popen:
         """Start `snakemake` in the working directory; what it says is added to head.log."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.work]
+        command = [sys.executable, "-c", IMPATIENT, "--snakefile", ROOT / "Snakefile", "--directory", self.work]
         command += ["--replace-workflow-config", "--configfile", self.config, SLURM / "config.yaml", *arguments]
         with (self.folder / "head.log").open("a") as log:
             return subprocess.Popen(
@@ -167,16 +176,18 @@ class Interruption:
     title: str
     interrupt: Callable[[Cluster, subprocess.Popen, str], subprocess.Popen]
     options: tuple[str, ...] = ()
-    pause: float = 0.2  # seconds a step
+    pause: float = 0.3  # seconds a step
 
 
 INTERRUPTIONS = {
     "scancel": Interruption("`scancel` of the job", cancel),
     "requeue": Interruption("`scontrol requeue` of the job", requeue),
     "head": Interruption("`kill -9` of snakemake, `scancel`, `--unlock`, the same command", kill_head),
-    "memory": Interruption("more memory than asked for", take_memory),
+    "memory": Interruption(
+        "more memory than asked for", take_memory, ("--set-resources", "train:mem_mb=1500 * attempt")
+    ),
     # A limit of one minute, of two at the second attempt, and of three at the third.
-    "time": Interruption("the time limit", do_nothing, ("--set-resources", "train:runtime=attempt"), pause=0.4),
+    "time": Interruption("the time limit", do_nothing, ("--set-resources", "train:runtime=attempt"), pause=2.0),
 }
 
 
@@ -204,7 +215,7 @@ def main() -> int:
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="tsal-slurm-"))
     with Cluster(folder.resolve()) as cluster:
         found = {}
-        print("| interruption of 250 steps | before | went on at |")
+        print(f"| interruption of a training of {STEPS} steps | steps before | went on after |")
         print("| --- | ---: | ---: |", flush=True)
         for name in arguments.names or INTERRUPTIONS:
             target = f"{RUN}/scores.csv" if found else REPORT

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tsal.methods import tsal
 
-PAUSE = float(os.environ.get("SLOW_TSAL_PAUSE", "0.2"))  # seconds
+PAUSE = float(os.environ.get("SLOW_TSAL_PAUSE", "0"))  # seconds
 STEPS = Path("steps.txt")  # a line a step: number of the process, of the step
 TAKE_MEMORY = Path("take_memory")  # where this file lies
-MEMORY = 12 * 2**30  # bytes
+MEMORY = 4 * 2**30  # bytes
 
 
 def train(run, data, start, stop):
@@ -23,9 +23,9 @@ def train(run, data, start, stop):
     finish = run.finish_step
 
     def finish_slowly(step, **figures):
-        finish(step, **figures)
         with STEPS.open("a") as file:
             print(os.getpid(), step, file=file)
+        finish(step, **figures)
         time.sleep(PAUSE)
         if TAKE_MEMORY.exists():
             TAKE_MEMORY.unlink()
