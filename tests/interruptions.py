@@ -3,9 +3,10 @@
     python tests/interruptions.py                      all five, in a cluster that it starts (slurm/cluster.sh)
     python tests/interruptions.py scancel --folder F   one of them, in a folder that is kept
 
-The first interruption comes while `all` of tests/slurm/config.yaml is made through sbatch, up to the report; for
-each other one the run is deleted and trained once more. It comes in the middle of the training. What it is compared
-with is trained without SLURM. Prints a table; ends with 1 where scores or weights are others.
+The first interruption comes while `all` of tests/slurm/config.yaml is made through sbatch, up to the report. For each
+other one, and where the folder holds that report, the run is deleted and trained once more. Each comes in the middle of
+the training. What it is compared with is trained without SLURM. Prints a table; ends with 1 where scores or weights are
+others.
 """
 
 import argparse
@@ -20,7 +21,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from archives import ytf_raw_dir
 
 ROOT = Path(__file__).parents[1]
@@ -68,16 +68,12 @@ class Cluster:
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / "data").exists():
             ytf_raw_dir(self.work / "data/raw")
-        # Without the rendered faces of config.yaml, which take time.
-        config = yaml.safe_load((ROOT / "config.yaml").read_text())
-        self.config = self.work / "config.yaml"
-        self.config.write_text(yaml.safe_dump(config | {"benchmarks": {"ytf": {}}}, sort_keys=False))
 
     def __enter__(self) -> "Cluster":
         start = ("bash", str(SLURM / "cluster.sh"), "start", str(self.folder / "slurm"))
         conf = run(*start, env=os.environ | {"NODE_CPUS": "8"})  # so that jobs of four CPUs run side by side
         path = [str(self.folder / "slurm/bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
-        paths = {"PATH": os.pathsep.join(path), "PYTHONPATH": str(ROOT)}
+        paths = {"PATH": os.pathsep.join(path), "PYTHONPATH": os.pathsep.join([str(SLURM / "site"), str(ROOT)])}
         self.environment = os.environ | paths | {"SLURM_CONF": conf, "TSAL_PLUGINS": str(SLURM / "plugins")}
         return self
 
@@ -90,7 +86,7 @@ class Cluster:
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.Popen:
         """Start `snakemake` in the working directory; what it says is added to head.log."""
         command = [sys.executable, "-c", IMPATIENT, "--snakefile", ROOT / "Snakefile", "--directory", self.work]
-        command += ["--replace-workflow-config", "--configfile", self.config, SLURM / "config.yaml", *arguments]
+        command += ["--configfile", SLURM / "config.yaml", *arguments]
         with (self.folder / "head.log").open("a") as log:
             return subprocess.Popen(
                 [*map(str, command)], cwd=self.work, env=self.environment | environment, stdout=log, stderr=log
@@ -128,7 +124,7 @@ class Cluster:
 
     def forget(self) -> None:
         """Delete the run, but for its settings."""
-        for path in (self.work / RUN).iterdir():
+        for path in (self.work / RUN).glob("*"):
             if path.name != "settings.yaml":
                 path.unlink()
         (self.work / "steps.txt").unlink(missing_ok=True)
@@ -218,12 +214,13 @@ def main() -> int:
         print(f"| interruption of a training of {STEPS} steps | steps before | went on after |")
         print("| --- | ---: | ---: |", flush=True)
         for name in arguments.names or INTERRUPTIONS:
-            target = f"{RUN}/scores.csv" if found else REPORT
+            cluster.forget()
+            target = f"{RUN}/scores.csv" if (cluster.work / REPORT).exists() else REPORT
             before, after, seconds = interrupted(cluster, INTERRUPTIONS[name], target)
             print(f"| {INTERRUPTIONS[name].title} | {before} | {after} |", flush=True)
             print(f"{name}: {seconds:.0f} s", file=sys.stderr, flush=True)
             found[name] = cluster.results()
-            cluster.forget()
+        cluster.forget()
         cluster.finish(cluster.snakemake("--cores", "all", f"{RUN}/scores.csv", SLOW_TSAL_PAUSE="0"))
         undisturbed = cluster.results()
     differ = [name for name, results in found.items() if results != undisturbed]
