@@ -40,6 +40,10 @@ onstart:
     say_plan()
 
 
+onerror:
+    advise(log)
+
+
 rule all:
     default_target: True
     input:

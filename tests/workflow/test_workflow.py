@@ -561,24 +561,3 @@ def test_the_default_profile_is_found_by_itself(folder):
     assert options.printshellcmds
     assert options.resources["gpu"].value == 1
     assert options.executor is None
-
-
-def test_the_slurm_profile_submits_each_rule_with_its_resources(folder):
-    options = parse_profile("--workflow-profile", "slurm")
-    assert options.executor == "slurm"
-    assert options.set_resources["train"]["gpu"].value == 1
-    assert planned(snakemake(folder, "-n", "--workflow-profile", "slurm"))["train"] == 2 * len(BENCHMARKS)
-
-
-def test_the_slurm_profile_knows_every_rule_that_is_submitted(folder):
-    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
-    rules = snakemake(folder, "--list-rules").stdout.split()
-    local = {"all", "paper", "claims", "download", "settings", "index_settings"}
-    assert set(profile["set-resources"]) == {rule for rule in rules if rule.isidentifier()} - local
-    assert all({"mem_mb", "runtime"} <= set(needs) for needs in profile["set-resources"].values())
-    assert {rule for rule, needs in profile["set-resources"].items() if needs.get("gpu")} == {
-        "train_flow",
-        "warmup",
-        "train",
-        "lightning_pose_train",
-    }

@@ -65,8 +65,8 @@ rule render:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=120,
+        mem_mb=growing(1500),
+        runtime=growing(120),
     message:
         "Rendering shard {wildcards.shard} of {wildcards.shards} of {wildcards.benchmark}"
     shell:
@@ -88,8 +88,8 @@ rule index:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         source=index_source,
     message:
@@ -116,8 +116,8 @@ rule crop:
         "../../environment.yml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         geometry=crop_options,
     message:
@@ -142,10 +142,11 @@ rule train_flow:
         "../../environment.yml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(8000),
+        runtime=growing(240),
         gpu=config["gpu"],
     params:
+        threads=threads_of_training,
         steps=config["flow"]["steps"],
         seed=config["flow"]["seed"],
         device=device_of,
@@ -154,7 +155,7 @@ rule train_flow:
     message:
         "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
     shell:
-        "tsal train-flow {input} --steps {params.steps} --seed {params.seed} --threads {threads}"
+        "tsal train-flow {input} --steps {params.steps} --seed {params.seed} --threads {params.threads}"
         " --device {params.device} {params.processes} --save-every {params.save_every} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
 
 
@@ -172,8 +173,8 @@ rule flow:
         "../../environment.yml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         network=lambda wildcards, input: f"--network {input.network}" if input.network else "",
         device=device_of,

@@ -17,8 +17,9 @@ rule predict:
         "../../environment.yml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(120),
+        gpu=config["gpu"],
     params:
         device=device_of,
     message:
@@ -43,8 +44,8 @@ rule score:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         scored=scored_on,
     message:
@@ -76,8 +77,8 @@ rule floor:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     message:
         "Measuring the noise of the labels of {wildcards.benchmark}"
     shell:

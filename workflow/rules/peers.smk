@@ -15,8 +15,8 @@ rule lightning_pose_export:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         script=untracked(f"{LIGHTNING_POSE}/exchange.py"),
         crops=lambda wildcards, input: os.path.dirname(input[0]),
@@ -42,10 +42,11 @@ rule lightning_pose_train:
         "../../peers/lightning_pose/environment.yml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
         gpu=config["gpu"],
     params:
+        threads=threads_of_training,
         python=lightning_pose_python,
         script=untracked(f"{LIGHTNING_POSE}/train.py"),
         budget=lightning_pose_budget,
@@ -53,7 +54,7 @@ rule lightning_pose_train:
         "Training lightning-pose on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "{params.python} {params.script:q} {input.export} --crops {input.crops[0]} {params.budget}"
-        " --seed {wildcards.seed} --threads {threads} -o {output.points} 2>&1 | tee -i {log}"
+        " --seed {wildcards.seed} --threads {params.threads} -o {output.points} 2>&1 | tee -i {log}"
 
 
 rule lightning_pose_import:
@@ -69,8 +70,8 @@ rule lightning_pose_import:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         script=untracked(f"{LIGHTNING_POSE}/exchange.py"),
         crops=lambda wildcards, input: os.path.dirname(input.crops[0]),

@@ -34,8 +34,9 @@ rule nme:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
+        drawing=1,
     params:
         scores=scores_of_table,
         floor=lambda wildcards, input: f"--floor {input.floor}" if input.floor else "",
@@ -66,8 +67,9 @@ rule table:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
+        drawing=1,
     params:
         given=given_to,
         kind=kind_of,
@@ -100,8 +102,9 @@ rule figure:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
+        drawing=1,
     params:
         given=given_to,
         kind=kind_of,
@@ -131,8 +134,8 @@ rule report:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     message:
         "Writing the report"
     shell:

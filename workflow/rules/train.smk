@@ -42,10 +42,11 @@ rule warmup:
         "../../environment.yml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(8000),
+        runtime=growing(240),
         gpu=config["gpu"],
     params:
+        threads=threads_of_training,
         start=start_options,
         device=device_of,
         save_every=SAVE_EVERY,
@@ -54,7 +55,7 @@ rule warmup:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal warmup --settings {input.settings} {params.start} --seed {wildcards.seed}"
-        " --threads {threads} --device {params.device} {params.processes} --save-every {params.save_every}"
+        " --threads {params.threads} --device {params.device} {params.processes} --save-every {params.save_every}"
         " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
 
 
@@ -77,10 +78,11 @@ rule train:
         "../../environment.yml"
     threads: config["threads"]
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(8000),
+        runtime=growing(720),
         gpu=config["gpu"],
     params:
+        threads=threads_of_training,
         start=start_options,
         device=device_of,
         save_every=SAVE_EVERY,
@@ -88,6 +90,6 @@ rule train:
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {threads}"
+        "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {params.threads}"
         " --device {params.device} {params.processes} --save-every {params.save_every}"
         " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
