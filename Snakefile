@@ -18,6 +18,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/common_outputs.smk"
+include: "workflow/rules/start.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -33,6 +34,10 @@ for function in filter(inspect.isfunction, list(globals().values())):
 
 
 report: "workflow/report/workflow.rst"
+
+
+onstart:
+    say_plan()
 
 
 onerror:

@@ -177,7 +177,7 @@ def test_the_configuration_says_all_that_rendering_depends_on():
     from tsal.synth.plan import SynthSettings
 
     settings = SynthSettings(**configuration.render_settings(DEFAULT, "synth"))
-    assert (settings.people, settings.clip_frames) == (400, 10)
+    assert (settings.people, settings.clip_frames) == (200, 8)
 
 
 def test_what_is_rendered_does_not_depend_on_the_number_of_shards_nor_on_training():
@@ -185,7 +185,7 @@ def test_what_is_rendered_does_not_depend_on_the_number_of_shards_nor_on_trainin
     changed_config["benchmarks"]["synth"]["training"] = {"steps": 5}
     expected = configuration.render_settings(DEFAULT, "synth")
     assert configuration.render_settings(changed_config, "synth") == expected
-    assert (configuration.shards(DEFAULT, "synth"), configuration.shards(changed_config, "synth")) == (8, 3)
+    assert (configuration.shards(DEFAULT, "synth"), configuration.shards(changed_config, "synth")) == (4, 3)
 
 
 def test_a_benchmark_that_is_not_in_the_configuration_is_rendered_as_its_data_set_has_it():
@@ -200,7 +200,7 @@ def test_a_benchmark_that_is_not_in_the_configuration_is_rendered_as_its_data_se
 
 
 def test_methods_that_train_alike_share_the_warm_up():
-    config = changed("methods.mine", {"base": "tsal", "ema_decay": 0.1, "training": {"batch": 32}})
+    config = changed("methods.mine", {"base": "tsal", "ema_decay": 0.1, "training": {"batch": 16}})
     alike = ["supervised", "tsal", "tsal_literal", "tsal_ema_decay_05", "mine"]
     assert {configuration.warmup_name(config, "ytf", method) for method in alike} == {"warmup"}
 
@@ -213,7 +213,7 @@ def test_methods_with_the_same_overrides_share_a_warm_up_of_their_own():
     assert a == b
     assert len({"warmup", a, c}) == 3
     assert configuration.resolve_warmup(config, "ytf", a, 0.05)["training"]["batch"] == 8
-    assert configuration.resolve_warmup(config, "ytf", "warmup", 0.05)["training"]["batch"] == 32
+    assert configuration.resolve_warmup(config, "ytf", "warmup", 0.05)["training"]["batch"] == 16
 
 
 def test_a_warm_up_depends_on_training_alone():

@@ -25,7 +25,7 @@ from tsal.errors import InputError
 from tsal.settings.models import DetectorSettings
 
 CPU = torch.device("cpu")
-SETTINGS = DetectorSettings(input_px=48, decode="gaussian")
+SETTINGS = DetectorSettings(width=32, input_px=48, decode="gaussian")
 
 
 @pytest.fixture(scope="module")

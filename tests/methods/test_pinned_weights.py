@@ -103,7 +103,7 @@ def write_settings(folder, method):
     literal = {"neighbours": "previous", "clip_frames": 3} if method == "tsal_literal" else {}
     about = {"benchmark": "ytf", "method": method, "algorithm": algorithm, "labels": 0.5}
     unlabelled = {"clips": 2} | literal
-    values = about | {"detector": {"input_px": 48}, "training": TRAINING, "unlabelled": unlabelled}
+    values = about | {"detector": {"input_px": 48, "width": 32}, "training": TRAINING, "unlabelled": unlabelled}
     path = folder / f"{method}.yaml"
     path.write_text(yaml.safe_dump(values | {"options": OPTIONS[method]}))
     return path

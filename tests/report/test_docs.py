@@ -186,9 +186,9 @@ def test_the_tables_are_those_of_the_models():
 @pytest.mark.parametrize(
     "row",
     [
-        "| `training.batch` | a whole number of at least 1 | `32` | labelled faces a step |",
+        "| `training.batch` | a whole number of at least 1 | `16` | labelled faces a step |",
         "| `unlabelled.pool` | the name of a benchmark or null | `null` | benchmark whose training frames are",
-        "| `benchmarks.synth.people` | a whole number from 10 to 99999 | `400` |",
+        "| `benchmarks.synth.people` | a whole number from 10 to 99999 | `200` |",
         '| `methods.tsal.fusion` | confidence or a number from 0 to 1 | `"confidence"` |',
         "| `methods.NAME.base` | a word |  | of a variant",
     ],

@@ -87,8 +87,8 @@ def run(tmp_path, paths, name, method="tsal", tsal=None, network=None, **trainin
 def test_a_run_leaves_a_checkpoint_and_a_log_and_no_partial_state(finished):
     out = finished("tsal")
     log = pd.read_csv(out.with_name("log.csv"))
-    assert log["iteration"].tolist() == [10, 12]
-    assert sorted(p.name for p in out.parent.iterdir()) == ["checkpoint.safetensors", "log.csv"]
+    assert log["iteration"].tolist() == [8, 10, 12]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["checkpoint.safetensors", "log.csv", "machine.yaml"]
     measured = log.iloc[-1]
     for column in ("val_nme_student", "val_nme_teacher", "noise_detection", "noise_tracking", "noise_offsets"):
         assert measured[column] > 0

@@ -231,7 +231,7 @@ def test_the_peer_is_planned_by_name_with_the_budget_of_supervised(dry_run):
     assert process.returncode == 0, process.stdout + process.stderr
     printed = process.stdout + process.stderr
     assert f"{sys.executable} {PEER / 'train.py'}" in printed
-    assert "--steps 1200 --batch 32 --seed 0" in printed and "--labels 0.05 --seed 0" in printed
+    assert "--steps 1300 --batch 16 --seed 0" in printed and "--labels 0.05 --seed 0" in printed
     assert "tsal score results/peers/ytf/lightning_pose/0.05/seed0/predictions.csv" in printed
     assert "rule train:" not in printed and "rule warmup:" not in printed
 

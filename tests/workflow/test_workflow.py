@@ -72,7 +72,7 @@ def test_all_goes_from_the_archive_or_from_nothing_to_table_figures_and_report(b
     runs = built / "results/runs" / benchmark
     assert {path.name for path in runs.iterdir()} == {"warmup", "supervised", "tsal"}
     for method in ("supervised", "tsal"):
-        files = {path.name for path in (runs / method / "0.05/seed0").iterdir()}
+        files = {path.name for path in (runs / method / "0.02/seed0").iterdir()}
         assert files == {
             "settings.yaml",
             "checkpoint.safetensors",
@@ -87,14 +87,27 @@ def test_all_goes_from_the_archive_or_from_nothing_to_table_figures_and_report(b
     assert (built / "results/report.html").exists()
 
 
+def test_a_run_begins_with_what_it_will_do(built):
+    plan = json.loads((built / "plan.json").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    faces = config["benchmarks"]["synth"]
+    assert plan["pictures"] == faces["stills"] + faces["clips"] * faces["clip_frames"]
+    assert plan["jobs"]["render"] == faces["shards"] and plan["jobs"]["train"] == 4 and plan["cores"] > 0
+    assert sorted(run["settings"]["method"] for run in plan["trainings"]) == [
+        *["supervised"] * 2,
+        *["tsal"] * 2,
+        *["warmup"] * 2,
+    ]
+
+
 def test_every_run_says_with_which_settings_it_was_trained(built):
-    settings = yaml.safe_load((built / "results/runs/ytf/tsal/0.05/seed0/settings.yaml").read_text())
+    settings = yaml.safe_load((built / "results/runs/ytf/tsal/0.02/seed0/settings.yaml").read_text())
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     expected = config["training"]
     expected["augmentation"] |= config["benchmarks"]["ytf"]["training"]["augmentation"]
     assert settings["training"] == expected
     assert settings["detector"] == config["detector"]
-    assert (settings["method"], settings["labels"], settings["benchmark"]) == ("tsal", 0.05, "ytf")
+    assert (settings["method"], settings["labels"], settings["benchmark"]) == ("tsal", 0.02, "ytf")
     assert settings["options"] == {key: value for key, value in config["methods"]["tsal"].items() if key != "run"}
     assert settings["unlabelled"] == config["unlabelled"]
 
@@ -105,12 +118,12 @@ def test_every_step_leaves_a_log_and_its_cost(built):
         "index",
         "crop/96px_0.2_1.3333333/train",
         "flow/dis/96px_0.2_1.3333333/train",
-        "train/tsal/0.05/seed0",
-        "scores/runs/tsal/0.05/seed0",
+        "train/tsal/0.02/seed0",
+        "scores/runs/tsal/0.02/seed0",
         "nme",
         "figures/ced",
     ]
-    steps = [f"ytf/{rule}" for rule in rules] + ["synth/render/7of8", "synth/figures/faces"]
+    steps = [f"ytf/{rule}" for rule in rules] + ["synth/render/3of4", "synth/figures/faces"]
     for step in steps:
         assert (built / f"logs/{step}.log").exists()
         assert "max_rss" in (built / f"results/timings/{step}.tsv").read_text()
@@ -124,9 +137,9 @@ def test_what_is_rendered_is_known_by_its_settings_and_its_renderer(built):
 
 
 def test_the_face_table_is_made_of_all_shards_and_of_no_raw_data(built, first_plan):
-    assert {path.name for path in (built / "data/synth/shards").iterdir()} == {f"{i}of8.zip" for i in range(8)}
+    assert {path.name for path in (built / "data/synth/shards").iterdir()} == {f"{i}of4.zip" for i in range(4)}
     (command,) = re.findall(r"^Shell command: tsal index synth (.*)$", first_plan.stdout, re.MULTILINE)
-    assert re.findall(r"\d+of\d+", command) == [f"{i}of8" for i in range(8)]
+    assert re.findall(r"\d+of\d+", command) == [f"{i}of4" for i in range(4)]
     assert "--raw-dir" not in command
     assert not (built / "data/synth/raw.ok").exists()
 
@@ -227,7 +240,7 @@ def test_fewer_people_make_everything_anew_but_the_download(plan):
 @pytest.mark.parametrize("change", [{"stills": 100}, {"seed": 1}, {"challenging": 0.5}])
 def test_other_faces_to_render_make_everything_of_their_benchmark_anew(plan, change):
     jobs = plan({"benchmarks": {"synth": change}})
-    assert (jobs["index_settings"], jobs["render"], jobs["index"], jobs["warmup"], jobs["train"]) == (1, 8, 1, 1, 2)
+    assert (jobs["index_settings"], jobs["render"], jobs["index"], jobs["warmup"], jobs["train"]) == (1, 4, 1, 1, 2)
     assert set(jobs) >= AFTER_TRAINING
 
 
@@ -240,20 +253,20 @@ def test_another_number_of_shards_renders_the_same_faces_in_other_parts(plan):
 def test_another_renderer_renders_anew(built, tmp_path):
     site = patched(tmp_path, "import tsal.synth", "tsal.synth.RENDERER = -1")
     jobs = planned(snakemake(built, "-n", python_path=site))
-    assert (jobs["index_settings"], jobs["render"], jobs["index"]) == (1, 8, 1)
+    assert (jobs["index_settings"], jobs["render"], jobs["index"]) == (1, 4, 1)
 
 
 @pytest.mark.slow
 def test_a_killed_rendering_goes_on_with_the_shards_that_are_missing(folder):
     arguments = ("--cores", "1", "data/synth/faces.parquet")
-    killed = snakemake(folder, "--keep-going", *arguments, STUB_FAILS="render", STUB_FAILS_AT="5of8.zip")
+    killed = snakemake(folder, "--keep-going", *arguments, STUB_FAILS="render", STUB_FAILS_AT="2of4.zip")
     assert killed.returncode != 0
     assert {path.name for path in (folder / "data/synth/shards").iterdir()} == {
-        f"{i}of8.zip" for i in range(8) if i != 5
+        f"{i}of4.zip" for i in range(4) if i != 2
     }
     again = snakemake(folder, *arguments)
     assert again.returncode == 0, again.stderr
-    assert re.findall(r"tsal render synth .* --shard (\d)", again.stderr) == ["5"]
+    assert re.findall(r"tsal render synth .* --shard (\d)", again.stderr) == ["2"]
 
 
 def test_another_crop_geometry_keeps_the_index(plan):
@@ -471,7 +484,7 @@ def test_without_the_extra_synth_is_skipped_with_how_to_install_it(folder, witho
     assert (process.stdout + process.stderr).count(f"Skipped {NO_ANNY}\n") == 1
 
 
-@pytest.mark.parametrize("target", ["results/synth_nme.csv", "data/synth/faces.parquet", "data/synth/shards/0of8.zip"])
+@pytest.mark.parametrize("target", ["results/synth_nme.csv", "data/synth/faces.parquet", "data/synth/shards/0of4.zip"])
 def test_a_target_that_cannot_be_rendered_fails_with_the_same_text(folder, without_anny, target):
     assert NO_ANNY in errors(snakemake(folder, "-n", target, python_path=without_anny))
 

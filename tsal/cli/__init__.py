@@ -15,6 +15,7 @@ from types import FrameType
 import yaml
 
 from tsal import datasets
+from tsal.cli.plan import add_plan_verbs
 from tsal.cli.study import add_study_verbs, read_json
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
@@ -263,6 +264,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--benchmark", required=True)
     added.add_argument("--threads", type=int)
     add_study_verbs(verb)
+    add_plan_verbs(verb)
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top
 

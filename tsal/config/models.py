@@ -41,7 +41,8 @@ Budgets = Annotated[Distinct[LabelBudget], Field(min_length=1), Expected("a list
 Seeds = Annotated[Distinct[Seed], Field(min_length=1)]
 Benchmarks = Annotated[Distinct[str], Expected("a list of benchmarks")]
 Methods = Annotated[Distinct[str], Field(min_length=1), Expected("a list of methods")]
-DetectorKeys, TrainingKeys = partial(DetectorSettings), partial(TrainingSettings)  # those that are different
+# Those that are different.
+DetectorKeys, TrainingKeys, UnlabelledKeys = map(partial, (DetectorSettings, TrainingSettings, UnlabelledSettings))
 
 
 class FlowSettings(Section):
@@ -80,10 +81,11 @@ class StudyEntry(Section):
 
 
 class PresetEntry(Section):
-    """Keys of detector and training that belong together."""
+    """Keys of detector, training and unlabelled that belong together."""
 
     detector: DetectorKeys = Field(None, description="keys of `detector` that are different")
     training: TrainingKeys = Field(None, description="keys of `training` that are different")
+    unlabelled: UnlabelledKeys = Field(None, description="keys of `unlabelled` that are different")
 
 
 class BenchmarkEntry(Section):
@@ -129,7 +131,7 @@ class ConfigFile(Section):
     benchmarks: Annotated[dict[str, Any], Field(min_length=1), Expected("a section with at least one benchmark")] = (
         Field(..., description="what `all` builds of it where it is rendered, or its raw data is there")
     )
-    labels: Budgets = Field((0.05,), description=f"label budgets: {EXPECTED}")
+    labels: Budgets = Field((0.02,), description=f"label budgets: {EXPECTED}")
     seeds: Seeds = Field((0,), description="one run each; a seed chooses the labelled faces and all that is random")
     detector: DetectorSettings = DetectorSettings()
     training: TrainingSettings = TrainingSettings()

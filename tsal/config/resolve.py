@@ -162,7 +162,7 @@ def adapts_flow(config: Config, benchmark: str, method: str) -> bool:
 def pool_of(config: Config, benchmark: str, method: str) -> str:
     """The benchmark whose training frames a method takes as unlabelled ones."""
     uses_unlabelled = methods.get(bases(config, method)[0]).uses_unlabelled
-    return (merged_options(config, method)[1]["pool"] if uses_unlabelled else None) or benchmark
+    return (_unlabelled_of(config, benchmark, method)["pool"] if uses_unlabelled else None) or benchmark
 
 
 def option_of(config: Config, method: str, name: str) -> Any:
@@ -170,7 +170,7 @@ def option_of(config: Config, method: str, name: str) -> Any:
     algorithm = methods.get(bases(config, method)[0])
     options, unlabelled = merged_options(config, method)
     if name in _UNLABELLED and algorithm.uses_unlabelled:
-        return unlabelled[_UNLABELLED[name]]
+        return {**config["unlabelled"], **unlabelled}[_UNLABELLED[name]]
     field = algorithm.settings.model_fields.get(name)
     return options.get(name, field.default) if field else None
 
@@ -211,7 +211,7 @@ def _of_benchmark(
     """Detector and training on a benchmark, which need not be one that `all` builds, with what methods override."""
     section = config["benchmarks"].get(benchmark, {})
     preset = section.get("preset") if preset is None else preset
-    layers = [config.get("presets", {}).get(preset, {}), section, *overrides]
+    layers = [_preset(config, preset), section, *overrides]
     merged = {part: copy.deepcopy(dict(config[part])) for part in ("detector", "training")}
     for layer in layers:
         merge(merged, {part: layer[part] for part in merged if part in layer})
@@ -220,10 +220,26 @@ def _of_benchmark(
     return merged
 
 
+def _preset(config: Config, name: str | None) -> Config:
+    return config.get("presets", {}).get(name, {})
+
+
+def _preset_name(config: Config, benchmark: str, method: str) -> str | None:
+    """The preset of a method on a benchmark: its own, that of the nearest of its bases, or the benchmark's."""
+    named = [entry["preset"] for entry in _entries(config, method) if "preset" in entry]
+    return named[-1] if named else config["benchmarks"].get(benchmark, {}).get("preset")
+
+
+def _unlabelled_of(config: Config, benchmark: str, method: str) -> dict[str, Any]:
+    """Where a method's unlabelled frames come from: `unlabelled`, with what the preset, then the method overrides."""
+    preset = _preset(config, _preset_name(config, benchmark, method)).get("unlabelled", {})
+    return {**config["unlabelled"], **preset, **merged_options(config, method)[1]}
+
+
 def merged_options(config: Config, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a method and its bases say of their own keys, and of those of `unlabelled`."""
     options: dict[str, Any] = {}
-    unlabelled = dict(config["unlabelled"])
+    unlabelled: dict[str, Any] = {}
     uses_unlabelled = methods.get(bases(config, method)[0]).uses_unlabelled
     for entry in _entries(config, method):
         own = {key: value for key, value in entry.items() if key not in _COMMON}
@@ -236,11 +252,12 @@ def merged_options(config: Config, method: str) -> tuple[dict[str, Any], dict[st
 def merged_settings(config: Config, benchmark: str, method: str) -> dict[str, Any]:
     """What Settings reads: of a method, its bases from the first on, then its own keys."""
     entries = _entries(config, method)
-    preset = next((entry["preset"] for entry in reversed(entries) if "preset" in entry), None)
-    options, unlabelled = merged_options(config, method)
+    preset = _preset_name(config, benchmark, method)
+    options, _ = merged_options(config, method)
     algorithm = bases(config, method)[0]
     settings = {**_about(benchmark, method, algorithm), **_of_benchmark(config, benchmark, entries, preset)}
     if methods.get(algorithm).uses_unlabelled:
+        unlabelled = _unlabelled_of(config, benchmark, method)
         pool = unlabelled["pool"] if unlabelled["pool"] != benchmark else None
         settings["unlabelled"] = {**unlabelled, "pool": pool}
     return {**settings, "options": options}
@@ -316,10 +333,10 @@ def locate(config: Config, benchmark: str, method: str, path: Path) -> Path:
     if any(_has(entry, names) for entry in entries):
         return ("methods", method, *names)
     own = config["benchmarks"].get(benchmark, {})
-    preset = next((entry["preset"] for entry in reversed(entries) if "preset" in entry), own.get("preset"))
+    preset = _preset_name(config, benchmark, method)
     if _has(own, path):
         return ("benchmarks", benchmark, *path)
-    if _has(config.get("presets", {}).get(preset, {}), path):
+    if _has(_preset(config, preset), path):
         return ("presets", preset, *path)
     return path
 

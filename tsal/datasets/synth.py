@@ -23,10 +23,10 @@ from tsal.synth.shards import IMAGES, read_shard_tables, write_shard
 class Options(Section):
     """What the pictures depend on, as tsal.synth.plan.SynthSettings."""
 
-    people: int = Field(400, ge=10, le=99999, description="20 % test, 10 % validation, the rest train")
-    stills: int = Field(2400, ge=20, description="single pictures, in all")
-    clips: int = Field(360, ge=10, description="videos, in all")
-    clip_frames: int = Field(10, ge=3, le=100, description="of each clip, at 25 frames a second")
+    people: int = Field(200, ge=10, le=99999, description="20 % test, 10 % validation, the rest train")
+    stills: int = Field(1200, ge=20, description="single pictures, in all")
+    clips: int = Field(120, ge=10, description="videos, in all")
+    clip_frames: int = Field(8, ge=3, le=100, description="of each clip, at 25 frames a second")
     image_px: int = Field(128, ge=32, le=2048, description="side of the pictures")
     challenging: float = Field(
         0.3, ge=0, le=1, description="share of stills and of clips with a large pose, occlusion or low light"

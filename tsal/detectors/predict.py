@@ -104,7 +104,8 @@ def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSett
             f"expected settings, and one of {', '.join(PRECISIONS)}"
         )
     try:
-        settings = read_section(DetectorSettings, metadata["detector"], "detector")
+        # Checkpoints from before the width was a setting have 32.
+        settings = read_section(DetectorSettings, {"width": 32} | metadata["detector"], "detector")
         return settings, scheme_of(metadata["scheme"]), metadata["precision"]
     except InputError as error:
         raise InputError(f"{path}: its metadata: {error}") from error

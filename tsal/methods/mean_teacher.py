@@ -126,6 +126,10 @@ METHOD = Method(
     colour="#CC79A7",
     settings=Options,
     networks={"student": "raw", "teacher": "averaged"},
+    images=lambda settings: (
+        settings.unlabelled.frames,  # the teacher's
+        settings.training.batch + settings.unlabelled.frames,
+    ),
     check=check,
     train=train,
 )

@@ -331,6 +331,20 @@ def measure(run: Run, data: TrainingData) -> dict[str, float]:
     return {f"noise_{name}": error for name, error in errors.items() if error is not None}
 
 
+def images(settings: Settings) -> tuple[float, float]:
+    """Images a step: the signals look at every frame once for each view of it; both networks learn from all."""
+    options, frames = settings.options, settings.unlabelled.frames
+    looked_at = _views(*options.computed, options.teacher_source)
+    if options.observer != "teacher":
+        looked_at = _views(*options.computed) + 1
+    return looked_at * frames, (1 + 1 / options.teacher_every) * (settings.training.batch + frames)
+
+
+def _views(*names: str) -> int:
+    """How many pictures of a frame these signals need: tracking and offsets look at the same one."""
+    return len({"warped" if name in ("tracking", "offsets") else name for name in names})
+
+
 METHOD = Method(
     title="TSAL",
     colour="#D55E00",
@@ -339,6 +353,7 @@ METHOD = Method(
     tracker=lambda options: options.tracker,
     adapts_flow=lambda options: options.adapt_flow,
     measures_signals=lambda options: True,
+    images=images,
     prepare=prepare,
     train=train,
     measure=measure,

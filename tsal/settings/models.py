@@ -26,10 +26,10 @@ class DetectorSettings(Section):
         "compact", description="compact: small, for CPUs; vgg16_cpm: the paper's"
     )
     width: int = Field(
-        32,
+        16,
         ge=8,
         multiple_of=8,
-        description="channels of compact at stride 2, twice as many at each further one; half of it is a quarter of the "
+        description="channels of compact at stride 2, twice as many at each further one; half is a quarter of the "
         "work. vgg16_cpm has its own",
     )
     input_px: int = Field(
@@ -121,10 +121,10 @@ class TrainingSettings(Section):
     """How every method trains."""
 
     warmup_steps: int = Field(
-        300, ge=0, description="supervised steps before the methods part; those that train alike share them"
+        400, ge=0, description="supervised steps before the methods part; those that train alike share them"
     )
     steps: int = Field(900, ge=0, description="optimiser steps of each network after the warm-up")
-    batch: int = Field(32, ge=1, description="labelled faces a step")
+    batch: int = Field(16, ge=1, description="labelled faces a step")
     pretrained: OtherBenchmark = Field(
         None,
         pattern="^[a-z0-9]+$",
@@ -138,7 +138,7 @@ class TrainingSettings(Section):
     )
     evaluate_every: int = Field(100, ge=1, description="steps between two measurements on the validation people")
     probe: int = Field(
-        128, ge=0, description="unlabelled frames on which the noise of the signals is measured then; 0: none"
+        64, ge=0, description="unlabelled frames on which the noise of the signals is measured then; 0: none"
     )
     optimizer: OptimizerSettings = OptimizerSettings()
     augmentation: Augmentation = Augmentation()
@@ -149,7 +149,7 @@ class UnlabelledSettings(Section):
     """Where the unlabelled frames of a step come from, the same for all methods that use some."""
 
     clip_frames: int = Field(2, ge=1, description="consecutive frames a clip (paper: 10)")
-    clips: int = Field(8, ge=1, description="clips a step")
+    clips: int = Field(4, ge=1, description="clips a step")
     neighbours: Literal["both", "previous"] = Field(
         "both", description="previous: track from the frame before (the paper); both: a clip's first from the next"
     )

@@ -44,6 +44,9 @@ class Method:
         networks: its networks by name, each with the network of the warm-up that it starts from: "raw", or "averaged"
             (the exponential moving average of raw), which has no optimiser.
         train: trains run.networks over steps start to stop, and returns the name of the one that is shipped.
+        images: how many images its networks see a step, from which costs are told before anything is trained: that are
+            only looked at, and that are learned from. None: it learns from the labelled and, where it uses some, the
+            unlabelled ones.
         uses_unlabelled: whether it learns from unlabelled frames, so that it has the keys of UnlabelledSettings.
         tracker: the tracker whose optical flow it reads, given its own keys; None for none.
         adapts_flow: whether it trains the tracker's network further, given its own keys.
@@ -59,6 +62,7 @@ class Method:
     networks: Mapping[str, str] = field(default_factory=lambda: {"raw": "raw", "averaged": "averaged"})
     settings: type[Section] = NoOptions
     colour: str | None = None
+    images: Callable[[Settings], tuple[float, float]] | None = None
     uses_unlabelled: bool = True
     tracker: Callable[[Any], str | None] = lambda options: None
     adapts_flow: Callable[[Any], bool] = lambda options: False
@@ -66,3 +70,9 @@ class Method:
     check: Callable[[Settings], Iterable[Problem]] = lambda settings: ()
     prepare: Callable[[Run, TrainingData, Path | None], None] | None = None
     measure: Callable[[Run, TrainingData], dict[str, float]] | None = None
+
+    def images_a_step(self, settings: Settings) -> tuple[float, float]:
+        """Images that its networks only look at, and those that they learn from, a step."""
+        if self.images is not None:
+            return self.images(settings)
+        return 0, settings.training.batch + (settings.unlabelled.frames if self.uses_unlabelled else 0)

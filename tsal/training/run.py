@@ -145,7 +145,7 @@ class Run:
         done = step + 1
         self.seconds = time.monotonic() - self._resumed_at
         last = done == self._stop
-        if done % LOG_EVERY == 0 or last:
+        if done % LOG_EVERY == 0 or self._is_time_to_measure(done):
             figures = {name: float(torch.as_tensor(value).detach()) for name, value in figures.items()}
             if not all(math.isfinite(value) for value in figures.values()):
                 raise InputError(
@@ -162,7 +162,7 @@ class Run:
 
     def _log(self, done: int, row: dict) -> None:
         """Add a row to the log, with what is measured at its step. Interrupted, the resumed run measures first."""
-        if self.measure is not None and (done % self.training.evaluate_every == 0 or done == self._stop):
+        if self.measure is not None and self._is_time_to_measure(done):
             try:
                 with self._interruption.at_once():
                     row = row | self.measure(self)
@@ -174,6 +174,9 @@ class Run:
         self._unmeasured = None
         self.log.append(row)
         self._progress.figures |= {k: v for k, v in row.items() if k == "loss" or k.startswith("val_nme_")}
+
+    def _is_time_to_measure(self, done: int) -> bool:
+        return done % self.training.evaluate_every == 0 or done == self._stop
 
     def _is_time_to_save(self) -> bool:
         return time.monotonic() - self._saved_at >= max(self.save_every, self._saving / MOST_SAVING)
