@@ -85,8 +85,8 @@ class Cluster:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.Popen:
         """Start `snakemake` in the working directory; what it says is added to head.log."""
-        command = [sys.executable, "-c", IMPATIENT, "--snakefile", ROOT / "Snakefile", "--directory", self.work]
-        command += ["--configfile", SLURM / "config.yaml", *arguments]
+        command = [sys.executable, "-c", IMPATIENT, *arguments, "--snakefile", ROOT / "Snakefile"]
+        command += ["--directory", self.work, "--configfile", SLURM / "config.yaml"]
         with (self.folder / "head.log").open("a") as log:
             return subprocess.Popen(
                 [*map(str, command)], cwd=self.work, env=self.environment | environment, stdout=log, stderr=log
@@ -179,9 +179,7 @@ INTERRUPTIONS = {
     "scancel": Interruption("`scancel` of the job", cancel),
     "requeue": Interruption("`scontrol requeue` of the job", requeue),
     "head": Interruption("`kill -9` of snakemake, `scancel`, `--unlock`, the same command", kill_head),
-    "memory": Interruption(
-        "more memory than asked for", take_memory, ("--set-resources", "train:mem_mb=1500 * attempt")
-    ),
+    "memory": Interruption("more memory than asked for", take_memory, ("--set-resources", "train:mem_mb=4000*attempt")),
     # A limit of one minute, of two at the second attempt, and of three at the third.
     "time": Interruption("the time limit", do_nothing, ("--set-resources", "train:runtime=attempt"), pause=2.0),
 }
@@ -191,8 +189,8 @@ def interrupted(cluster: Cluster, interruption: Interruption, target: str) -> tu
     """Make a target, with an interruption of its training; returns the steps done before, those it went on
     after, and seconds."""
     start = time.monotonic()
-    head = cluster.snakemake(*PROFILE, *interruption.options, target, SLOW_TSAL_PAUSE=str(interruption.pause))
-    wait_until("the training is under way", cluster.is_under_way)
+    head = cluster.snakemake(target, *PROFILE, *interruption.options, SLOW_TSAL_PAUSE=str(interruption.pause))
+    wait_until("the training is under way", lambda: cluster.is_under_way() or head.poll() is not None)
     cluster.finish(interruption.interrupt(cluster, head, target))
     steps = cluster.steps()
     breaks = [i for i in range(1, len(steps)) if steps[i][0] != steps[i - 1][0]]
