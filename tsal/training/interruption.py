@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -41,7 +41,8 @@ class Interruption:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if not self.asked and parallel.is_first():
-            print(f"{signal.Signals(number).name}: ending after this step", file=sys.stderr, flush=True)
+            with suppress(OSError):  # whoever read it may have been ended by the same signal
+                print(f"{signal.Signals(number).name}: ending after this step", file=sys.stderr, flush=True)
         self.asked = True
         if self._at_once:
             self._at_once = False
