@@ -15,7 +15,7 @@ from tsal.data.crops import open_crops
 from tsal.data.landmarks import Scheme
 from tsal.detectors import Output, build, losses
 from tsal.detectors.heatmaps import encode_distribution
-from tsal.flow.storage import write_flow
+from tsal.flow.storage import open_flow, write_flow
 from tsal.methods import signals
 from tsal.methods.common import exponential_moving_average, ramp, supervised_loss
 from tsal.methods.signals import ForwardPass, Signal
@@ -223,7 +223,7 @@ def start(ytf_tiny, tmp_path, options, seed=0, rate=1e-3, **training):
     networks = {"student": copy.deepcopy(first), "teacher": copy.deepcopy(first)}
     optimizers = {name: make_optimizer(net, settings.training.optimizer) for name, net in networks.items()}
     run = Run(settings.training, networks, optimizers, CPU, "test")
-    return run, TrainingData(settings, store, np.load(flow, mmap_mode="r"), seed, CPU), first
+    return run, TrainingData(settings, store, open_flow(flow, store), seed, CPU), first
 
 
 def weights(network):

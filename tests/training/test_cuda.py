@@ -35,7 +35,7 @@ def read_settings(folder, method, **training):
 def paths(ytf_tiny, tmp_path_factory):
     """Crops, flow, and a warm-up that was trained on the GPU. They are shared: read them only."""
     folder = tmp_path_factory.mktemp("gpu")
-    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.npy", folder / "warmup.safetensors"
+    crops, flow, warmup = ytf_tiny / "crops", folder / "flow.json", folder / "warmup.safetensors"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
     train_warm_up(read_settings(folder, "supervised"), crops, warmup, folder / "warmup.csv", 0, None, GPU)
     return crops, flow, warmup

@@ -42,7 +42,7 @@ def write_settings(folder, method):
 def start(ytf_tiny, tmp_path_factory):
     """A function of a method: its settings, and what it starts from, a warm-up by one process."""
     folder = tmp_path_factory.mktemp("start")
-    crops, flow = ytf_tiny / "crops", folder / "flow.npy"
+    crops, flow = ytf_tiny / "crops", folder / "flow.json"
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
 
     def of(method):

@@ -99,7 +99,7 @@ def test_profiles_are_the_same_but_for_the_gpus():
 
 
 def test_a_training_with_fewer_threads_than_configured_is_warned_of(folder):
-    process = snakemake(folder, "-n", "--cores", "2", TRAIN)
+    process = snakemake(folder, "-n", "--cores", "2", TRAIN, "--config", "threads=4")
     assert process.returncode == 0
     assert (process.stdout + process.stderr).count("threads: 4 in the configuration, but 2 on ") == 1
 
@@ -112,7 +112,7 @@ def test_a_training_with_the_threads_that_are_configured_is_not_warned_of(folder
 
 
 def test_a_job_of_a_cluster_with_fewer_threads_than_configured_fails(folder):
-    process = snakemake(folder, "--mode", "remote", "--cores", "2", "--nolock", TRAIN)
+    process = snakemake(folder, "--mode", "remote", "--cores", "2", "--nolock", TRAIN, "--config", "threads=4")
     assert "threads: 4 in the configuration, but 2 on " in errors(process)
     assert not (folder / TRAIN).exists()
 

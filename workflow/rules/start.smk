@@ -47,9 +47,15 @@ def plan_of(jobs):
         "pictures": pictures,
         "cores": workflow.resource_settings.cores or 1 if here else 0,
         "threads": config["threads"],
-        "gpus": workflow.global_resources.get("gpu", 0) if config["gpu"] else 0,
+        "gpus": gpu_jobs(),
         "device": config["device"],
     }
+
+
+def gpu_jobs():
+    """How many jobs with GPUs run side by side; 0 where none are asked for."""
+    there = workflow.global_resources.get("gpu", 0)
+    return int(getattr(there, "value", there)) // config["gpu"] if config["gpu"] else 0
 
 
 def say_plan():
