@@ -25,6 +25,22 @@ def test_a_data_set_in_a_users_folder_is_found_and_indexed(plugin_folder, tmp_pa
     assert faces["split"].value_counts().to_dict() == {"train": 14, "test": 4, "validation": 2}
 
 
+def test_faces_of_which_nothing_could_be_trained_are_refused_with_what_to_do(plugin_folder, tmp_path):
+    write_toy5(plugin_folder, tmp_path / "raw", faces=4)  # 20 % of four people is nobody
+    toy5, table = datasets.get("toy5"), tmp_path / "faces.parquet"
+    with pytest.raises(InputError, match=r"toy5: .* 4 people: 4 train, 0 validation, 0 test; expected some in test"):
+        toy5.index(tmp_path / "raw", tmp_path / "images", table)
+    assert not table.exists()
+
+
+def test_faces_of_another_number_of_landmarks_than_the_scheme_are_refused(plugin_folder, tmp_path):
+    write_toy5(plugin_folder, tmp_path / "raw", faces=20)
+    path = plugin_folder / "datasets/toy5.py"
+    path.write_text(path.read_text().replace("reshape(-1, 5, 2)", "reshape(-1, 5, 2)[:, :4]"))
+    with pytest.raises(InputError, match="toy5: found faces of 4 landmarks, expected 5"):
+        datasets.get("toy5").index(tmp_path / "raw", tmp_path / "images", tmp_path / "faces.parquet")
+
+
 def test_without_the_variable_nothing_is_added(plugin_folder, tmp_path, monkeypatch):
     write_toy5(plugin_folder, tmp_path / "raw", faces=1)
     monkeypatch.delenv("TSAL_PLUGINS")

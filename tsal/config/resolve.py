@@ -375,6 +375,6 @@ def bases(config: Config, method: str) -> list[str]:
     if chain[-1] not in implemented:
         raise InputError(
             f"methods.{chain[-1]}: neither implemented ({', '.join(implemented)}) nor a variant, which has a base: "
-            "add for example 'base: tsal'"
+            "add for example 'base: tsal', or, for a method of your own, name its folder in TSAL_PLUGINS"
         )
     return chain[::-1]

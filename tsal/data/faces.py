@@ -133,7 +133,7 @@ def make_faces(
         [
             pd.DataFrame(head, index=range(count)),
             pd.DataFrame(boxes, columns=list(BOX_COLUMNS)),
-            pd.DataFrame(points.reshape(count, -1), columns=point_columns(size)),
+            pd.DataFrame(points.reshape(count, 2 * size), columns=point_columns(size)),
             pd.DataFrame(visible, columns=visibility_columns(size)),
         ],
         axis=1,
