@@ -26,10 +26,12 @@ def test_a_data_set_in_a_users_folder_is_found_and_indexed(plugin_folder, tmp_pa
 
 
 def test_faces_of_which_nothing_could_be_trained_are_refused_with_what_to_do(plugin_folder, tmp_path):
-    write_toy5(plugin_folder, tmp_path / "raw", faces=4)  # 20 % of four people is nobody
-    toy5, table = datasets.get("toy5"), tmp_path / "faces.parquet"
-    with pytest.raises(InputError, match=r"toy5: .* 4 people: 4 train, 0 validation, 0 test; expected some in test"):
-        toy5.index(tmp_path / "raw", tmp_path / "images", table)
+    write_toy5(plugin_folder, tmp_path / "raw", faces=20)
+    path, table = plugin_folder / "datasets/toy5.py", tmp_path / "faces.parquet"
+    path.write_text(path.read_text().replace(", split=splits", ""))
+    message = "toy5: found 0 train, 0 validation, 20 test faces, expected some to train on: tell make_faces their split"
+    with pytest.raises(InputError, match=message):
+        datasets.get("toy5").index(tmp_path / "raw", tmp_path / "images", table)
     assert not table.exists()
 
 

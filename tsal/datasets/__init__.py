@@ -179,7 +179,7 @@ class Dataset:
 
         Raises:
             InputError: the raw data is missing, or not as its owners publish it; an option is unknown; the faces have
-                another number of landmarks than the scheme, or there are none to train on or none to test on.
+                another number of landmarks than the scheme, or there are none to train on.
         """
         if self.indexer is None:
             raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
@@ -195,24 +195,20 @@ class Dataset:
             raise
 
     def _check(self, table: Path) -> None:
-        """Refuse a face table of which no training or no score would come."""
+        """Refuse a face table of which no training would come."""
         import pandas as pd  # here, since plans of the workflow look at data sets only
         from pyarrow import parquet
 
         from tsal.data.faces import SPLITS, n_points
 
         found = n_points(pd.DataFrame(columns=parquet.read_schema(table).names))
-        faces, expected = pd.read_parquet(table, columns=["person", "split"]), self.landmarks.n_points
+        splits, expected = pd.read_parquet(table, columns=["split"])["split"], self.landmarks.n_points
         if found != expected:
             raise InputError(f"{self.name}: found faces of {found} landmarks, expected {expected}, as its scheme has")
-        counts = {split: int((faces["split"] == split).sum()) for split in SPLITS}
-        lacking = [split for split in ("train", "test") if not counts[split]]
-        if lacking:
+        counts = {split: int((splits == split).sum()) for split in SPLITS}
+        if not counts["train"]:
             each = ", ".join(f"{count} {split}" for split, count in counts.items())
-            raise InputError(
-                f"{self.name}: found faces of {faces['person'].nunique()} people: {each}; expected some in "
-                f"{' and '.join(lacking)}: give make_faces a split for each face (`split_people` needs 10 people)"
-            )
+            raise InputError(f"{self.name}: found {each} faces, expected some to train on: tell make_faces their split")
 
     def index_shards(self, shards: Sequence[str | Path], images_dir: str | Path, out_parquet: str | Path) -> None:
         """As `index`, of a data set that is rendered, from all its shards.
