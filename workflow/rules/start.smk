@@ -54,8 +54,8 @@ def plan_of(jobs):
 
 def gpu_jobs():
     """How many jobs with GPUs run side by side; 0 where none are asked for."""
-    there = workflow.global_resources.get("gpu", 0)
-    return int(getattr(there, "value", there)) // config["gpu"] if config["gpu"] else 0
+    there = dict(workflow.global_resources.unwrapped_items()).get("gpu") or 0
+    return there // config["gpu"] if config["gpu"] else 0
 
 
 def say_plan():
