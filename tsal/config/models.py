@@ -160,7 +160,11 @@ class ConfigFile(Section):
     save_every: float = Field(
         30.0, gt=0, description="seconds between saved states of a training, from which it goes on after an end"
     )
-    threads: int = Field(2, ge=1, description="CPU threads of a training job, at most those that --cores gives")
+    threads: int = Field(
+        1,
+        ge=1,
+        description="CPU threads of a training; for a small detector, trainings side by side gain more than threads",
+    )
     gpu: int = Field(0, ge=0, description="GPUs of a training job, each with a process; 0: it asks for none")
 
 
