@@ -17,6 +17,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/machines.smk"
 include: "workflow/rules/common_outputs.smk"
 include: "workflow/rules/start.smk"
 include: "workflow/rules/data.smk"
@@ -26,11 +27,11 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/peers.smk"
 
 
-# A plan is a large graph in which nothing is garbage until the end, and Snakemake asks for the signature of every input
-# function a dozen times a job: looking for garbage seldom and for each signature once takes a fifth off a large plan.
+# A plan is a large graph in which nothing is garbage until the end: looking for garbage seldom, and for each signature
+# once, takes a fifth off a large plan.
 gc.set_threshold(200_000, 50, 100)
 for function in filter(inspect.isfunction, list(globals().values())):
-    function.__signature__ = inspect.signature(function)
+    with_signature(function)
 
 
 report: "workflow/report/workflow.rst"

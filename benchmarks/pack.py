@@ -11,7 +11,6 @@ import argparse
 import shutil
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from tsal.data.faces import read_faces, write_faces
 from tsal.detectors.trunk_weights import load_imagenet
 from tsal.detectors.vgg16_cpm import vgg16_features
 from tsal.errors import InputError
+from tsal.files import extract_zip
 
 PRESETS = Path(__file__).parents[1] / "config" / "presets.yaml"
 TRUNK = "trunk.safetensors"
@@ -97,8 +97,7 @@ def main() -> None:
         raise InputError(f"{out}: found files in it, expected a new or an empty folder")
     out.mkdir(parents=True, exist_ok=True)
     for wheel in chosen.wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(out / "site")
+        extract_zip(wheel, out / "site")
     trunk = pack_trunk(out / TRUNK)
     (out / "settings.yaml").write_text(yaml.safe_dump(settings_of(trunk), sort_keys=False), encoding="utf-8")
     used = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
@@ -111,5 +110,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (InputError, OSError, zipfile.BadZipFile) as error:
+    except (InputError, OSError) as error:
         sys.exit(f"pack.py: error: {error}")

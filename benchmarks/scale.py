@@ -189,7 +189,7 @@ def predict(folder: Path, count: int) -> None:
 
     torch.set_num_threads(1)
     settings = DetectorSettings(weights="none")
-    network = create_network(settings, SCHEMES["68"], "float32")
+    network = create_network(settings, SCHEMES["68"].n_points, "float32")
     detector = LandmarkDetector(network, settings, SCHEMES["68"])
     found = predict_crops(detector, open_crops(folder, "train"), torch.device("cpu"))
     write_predictions(islice(found, count // BATCH), folder / "predictions.csv")

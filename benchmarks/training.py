@@ -116,7 +116,8 @@ def total(output: Output) -> torch.Tensor:
 
 def new_run(settings: Settings, names: tuple[str, ...], device: torch.device, data: TrainingData) -> Run:
     networks = {
-        name: create_network(settings.detector, data.scheme, settings.training.precision).to(device) for name in names
+        name: create_network(settings.detector, data.scheme.n_points, settings.training.precision).to(device)
+        for name in names
     }
     optimizers = {
         name: make_optimizer(network, settings.training.optimizer)

@@ -190,7 +190,7 @@ def test_faces_of_a_scheme_without_mirror_images_are_never_mirrored(tmp_path, mi
 def test_a_checkpoint_names_a_built_in_scheme_and_holds_any_other(tmp_path):
     for scheme in (SCHEMES["19"], scheme_of_size(7)):
         settings = DetectorSettings(input_px=32)
-        detector = LandmarkDetector(create_network(settings, scheme, "float32"), settings, scheme)
+        detector = LandmarkDetector(create_network(settings, scheme.n_points, "float32"), settings, scheme)
         detector.save(tmp_path / "a.safetensors")
         about = checkpoints.read_about(tmp_path / "a.safetensors", DETECTOR)
         assert about["scheme"] == ("19" if scheme.n_points == 19 else scheme.to_dict())

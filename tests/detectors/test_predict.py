@@ -31,7 +31,7 @@ SETTINGS = DetectorSettings(width=32, input_px=48, decode="gaussian")
 @pytest.fixture(scope="module")
 def detector():
     torch.manual_seed(0)
-    network = create_network(SETTINGS, SCHEMES["68"], "float32")
+    network = create_network(SETTINGS, 68, "float32")
     return LandmarkDetector(network, SETTINGS, SCHEMES["68"])
 
 

@@ -4,9 +4,8 @@ import copy
 
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
-from trainings import train_method, train_warm_up
+from trainings import train_method, train_warm_up, write_settings
 
 from tsal import methods
 from tsal.data.crops import open_crops
@@ -22,12 +21,8 @@ on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no G
 
 
 def read_settings(folder, method, **training):
-    about = {"benchmark": "ytf", "method": method, "algorithm": method, "labels": 0.5}
-    values = about | {"detector": {"input_px": 32}, "training": FAST | training}
-    if method != "supervised":
-        values["unlabelled"] = {"clips": 2}
-    path = folder / f"{method}.yaml"
-    path.write_text(yaml.safe_dump(values))
+    unlabelled = {} if method == "supervised" else {"unlabelled": {"clips": 2}}
+    path = write_settings(folder, method, detector={"input_px": 32}, training=FAST | training, **unlabelled)
     return methods.read_settings(path)
 
 

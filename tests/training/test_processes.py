@@ -10,6 +10,7 @@ import pytest
 import together
 import torch
 import yaml
+from trainings import write_settings
 
 from tsal.data.crops import open_crops
 from tsal.flow.storage import write_flow
@@ -21,21 +22,7 @@ KILLED = WARMUP + 3
 TRAINING = {"warmup_steps": WARMUP, "steps": STEPS, "batch": 5, "evaluate_every": 9, "probe": 5, "precision": "float32"}
 SGD = {"optimizer": {"name": "sgd", "learning_rate": 1e-3, "weight_decay": 5e-4, "linear_steps": 0}}
 METHODS = {"supervised": SGD, "mean_teacher": SGD, "tsal": {}, "stld": {}}
-
-
-def write_settings(folder, method):
-    values = {
-        "benchmark": "ytf",
-        "method": method,
-        "algorithm": method,
-        "labels": 0.5,
-        "detector": {"width": 8, "input_px": 32, "decode": "expectation"},
-        "training": TRAINING | METHODS[method],
-        "unlabelled": {"clips": 2},
-    }
-    path = folder / f"{method}.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
+SECTIONS = {"detector": {"width": 8, "input_px": 32, "decode": "expectation"}, "unlabelled": {"clips": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +33,8 @@ def start(ytf_tiny, tmp_path_factory):
     write_flow(open_crops(crops, "train"), flow, "dis", 1)
 
     def of(method):
-        settings, warmup = write_settings(folder, method), folder / method / "checkpoint.safetensors"
+        settings = write_settings(folder, method, training=TRAINING | METHODS[method], **SECTIONS)
+        warmup = folder / method / "checkpoint.safetensors"
         if not warmup.exists():
             together.trains(folder / method, {"crops": crops}, settings)
         tracks = {"flow": flow} if method == "tsal" else {}

@@ -11,6 +11,7 @@ import time
 import pandas as pd
 import pytest
 import torch
+import trainings
 import yaml
 from trainings import train_method, train_warm_up
 
@@ -38,20 +39,14 @@ PAPER |= {"loss": "mse", "teacher_rate": 1.0, "teacher_every": 1, "ema_decay": 0
 def write_settings(folder, method="tsal", tsal=None, **training):
     """Settings of a run; `tsal`: its keys, and unlabelled_clips."""
     own = dict(tsal or {})
-    values = {
-        "benchmark": "ytf",
-        "method": method,
-        "algorithm": method,
-        "labels": 0.5,
+    sections = {
         "detector": {"input_px": 32, "decode": "gaussian"},
         "training": FAST | training,
         "unlabelled": {"clips": own.pop("unlabelled_clips", 2)},
     }
     if method == "tsal":
-        values["options"] = PAPER | own
-    path = folder / f"{method}.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
+        sections["options"] = PAPER | own
+    return trainings.write_settings(folder, method, **sections)
 
 
 @pytest.fixture(scope="module")

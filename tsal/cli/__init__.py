@@ -23,6 +23,7 @@ from tsal.data.landmarks import SCHEMES
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import atomic_path
 from tsal.flow import needs_network
+from tsal.settings.models import SAVE_EVERY
 from tsal.synth.shards import round_alike
 
 _RAW_DIR = "holds <benchmark>/<archive>"
@@ -313,9 +314,9 @@ def _saving_argument(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--save-every",
         type=float,
-        default=30.0,
+        default=SAVE_EVERY,
         metavar="SECONDS",
-        help="between two saved states, from which a run that was ended goes on (default: 30)",
+        help=f"between two saved states, from which a run that was ended goes on (default: {SAVE_EVERY:g})",
     )
 
 

@@ -25,12 +25,14 @@ def estimate(arguments: argparse.Namespace) -> None:
     except KeyError as error:
         raise InputError(f"standard input: found no {error}; expected a plan as the Snakefile writes it") from error
     print(f"To do: {', '.join(f'{count:,} {rule}' for rule, count in jobs.items())} ({sum(jobs.values()):,} jobs)")
+    costs = _costs(trainings) if trainings else []
     if not cores:  # of machines that are not known here
-        _tell_flops(_costs(trainings))
+        if costs:
+            print(f"Training: {_in_tflop(costs)} in {len(costs):,} runs")
         return
     seconds = START * sum(jobs.values()) / cores
-    if trainings:
-        seconds += _tell_trainings(_costs(trainings), cores, threads, gpus, device)
+    if costs:
+        seconds += _tell_trainings(costs, cores, threads, gpus, device)
     if pictures:
         seconds += _tell_rendering(pictures, cores)
     print(f"In all {_in_words(seconds)} on this machine, if nothing else runs. Interrupted, it goes on from there.")
@@ -50,9 +52,9 @@ def _costs(trainings: list[dict[str, Any]]) -> list[tuple[float, Settings]]:
     return costs
 
 
-def _tell_flops(costs: list[tuple[float, Settings]]) -> None:
-    if costs:
-        print(f"Training: {sum(flops for flops, _ in costs) / 1e12:,.0f} TFLOP in {len(costs):,} runs")
+def _in_tflop(costs: list[tuple[float, Settings]]) -> str:
+    total = sum(flops for flops, _ in costs) / 1e12
+    return f"{total:,.{1 if total < 100 else 0}f} TFLOP"
 
 
 def _tell_trainings(costs: list[tuple[float, Settings]], cores: int, threads: int, gpus: int, device: str) -> float:
@@ -63,8 +65,8 @@ def _tell_trainings(costs: list[tuple[float, Settings]], cores: int, threads: in
     from tsal.training.cost import training_rate
     from tsal.training.machine import choose_device
 
-    total, longest = (function(flops for flops, _ in costs) for function in (sum, max))
-    _, largest = max(costs, key=lambda cost: cost[0])
+    total = sum(flops for flops, _ in costs)
+    longest, largest = max(costs, key=lambda cost: cost[0])
     torch.set_num_threads(min(threads, cores))
     on = choose_device(device)
     rate = training_rate(largest, on)
@@ -72,7 +74,7 @@ def _tell_trainings(costs: list[tuple[float, Settings]], cores: int, threads: in
     seconds = max(total / at_once, longest) / rate
     precision = resolve_precision(largest.training.precision, on)
     print(
-        f"Training: {total / 1e12:,.{1 if total < 1e14 else 0}f} TFLOP in {len(costs):,} runs, {_in_words(seconds)} "
+        f"Training: {_in_tflop(costs)} in {len(costs):,} runs, {_in_words(seconds)} "
         f"({at_once} at once, {rate / 1e9:,.0f} GFLOP/s each in {precision} on {on})",
         flush=True,
     )

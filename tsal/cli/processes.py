@@ -46,10 +46,9 @@ def shared(verb: Verb) -> Verb:
     @functools.wraps(verb)
     def run(arguments: argparse.Namespace) -> int | None:
         from tsal.detectors.parallel import PeerLost
-        from tsal.training.processes import joined
+        from tsal.training.processes import joined, launched
 
-        launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
-        if arguments.processes is None or launched:
+        if arguments.processes is None or launched():
             try:
                 with joined(arguments.device, arguments.threads) as (arguments.device, arguments.threads):
                     return verb(arguments)
@@ -57,7 +56,7 @@ def shared(verb: Verb) -> Verb:
                 _record(error)
                 return LOST
             finally:
-                if launched:  # it ends already; the launcher, which ends the others, is not to disturb it
+                if launched():  # it ends already; the launcher, which ends the others, is not to disturb it
                     signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return _start(verb, arguments)
 

@@ -10,7 +10,7 @@ from tsal import datasets, methods
 from tsal.data.labels import EXPECTED, parse_budget
 from tsal.errors import InputError
 from tsal.settings.mistakes import Expected
-from tsal.settings.models import DetectorSettings, TrainingSettings, UnlabelledSettings
+from tsal.settings.models import SAVE_EVERY, DetectorSettings, TrainingSettings, UnlabelledSettings
 from tsal.settings.section import Distinct, Section, partial
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a method, preset or study, which become names of files
@@ -158,7 +158,7 @@ class ConfigFile(Section):
         description="of training and prediction; auto: a GPU if there is one",
     )
     save_every: float = Field(
-        30.0, gt=0, description="seconds between saved states of a training, from which it goes on after an end"
+        SAVE_EVERY, gt=0, description="seconds between saved states of a training, from which it goes on after an end"
     )
     threads: int = Field(
         1,

@@ -47,6 +47,11 @@ class Resolved:
     dumped: Config
 
 
+def resolve(config: Config, benchmark: str, run: str, labels: Budget) -> dict[str, Any]:
+    """`resolve_warmup` of a run that is called like a warm-up, else `resolve_run`."""
+    return (resolve_warmup if run.startswith(WARMUP) else resolve_run)(config, benchmark, run, labels)
+
+
 def resolve_run(config: Config, benchmark: str, method: str, labels: Budget) -> dict[str, Any]:
     """All that the training of a run depends on, beside its data and its seed: the content of settings.yaml.
 
@@ -161,8 +166,10 @@ def adapts_flow(config: Config, benchmark: str, method: str) -> bool:
 
 def pool_of(config: Config, benchmark: str, method: str) -> str:
     """The benchmark whose training frames a method takes as unlabelled ones."""
-    uses_unlabelled = methods.get(bases(config, method)[0]).uses_unlabelled
-    return (_unlabelled_of(config, benchmark, method)["pool"] if uses_unlabelled else None) or benchmark
+    if not methods.get(bases(config, method)[0]).uses_unlabelled:
+        return benchmark
+    _, own = merged_options(config, method)
+    return _unlabelled_of(config, _preset_name(config, benchmark, method), own)["pool"] or benchmark
 
 
 def option_of(config: Config, method: str, name: str) -> Any:
@@ -177,7 +184,6 @@ def option_of(config: Config, method: str, name: str) -> Any:
 
 def geometry_of(config: Config, benchmark: str, run: str) -> str:
     """The name of the crops that a method or warm-up works on: input, expansion and margin, as "96px_0.2_1.33"."""
-    resolve = resolve_warmup if run.startswith(WARMUP) else resolve_run
     detector = resolve(config, benchmark, run, 1.0)["detector"]
     return f"{detector['input_px']}px_{detector['expand']}_{detector['margin']}"
 
@@ -230,10 +236,9 @@ def _preset_name(config: Config, benchmark: str, method: str) -> str | None:
     return named[-1] if named else config["benchmarks"].get(benchmark, {}).get("preset")
 
 
-def _unlabelled_of(config: Config, benchmark: str, method: str) -> dict[str, Any]:
-    """Where a method's unlabelled frames come from: `unlabelled`, with what the preset, then the method overrides."""
-    preset = _preset(config, _preset_name(config, benchmark, method)).get("unlabelled", {})
-    return {**config["unlabelled"], **preset, **merged_options(config, method)[1]}
+def _unlabelled_of(config: Config, preset: str | None, own: Config) -> dict[str, Any]:
+    """Where unlabelled frames come from: `unlabelled`, with what a preset, then a method of its own overrides."""
+    return {**config["unlabelled"], **_preset(config, preset).get("unlabelled", {}), **own}
 
 
 def merged_options(config: Config, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -253,11 +258,11 @@ def merged_settings(config: Config, benchmark: str, method: str) -> dict[str, An
     """What Settings reads: of a method, its bases from the first on, then its own keys."""
     entries = _entries(config, method)
     preset = _preset_name(config, benchmark, method)
-    options, _ = merged_options(config, method)
+    options, own = merged_options(config, method)
     algorithm = bases(config, method)[0]
     settings = {**_about(benchmark, method, algorithm), **_of_benchmark(config, benchmark, entries, preset)}
     if methods.get(algorithm).uses_unlabelled:
-        unlabelled = _unlabelled_of(config, benchmark, method)
+        unlabelled = _unlabelled_of(config, preset, own)
         pool = unlabelled["pool"] if unlabelled["pool"] != benchmark else None
         settings["unlabelled"] = {**unlabelled, "pool": pool}
     return {**settings, "options": options}

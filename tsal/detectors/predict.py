@@ -87,7 +87,7 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
     tensors, metadata = checkpoints.read(Path(path), DETECTOR)
     settings, scheme, precision = _described(metadata, path)
     try:
-        network = create_network(settings.replace(weights="none"), scheme, precision)
+        network = create_network(settings.replace(weights="none"), scheme.n_points, precision)
         network.load_state_dict(tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -116,14 +116,14 @@ def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSett
         raise InputError(f"{path}: its metadata: {error}") from error
 
 
-def create_network(settings: DetectorSettings, scheme: Scheme, precision: str) -> Detector:
+def create_network(settings: DetectorSettings, n_points: int, precision: str) -> Detector:
     """A new, untrained network as the settings describe it."""
     options = {"sigma": settings.sigma, "decode": settings.decode}
     if settings.name == "compact":
         options["width"] = settings.width
     if settings.weights != "auto":
         options["weights"] = None if settings.weights == "none" else settings.weights
-    return build(settings.name, scheme.n_points, precision, **options)
+    return build(settings.name, n_points, precision, **options)
 
 
 def predict_store(detector: LandmarkDetector, store: CropStore, rows: np.ndarray, device: torch.device) -> np.ndarray:

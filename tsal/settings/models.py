@@ -15,6 +15,7 @@ from tsal.settings.mistakes import Expected, as_lines, problems_of
 from tsal.settings.section import Section
 
 OtherBenchmark = Annotated[str | None, Expected("the name of a benchmark or null")]
+SAVE_EVERY = 30.0  # seconds between two saved states of a training
 # What the heatmaps of each detector are: "distribution" over the cells, or "regressed" Gaussians.
 HEATMAPS = {"compact": "distribution", "vgg16_cpm": "regressed"}
 

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 
 from tsal.data.landmarks import scheme_of
-from tsal.detectors import build
+from tsal.detectors.predict import create_network
 from tsal.settings.models import DetectorSettings, Settings
 from tsal.training.flops import FlopCounter
 from tsal.training.method import Method
@@ -44,15 +44,14 @@ def forward_flops(settings: Settings) -> int:
 
 @cache
 def _forward_flops(detector: DetectorSettings, n_points: int) -> int:
-    network = _network(detector, n_points).eval()
+    network = _network(detector, n_points, "float32").eval()
     with FlopCounter() as counter, torch.inference_mode():
         network(torch.rand(1, 3, detector.input_px, detector.input_px))
     return counter.flops
 
 
-def _network(detector: DetectorSettings, n_points: int, precision: str = "float32") -> torch.nn.Module:
-    options = {"width": detector.width} if detector.name == "compact" else {"weights": None}
-    return build(detector.name, n_points, precision, **options)
+def _network(detector: DetectorSettings, n_points: int, precision: str) -> torch.nn.Module:
+    return create_network(detector.replace(weights="none"), n_points, precision)
 
 
 def training_rate(settings: Settings, device: torch.device, seconds: float = 1.5) -> float:

@@ -26,11 +26,11 @@ from tsal.flow.unsupervised import (
     smoothness_loss,
     stays_inside,
 )
-from tsal.settings.models import NO_AUGMENTATION, Augmentation, OptimizerSettings, TrainingSettings
+from tsal.settings.models import NO_AUGMENTATION, SAVE_EVERY, Augmentation, OptimizerSettings, TrainingSettings
 from tsal.training.flops import counted
 from tsal.training.machine import be_deterministic, log_machine
 from tsal.training.processes import locked_by_first
-from tsal.training.run import SAVE_EVERY, Run, make_optimizer
+from tsal.training.run import Run, make_optimizer
 
 STEPS = 2500  # that are enough for crops of 128 px, see docs/flow.md
 COLOURS, MOTIONS = NO_AUGMENTATION.replace(colour=0.3), Motions()

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tsal.errors import InputError
+from tsal.training.lock import try_lock
 
 logger = logging.getLogger(__name__)
 FOLDER = Path(tempfile.gettempdir()) / "tsal-gpus"  # of all users of the machine
@@ -67,20 +68,12 @@ def _take(count: int, paths: dict[str, Path], turn: Path, held: ExitStack) -> li
         with ExitStack() as taken:
             free = []
             for gpu, path in paths.items():
-                if len(free) < count and _lock(taken.enter_context(_opened(path))):
+                if len(free) < count and try_lock(taken.enter_context(_opened(path))):
                     free.append(gpu)
             if len(free) < count:
                 return None
             held.enter_context(taken.pop_all())
             return free
-
-
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _make(folder: Path) -> None:

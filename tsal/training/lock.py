@@ -69,15 +69,22 @@ def _take(path: Path) -> int:
             raise
 
 
-def _lock(file: int) -> bool:
-    """Whether the system gives the lock; also where the file system has none, and signs of life alone count."""
+def try_lock(file: int) -> bool:
+    """Whether the system gives the lock of an open file to this process, until it ends or closes the file."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def _lock(file: int) -> bool:
+    """`try_lock`; also where the file system has no locks, and signs of life alone count."""
+    try:
+        return try_lock(file)
     except OSError as error:
         logger.warning("no locks on this file system (%s): two processes that start at once are not told apart", error)
-    return True
+        return True
 
 
 def _is(file: int, path: Path) -> bool:

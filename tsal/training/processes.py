@@ -27,6 +27,11 @@ def locked_by_first(out: Path) -> Iterator[None]:
         yield
 
 
+def launched() -> bool:
+    """Whether this process is one of several that were started together."""
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1
+
+
 @contextmanager
 def joined(device: str, threads: int | None) -> Iterator[tuple[torch.device, int | None]]:
     """The device and the CPU threads of this process, one of those that were started together, within their group.
@@ -40,7 +45,7 @@ def joined(device: str, threads: int | None) -> Iterator[tuple[torch.device, int
     Raises:
         InputError: there are fewer GPUs than processes.
     """
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if not launched():
         yield choose_device(device), threads
         return
     here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))

@@ -16,12 +16,11 @@ from tsal.detectors import Detector, checkpoints, parallel
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
-from tsal.settings.models import OptimizerSettings, TrainingSettings
+from tsal.settings.models import SAVE_EVERY, OptimizerSettings, TrainingSettings
 from tsal.training.interruption import Interruption
 
 logger = logging.getLogger(__name__)
 STATE = "tsal training state, version 2"
-SAVE_EVERY = 30.0  # seconds between saved states
 LOG_EVERY = 10
 MOST_SAVING = 0.05  # share of the time that saving may take: a state that takes long to write is saved less often
 

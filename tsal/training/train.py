@@ -15,13 +15,13 @@ from tsal.detectors.predict import LandmarkDetector, create_network, load_detect
 from tsal.errors import InputError
 from tsal.files import sha256
 from tsal.flow.storage import open_flow
-from tsal.settings.models import Settings
+from tsal.settings.models import SAVE_EVERY, Settings
 from tsal.training.batches import TrainingData
 from tsal.training.flops import counted
 from tsal.training.machine import be_deterministic, log_machine
 from tsal.training.method import Method
 from tsal.training.processes import locked_by_first
-from tsal.training.run import SAVE_EVERY, Run, make_optimizer
+from tsal.training.run import Run, make_optimizer
 
 WARM_UP = {"raw": "raw", "averaged": "averaged"}  # the networks of the warm-up
 MOST_MEASURED = 1000  # validation faces; of more, every second, third, ...
@@ -148,7 +148,8 @@ def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
 
 def _new_run(settings: Settings, starts: Mapping[str, str], device: torch.device, label: str) -> Run:
     check_precision(settings.training.precision, device)
-    first = create_network(settings.detector, scheme_of(settings.scheme), settings.training.precision).to(device)
+    n_points = scheme_of(settings.scheme).n_points
+    first = create_network(settings.detector, n_points, settings.training.precision).to(device)
     networks = {name: copy.deepcopy(first) for name in starts}
     optimizers = {
         name: make_optimizer(network, settings.training.optimizer)

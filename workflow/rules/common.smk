@@ -1,8 +1,8 @@
 # The configuration, wildcard constraints and input functions; nothing here makes a file.
 
+import inspect
 import json
 import os
-import platform
 import re
 import shlex
 import sys
@@ -18,11 +18,6 @@ from tsal import config as settings
 from tsal.errors import InputError
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
-
-# A scheduler that ends a job sends SIGTERM to all of its processes, and kills them half a minute later. `tsal` saves its
-# state meanwhile: the shell that waits for it and `tee`, into which it prints, have to outlive the signal. Commands
-# start with it ignored; `tsal` has a handler of its own.
-shell.prefix("set -euo pipefail; trap '' TERM; ")
 
 
 def stop(reason):
@@ -69,8 +64,7 @@ labels_of = of_configuration(settings.labels_of)
 methods_to_run = of_configuration(settings.methods_to_run)
 pool_name = of_configuration(settings.pool_of)
 pretraining = of_configuration(settings.pretraining)
-resolve_run = of_configuration(settings.resolve_run)
-resolve_warmup = of_configuration(settings.resolve_warmup)
+resolve = of_configuration(settings.resolve)
 shard_count = of_configuration(settings.shards)
 tracker_of = of_configuration(settings.tracker_of)
 warmup_name = of_configuration(settings.warmup_name)
@@ -117,71 +111,18 @@ LISTING = "paper" in sys.argv and any(
 REPORTED = set()  # what has been said
 
 
+def with_signature(function):
+    """The function, its signature found: Snakemake asks each input function for it a dozen times a job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def untracked(value):
     """A parameter whose change does not re-run the rule: where and how something is computed, not what.
 
     Snakemake leaves out of its records what depends on the input, as far as the signature tells.
     """
-    return lambda wildcards, input: value
-
-
-SAVE_EVERY = untracked(config["save_every"])
-
-
-def device_of(wildcards, input, resources):
-    """The device of a job, untracked: where the scheduler gave it a GPU, "auto" is no CPU.
-
-    The name of the parameter `input` is what leaves it out of Snakemake's records, see `untracked`.
-    """
-    asked = config["device"]
-    return "cuda" if asked == "auto" and resources.get("gpu", 0) else asked
-
-
-def processes_of(wildcards, input, resources):
-    """How many processes train together, as an option, untracked too: one for each GPU that the job asks for."""
-    gpus = resources.get("gpu", 0)
-    return f"--processes {gpus}" if gpus else ""
-
-
-# What SLURM says of a job that no node can run, and what to do about it.
-REFUSED = {
-    "Invalid generic resource": "This cluster has no GPUs, or calls them otherwise. To train on its CPUs: --workflow-profile slurm-cpu.",
-    "Requested node configuration is not available": "No node of the partition has the CPUs, memory or GPUs that were "
-    "asked for. To train without a GPU: --workflow-profile slurm-cpu.",
-}
-
-
-def advise(log):
-    """Say what to do where SLURM refused a job; `log`: the files that hold what Snakemake said."""
-    said = [Path(path).read_text(encoding="utf-8", errors="replace") for path in log]
-    for refusal, advice in REFUSED.items():
-        if any(refusal in text for text in said):
-            logger.error(f"{advice} See docs/cluster.md.")
-
-
-def growing(amount):
-    """A resource of a job: so much at first, twice and three times as much when it is tried again."""
-    return lambda wildcards, attempt: amount * attempt
-
-
-def threads_of_training(wildcards, input, threads):
-    """The threads of a training: as many as the configuration says, since sums in another order give other weights.
-
-    Snakemake takes fewer in silence where there are fewer cores: that is a warning here, and an error in a job of a
-    cluster, whose results would depend on the node. With `input` as an argument, this is untracked.
-    """
-    unknown = workflow.dryrun and workflow.cores == 1  # Snakemake's way to plan for a cluster
-    if threads != config["threads"] and not unknown:
-        difference = (
-            f"threads: {config['threads']} in the configuration, but {threads} on {platform.node()}: the same seed "
-            "gives slightly different weights"
-        )
-        if workflow.remote_exec:
-            stop(
-                f"{difference}. Set `threads` to what the nodes have, and leave out --cores and --set-threads"
-            )
-        warn_once(difference)
-    return threads
+    return with_signature(lambda wildcards, input: value)
 
 
 def missing_message(name, may_download=True):
@@ -265,7 +206,6 @@ def as_json(values):
 
 def settings_as_json(wildcards):
     """The settings of a run or warm-up, as far as its training depends on them."""
-    resolve = resolve_warmup if wildcards.run.startswith("warmup") else resolve_run
     return as_json(resolve(wildcards.benchmark, wildcards.run, wildcards.labels))
 
 
@@ -402,6 +342,6 @@ def lightning_pose_python(wildcards, input):
 
 def lightning_pose_budget(wildcards):
     """As many steps, with as many labelled faces each, as `supervised` has with its warm-up."""
-    run = resolve_run(wildcards.benchmark, "supervised", wildcards.labels)
+    run = resolve(wildcards.benchmark, "supervised", wildcards.labels)
     training = run["training"]
     return f"--steps {training['warmup_steps'] + training['steps']} --batch {training['batch']}"

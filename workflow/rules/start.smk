@@ -3,14 +3,16 @@
 import subprocess
 from collections import Counter
 
+from tsal.data.splits import SHARES
+
 TRAINS = ("warmup", "train")
 
 
+@cache
 def validation_faces(benchmark):
     """About how many validation faces a benchmark has; 0 where that is not known yet."""
-    entry = config["benchmarks"].get(benchmark, {})
     if datasets.get(benchmark).renderer:
-        return round(0.1 * pictures_of(settings.render_settings(config, benchmark)))
+        return round(SHARES["validation"] * pictures_of(benchmark))
     table = Path(f"data/{benchmark}/faces.parquet")
     if not table.exists():
         return 0
@@ -19,15 +21,15 @@ def validation_faces(benchmark):
     return int((pd.read_parquet(table, columns=["split"])["split"] == "validation").sum())
 
 
-def pictures_of(rendered):
+def pictures_of(benchmark):
+    """How many pictures are rendered of a benchmark."""
+    rendered = settings.render_settings(config, benchmark)
     return rendered["stills"] + rendered["clips"] * rendered["clip_frames"]
 
 
 def training_of(job):
     """What tells the cost of a training."""
-    names = job.wildcards
-    is_warm_up = job.rule.name == "warmup"
-    resolve = resolve_warmup if is_warm_up else resolve_run
+    names, is_warm_up = job.wildcards, job.rule.name == "warmup"
     resolved = resolve(names.benchmark, names.warmup if is_warm_up else names.method, names.labels)
     return {"warmup": is_warm_up, "settings": resolved, "validation": validation_faces(names.benchmark)}
 
@@ -35,10 +37,7 @@ def training_of(job):
 def plan_of(jobs):
     """What `tsal estimate` reads, of jobs that are to be run."""
     shards = Counter(job.wildcards.benchmark for job in jobs if job.rule.name == "render")
-    pictures = sum(
-        pictures_of(settings.render_settings(config, name)) * count // shard_count(name)
-        for name, count in shards.items()
-    )
+    pictures = sum(pictures_of(name) * count // shard_count(name) for name, count in shards.items())
     # What is submitted elsewhere runs on machines that are not known here.
     here = workflow.local_exec
     return {
