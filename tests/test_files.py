@@ -5,8 +5,12 @@ import gzip
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
+from contextlib import ExitStack
 
 import pytest
 from archives import write_folder, write_zip
@@ -22,7 +26,7 @@ def test_a_file_appears_only_when_its_block_ends(tmp_path):
     with atomic_path(path) as temporary:
         temporary.write_text("whole")
         assert not path.exists()
-        assert temporary.parent == path.parent
+        assert temporary.is_relative_to(path.parent)
         assert temporary.suffix == ".csv"
     assert path.read_text() == "whole"
     assert os.listdir(path.parent) == ["a.csv"]
@@ -37,6 +41,87 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
         raise error
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.csv"]
+
+
+WRITER = """
+import os, signal, sys
+from tsal.files import atomic_path
+
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("writing", flush=True)
+    sys.stdin.read()
+    if sys.argv[2] == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def writer(path, ends):
+    """A process that has begun to write a file, and dies or finishes when its input is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), ends], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"writing\n"
+    return process
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp_path):
+    writer(tmp_path / "a.csv", "dies").communicate()
+    assert len(os.listdir(tmp_path)) == 1 and not (tmp_path / "a.csv").exists()
+    with atomic_path(tmp_path / "b.csv") as temporary:
+        temporary.write_text("whole")
+    assert os.listdir(tmp_path) == ["b.csv"]
+
+
+def test_what_a_living_process_writes_is_left_alone(tmp_path):
+    process = writer(tmp_path / "a.csv", "finishes")
+    with atomic_path(tmp_path / "b.csv") as temporary:
+        temporary.write_text("whole")
+    process.communicate()
+    assert (tmp_path / "a.csv").read_text() == "half"
+    assert sorted(os.listdir(tmp_path)) == ["a.csv", "b.csv"]
+
+
+def test_without_locks_only_what_is_old_counts_as_left(tmp_path, monkeypatch):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    now = time.time()
+    for name, age in (("11111111", 60), ("22222222", files.LEFT + 60)):
+        lock = tmp_path / f".tsal-{name}.tmp" / "lock"
+        lock.parent.mkdir()
+        lock.touch()
+        os.utime(lock, (now - age, now - age))
+    with atomic_path(tmp_path / "a.csv") as temporary:
+        temporary.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == [".tsal-11111111.tmp", "a.csv"]
+
+
+def test_a_users_own_hidden_files_stay(tmp_path):
+    own = [".tsal-notes", ".a-0123abcd.tmp.csv", ".tsal-0123abcd.tmp"]
+    for name in own:
+        (tmp_path / name).write_text("mine")
+    with atomic_path(tmp_path / "a.csv") as temporary:
+        temporary.write_text("whole")
+    assert sorted(os.listdir(tmp_path)) == sorted([*own, "a.csv"])
+
+
+def test_many_unfinished_files_take_one_open_file(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    with ExitStack() as stack:
+        for number in range(50):
+            stack.enter_context(atomic_path(tmp_path / f"{number}.csv")).touch()
+        assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert len(os.listdir(tmp_path)) == 50
+
+
+def test_errors_name_the_file_and_not_the_temporary_one(tmp_path):
+    with pytest.raises(FileNotFoundError) as error, atomic_path(tmp_path / "a.csv") as temporary:
+        temporary.read_text()
+    assert error.value.filename == str(tmp_path / "a.csv")
+    with pytest.raises(InputError, match=rf"^{tmp_path}/a\.csv: odd$"), atomic_path(tmp_path / "a.csv") as temporary:
+        raise InputError(f"{temporary}: odd")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")

@@ -1,55 +1,172 @@
 """Files that are either whole or absent: atomic writing, digests, safe unpacking of archives."""
 
+import fcntl
 import gzip
 import hashlib
+import itertools
 import os
 import re
 import secrets
 import shutil
 import stat
 import tarfile
+import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Self
+from typing import BinaryIO, ClassVar, Self
 
 import numpy as np
 
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.progress import Progress
 
+LEFT = 24 * 3600.0  # seconds after which an unfinished file counts as left, where the file system has no locks
 _CHUNK = 1 << 20
+_LOCK = "lock"  # in a workplace
+_numbers = itertools.count()
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a file under a temporary name, which becomes `path` only if the block ends without an error.
 
-    The temporary name lies in the same folder, ends as `path` does (writers go by the suffix) and is removed
-    on any error. Missing parent folders are made.
+    The temporary file lies in a hidden folder beside `path`, ends as `path` does (writers go by the suffix) and is
+    removed on any error. What a killed process left beside `path` is removed too. Missing parent folders are made.
+    Errors within the block that name the temporary file name `path` instead.
 
     Raises:
         InputError: the device is full.
     """
     path = Path(path)
-    temporary = _temporary(path)
+    with _temporary(path) as temporary:
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            if is_disk_full(error):
+                raise disk_full(path) from error
+            if error.filename == str(temporary):
+                error.filename = str(path)
+            raise
+        except InputError as error:
+            raise InputError(str(error).replace(str(temporary), str(path))) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """An unused name, with the suffix of `path`, for a file or folder that the block makes and moves or removes.
+
+    It lies in the workplace of this process beside `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workplace = _Workplace.enter(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if is_disk_full(error):
-            raise disk_full(path) from error
-        raise
+        yield workplace.folder / f"{next(_numbers)}-{path.name}"
     finally:
-        temporary.unlink(missing_ok=True)
+        workplace.leave()
 
 
-def _temporary(path: Path) -> Path:
-    """An unused hidden name beside `path`, with its suffix."""
-    return path.with_name(f".{path.stem}-{secrets.token_hex(4)}.tmp{path.suffix}")
+class _Workplace:
+    """The hidden folder in which a process writes what will lie beside it, one a process and folder, while it writes.
+
+    A lock on a file in it says that the process lives. It ends with the process, whatever ends it: others know by it
+    what they may remove. One for all files, since many may be unfinished, and only few can be open.
+    """
+
+    _all: ClassVar[dict[Path, "_Workplace"]] = {}
+    _swept: ClassVar[set[Path]] = set()
+    _guard = threading.Lock()
+
+    def __init__(self, parent: Path) -> None:
+        self._parent, self._users = parent, 0
+        while True:
+            self.folder = parent / f".tsal-{secrets.token_hex(4)}.tmp"
+            self.folder.mkdir()
+            try:
+                self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:  # just swept away by another process
+                continue
+            try:
+                with suppress(OSError):  # a file system without locks
+                    try_lock(self._lock)
+                if is_file(self._lock, self.folder / _LOCK):
+                    return
+            except BaseException:
+                os.close(self._lock)
+                raise
+            os.close(self._lock)
+
+    @classmethod
+    def enter(cls, parent: Path) -> "_Workplace":
+        parent = parent.absolute()
+        with cls._guard:
+            if parent not in cls._swept:
+                remove_leftovers(parent)
+                cls._swept.add(parent)
+            if parent not in cls._all:
+                cls._all[parent] = cls(parent)
+            workplace = cls._all[parent]
+            workplace._users += 1
+            return workplace
+
+    def leave(self) -> None:
+        with self._guard:
+            self._users -= 1
+            if self._users == 0:
+                del self._all[self._parent]
+                shutil.rmtree(self.folder, ignore_errors=True)
+                os.close(self._lock)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove from a folder what processes that were killed have left unfinished there."""
+    for path in Path(folder).glob(".tsal-????????.tmp"):
+        with suppress(OSError):  # another process is at it, or it is another user's
+            _remove_if_left(path)
+
+
+def _remove_if_left(workplace: Path) -> None:
+    try:
+        lock = os.open(workplace / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        workplace.rmdir()  # its process was killed before it wrote anything
+        return
+    try:
+        if _is_left(lock):
+            shutil.rmtree(workplace)
+    finally:
+        os.close(lock)
+
+
+def _is_left(lock: int) -> bool:
+    """Whether no process holds an open lock file; without locks, whether it has been there for LEFT seconds."""
+    try:
+        return try_lock(lock)
+    except OSError:
+        return time.time() - os.fstat(lock).st_mtime > LEFT
+
+
+def try_lock(file: int) -> bool:
+    """Whether the system gives the lock of an open file to this process, until it ends or closes the file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_file(file: int, path: Path) -> bool:
+    """Whether an open file is the one that has this path now."""
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def new_mapped_array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
@@ -266,17 +383,17 @@ def copy_files(source: str | os.PathLike[str], folder: str | os.PathLike[str], p
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
     """A folder beside `folder`, of which the content is moved there if the block ends without an error."""
-    temporary = _temporary(folder)
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        _move_into(temporary, folder)
-    except OSError as error:
-        if is_disk_full(error):
-            raise disk_full(folder) from error
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _temporary(folder) as temporary:
+        try:
+            temporary.mkdir()
+            yield temporary
+            _move_into(temporary, folder)
+        except OSError as error:
+            if is_disk_full(error):
+                raise disk_full(folder) from error
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _targets(

@@ -517,8 +517,10 @@ def test_crops_of_what_has_changed_are_cut_again(tmp_path, faces, change, two_a_
 
 def test_shards_of_a_former_longer_table_are_removed(tmp_path, faces, two_a_shard):
     write_crops(faces, tmp_path / "train.json", **GEOMETRY)
-    for name in (".00001-0123abcd.tmp.npy", "notes.txt"):
-        (tmp_path / "train" / name).touch()
+    (tmp_path / "train" / "notes.txt").touch()
+    (tmp_path / "train" / ".tsal-0123abcd.tmp").mkdir()  # of a process that was killed
+    for name in ("lock", "0-00001.npy"):
+        (tmp_path / "train" / ".tsal-0123abcd.tmp" / name).touch()
     write_crops(faces[:2], tmp_path / "train.json", **GEOMETRY)
     assert sorted(os.listdir(tmp_path / "train")) == ["00000.npy", "faces.arrow", "notes.txt"]  # a user's own stays
     assert len(open_crops(tmp_path, "train")) == 2

@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,11 +25,11 @@ from typing import Any, Self
 import numpy as np
 
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.files import atomic_path, check_space, new_mapped_array
+from tsal.files import atomic_path, check_space, new_mapped_array, remove_leftovers
 
 SHARD_BYTES = 1 << 27  # of the rows of a shard: 128 MiB
 _DIGEST = 16  # bytes at the end of a shard
-_SHARD = re.compile(r"\d{5,}\.npy|\.\d{5,}-[0-9a-f]{8}\.tmp\.npy")  # whole, or left by a process that was killed
+_SHARD = re.compile(r"\d{5,}\.npy")
 _OPEN_SHARDS = 64  # of a reader; systems allow a process 256 open files or more
 
 
@@ -156,6 +156,7 @@ class ShardWriter:
             about: what else there is to know of it, as JSON.
         """
         layout = self.layout
+        remove_leftovers(layout.folder)  # also where all shards were there, and none was written
         known = {layout.path(shard).name for shard in range(layout.shards)}
         for path in layout.folder.iterdir() if layout.folder.is_dir() else []:
             if _SHARD.fullmatch(path.name) and path.name not in known:
@@ -184,6 +185,10 @@ class ShardWriter:
             shard.abandon()
         if error is not None and is_disk_full(error):
             raise disk_full(self.layout.folder) from error
+
+
+class _AbandonedError(Exception):
+    """Not all rows of a shard were written."""
 
 
 class _NewShard:
@@ -215,7 +220,8 @@ class _NewShard:
             os.fsync(file.fileno())  # some file systems say only now that the device is full
 
     def abandon(self) -> None:
-        self._path.unlink(missing_ok=True)
+        with suppress(_AbandonedError), self._stack:
+            raise _AbandonedError
 
 
 def _check_shard(layout: Layout, shard: int, made_of: str, file: io.FileIO) -> int:

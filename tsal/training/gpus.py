@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tsal.errors import InputError
-from tsal.training.lock import try_lock
+from tsal.files import try_lock
 
 logger = logging.getLogger(__name__)
 FOLDER = Path(tempfile.gettempdir()) / "tsal-gpus"  # of all users of the machine

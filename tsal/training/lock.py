@@ -4,7 +4,6 @@ A process that is alive holds it twice: by a lock of the system, which ends with
 sign of life, the age of the file, since on some shared file systems locks do not reach other nodes.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tsal.errors import InputError
+from tsal.files import is_file, try_lock
 
 logger = logging.getLogger(__name__)
 BEAT = 15.0  # seconds between signs of life
@@ -55,7 +55,7 @@ def _take(path: Path) -> int:
         try:
             if not _lock(file):
                 raise _held(path, _read(file))
-            if not _is(file, path):  # its holder has just ended and removed it
+            if not is_file(file, path):  # its holder has just ended and removed it
                 os.close(file)
                 continue
             holder = _read(file)
@@ -69,15 +69,6 @@ def _take(path: Path) -> int:
             raise
 
 
-def try_lock(file: int) -> bool:
-    """Whether the system gives the lock of an open file to this process, until it ends or closes the file."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _lock(file: int) -> bool:
     """`try_lock`; also where the file system has no locks, and signs of life alone count."""
     try:
@@ -85,13 +76,6 @@ def _lock(file: int) -> bool:
     except OSError as error:
         logger.warning("no locks on this file system (%s): two processes that start at once are not told apart", error)
         return True
-
-
-def _is(file: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _wait_for_death(path: Path, holder: dict) -> None:
