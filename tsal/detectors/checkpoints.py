@@ -1,9 +1,11 @@
 """Tensors on disk, as safetensors with one entry of metadata: what the file says of itself, as JSON.
 
-One entry, since safetensors does not keep the order of several, and the same run shall leave the same bytes.
+One entry, since safetensors does not keep the order of several, and the same run shall leave the same bytes. Weights
+that no training should have are neither written nor read.
 """
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,10 @@ from torch import Tensor
 from tsal.errors import InputError, disk_full
 from tsal.files import atomic_path
 
+LARGEST = 1e6  # weight or running statistic; those of trained networks are below a thousand
+DATA = "data/"  # begins the names of tensors that are no weights, and may be infinite
+OPTIMIZER = "optimizer/"  # of an optimiser's, which have to be finite, however large
+
 
 def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write tensors and what is to be said of them.
@@ -23,8 +29,12 @@ def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any
         kind: of the file, by which `read` knows it again.
 
     Raises:
-        InputError: the device is full.
+        InputError: weights are not finite or too large; the device is full.
     """
+    if reason := implausible(tensors):
+        raise InputError(
+            f"{path}: not written, {reason}: the training has diverged; lower training.optimizer.learning_rate"
+        )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         try:
@@ -67,8 +77,22 @@ def read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a file and what it says of itself.
 
     Raises:
-        InputError: see `read_about`.
+        InputError: see `read_about`; weights are not finite or too large.
     """
     about = read_about(path, kind)
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if reason := implausible(tensors):
+        raise InputError(f"{path}: refused, {reason}; expected a {kind} of a training that went well")
+    return tensors, about
+
+
+def implausible(tensors: dict[str, Tensor]) -> str | None:
+    """Which of the tensors no training that goes well has, and why; None where all are fine."""
+    for name, tensor in tensors.items():
+        if name.startswith(DATA) or not tensor.is_floating_point() or not tensor.numel():
+            continue
+        largest = float(tensor.detach().abs().amax())  # of values with NaN it is NaN
+        if not math.isfinite(largest) or (largest > LARGEST and not name.startswith(OPTIMIZER)):
+            return f"the largest value of {name} is {largest:g}"
+    return None

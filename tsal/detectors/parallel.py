@@ -55,6 +55,15 @@ def any_says(yes: bool) -> bool:
     return bool(answer.item())
 
 
+def all_agree(yes: Tensor) -> Tensor:
+    """Whether all processes have a true tensor (), which stays on its device; all of them have to ask."""
+    if count() == 1:
+        return yes
+    answer = yes.to(torch.uint8)
+    _communicate(dist.all_reduce, answer, dist.ReduceOp.MIN)
+    return answer.bool()
+
+
 def meet() -> None:
     """Wait until all processes are here."""
     any_says(False)

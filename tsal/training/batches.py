@@ -88,6 +88,7 @@ class TrainingData:
     device: torch.device
     pool: CropStore | None = None
     _ahead: ReadAhead = field(init=False, repr=False)
+    _last: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _rounds: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -212,7 +213,13 @@ class TrainingData:
                 "a method with training.pretrained, warmup_steps: 0 and steps: 0"
             )
         images, points = self._ahead.get("labelled", step, self._read_labelled)
-        return self._augmented(images, points, generator(self.seed, "labelled", step))
+        batch = self._augmented(images, points, generator(self.seed, "labelled", step))
+        self._last |= {"images": batch.images, "points": batch.points, "annotated": batch.annotated}
+        return batch
+
+    def last_batch(self) -> dict[str, Tensor]:
+        """What was drawn last, as fields of the batches; those of unlabelled ones begin with `unlabelled_`."""
+        return dict(self._last)
 
     def _read_labelled(self, step: int) -> tuple[Tensor, Tensor]:
         """Crops (B, S, S, 3) of a step's labelled faces, and their landmarks (B, K, 2) in store px, on the CPU."""
@@ -260,6 +267,7 @@ class TrainingData:
         view = self.view(len(rows), random)
         inputs = self.apply_view(frames.images, view, random)
         size = self.store.input_px / (1 + 2 * self.settings.detector.expand)
+        self._last |= {"unlabelled_images": inputs, "unlabelled_rows": torch.from_numpy(rows)}
         return UnlabelledBatch(rows, frames, view, inputs, size * view.scale, torch.from_numpy(neighbours >= 0))
 
     def _read_unlabelled(self, step: int) -> tuple[np.ndarray, np.ndarray, tuple[Tensor, Tensor], torch.Generator]:

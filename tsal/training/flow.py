@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def train_flow(
         save_every: seconds between two saved states of the run, from which it goes on when it was ended.
 
     Raises:
-        InputError: the store has no two neighbouring frames; the loss is no longer a number; the device is full.
+        InputError: the store has no two neighbouring frames; the training diverges; the device is full.
     """
     settings = settings or FlowSettings()
     be_deterministic(seed, threads)
@@ -129,6 +130,7 @@ def train_flow(
     with locked_by_first(out):
         for step in run.steps(0, steps):
             batch = draw_batch(store, rows, settings, generator(seed, "flow", step), device)
+            run.batch = partial(_tensors_of, batch)
             terms = flow_losses(network, batch, settings)
             run.optimizer_step("flow", terms["loss"], step)
             run.finish_step(step, **terms)
@@ -140,6 +142,10 @@ def train_flow(
 def _identity(store: CropStore, settings: FlowSettings, seed: int, steps: int) -> str:
     """A digest of what a run is made of."""
     return digest(f"{settings} {seed} {steps} {store.images.shape} {store.identity}", store.next)
+
+
+def _tensors_of(batch: FlowBatch) -> dict[str, Tensor]:
+    return {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
 
 
 def draw_batch(

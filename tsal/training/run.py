@@ -5,7 +5,9 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 import torch
@@ -17,10 +19,14 @@ from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
 from tsal.settings.models import SAVE_EVERY, OptimizerSettings, TrainingSettings
+from tsal.training.divergence import Guard
 from tsal.training.interruption import Interruption
 
 logger = logging.getLogger(__name__)
-STATE = "tsal training state, version 2"
+STATE = "tsal training state, version 3"
+BATCH = "tsal batch, version 1"
+DIVERGED = "diverged_batch.safetensors"  # beside the state
+LARGEST_LOSS = 1e9
 LOG_EVERY = 10
 MOST_SAVING = 0.05  # share of the time that saving may take: a state that takes long to write is saved less often
 
@@ -43,7 +49,9 @@ def parameter_groups(network: Detector, settings: OptimizerSettings) -> list[dic
 def make_optimizer(network: Detector, settings: OptimizerSettings) -> torch.optim.Optimizer:
     groups = parameter_groups(network, settings)
     if settings.name == "sgd":
-        return torch.optim.SGD(groups, settings.learning_rate, momentum=settings.momentum, nesterov=True)
+        # Fused on a GPU, where only fused optimisers leave a step out without being waited for.
+        fused = next(network.parameters()).is_cuda
+        return torch.optim.SGD(groups, settings.learning_rate, settings.momentum, nesterov=True, fused=fused)
     return torch.optim.AdamW(groups, settings.learning_rate, fused=True)
 
 
@@ -69,6 +77,7 @@ class Run:
     networks: the detectors; all of them are measured on validation people.
     parts: what else a method keeps, such as flow networks or the memory of targets; saved and resumed like networks.
     measure: called every `evaluate_every` steps, returns figures for the log by name.
+    batch: returns what the last step learned from, for who looks into a training that diverged.
     machine: what computes it, see tsal.training.machine.describe.
     machines: all that have computed it, each with `from_step`.
     state_path: where the resumable state is kept while the run goes on: saved every `save_every` seconds, after the
@@ -85,6 +94,7 @@ class Run:
     save_every: float = SAVE_EVERY
     identity: str = ""
     measure: "Callable[[Run], dict[str, float]] | None" = None
+    batch: Callable[[], dict[str, Tensor]] | None = None
     parts: dict[str, nn.Module] = field(default_factory=dict)
     machine: dict[str, str | int] = field(default_factory=dict)
     log: list[dict] = field(default_factory=list)
@@ -101,6 +111,10 @@ class Run:
     @property
     def _modules(self) -> dict[str, nn.Module]:
         return self.networks | self.parts
+
+    @cached_property
+    def _guard(self) -> Guard:
+        return Guard(self.optimizers, self._modules)
 
     @property
     def total(self) -> int:
@@ -124,10 +138,14 @@ class Run:
         ):
             if self._unmeasured is not None:
                 self._log(done, self._unmeasured)
-            yield from range(max(start, done), stop)
+            for step in range(max(start, done), stop):
+                self._guard.remember()
+                yield step
 
     def optimizer_step(self, name: str, loss: Tensor, step: int, multiple: float = 1.0) -> None:
-        """One optimiser step of one network, at a multiple of the schedule's learning rate."""
+        """One optimiser step of one network, at a multiple of the schedule's learning rate; none, but counted, where
+        loss or gradient are not finite.
+        """
         optimizer = self.optimizers[name]
         rate = multiple * learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
         for group in optimizer.param_groups:
@@ -135,13 +153,13 @@ class Run:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parallel.average_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
-        optimizer.step()
+        self._guard.step(name, optimizer, loss)
 
     def finish_step(self, step: int, **figures: Tensor | float) -> None:
         """Log, measure and save at the end of a step (numbered from 0; `iteration` counts finished ones).
 
         Raises:
-            InputError: the loss is no longer a number.
+            InputError: the training diverges.
             KeyboardInterrupt: a signal asked for the end; the state is saved.
         """
         done = step + 1
@@ -149,19 +167,33 @@ class Run:
         last = done == self._stop
         if done % LOG_EVERY == 0 or self._is_time_to_measure(done):
             figures = {name: float(torch.as_tensor(value).detach()) for name, value in figures.items()}
-            if not all(math.isfinite(value) for value in figures.values()):
-                raise InputError(
-                    f"{self.label}: the loss is no longer a number at step {done}; lower "
-                    "training.optimizer.learning_rate"
-                )
+            if complaint := self._guard.complaint(done):
+                self._diverged(done, complaint)
+            if last and not abs(figures["loss"]) <= LARGEST_LOSS:
+                self._diverged(done, f"the loss is {figures['loss']:g}")
+            if skipped := self._guard.skipped:
+                figures["skipped"] = skipped
             rate = learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
             self._log(done, {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures})
         self._progress.update(1)
         asked = parallel.any_says(self._interruption.asked)
-        if self.state_path is not None and (last or asked or self._is_time_to_save()):
+        saves = self.state_path is not None and (asked or self._is_time_to_save())
+        if (last or saves) and (reason := checkpoints.implausible(self._tensors())):
+            self._diverged(done, reason)
+        if self.state_path is not None and (last or saves):
             self._save_state(done)
         if asked:
             raise KeyboardInterrupt
+
+    def _diverged(self, done: int, complaint: str) -> NoReturn:
+        """End the run; its last state, before it diverged, and the batch of the last step stay."""
+        kept = ""
+        if self.batch is not None and self.state_path is not None and parallel.is_first():
+            path = self.state_path.with_name(DIVERGED)
+            batch = {f"{checkpoints.DATA}{name}": value for name, value in self.batch().items()}
+            checkpoints.save(path, BATCH, batch, {"done": done})
+            kept = f" (the batch of this step is in {path})"
+        raise InputError(f"{self.label}: at step {done}, {complaint}{kept}; lower training.optimizer.learning_rate")
 
     def _log(self, done: int, row: dict) -> None:
         """Add a row to the log, with what is measured at its step. Interrupted, the resumed run measures first."""
@@ -190,7 +222,8 @@ class Run:
             return
         start = time.monotonic()
         progress = {"identity": self.identity, "seconds": self.seconds, "log": self.log, "machines": self.machines}
-        self.save(self.state_path, done, progress | {"unmeasured": self._unmeasured})
+        progress |= {"unmeasured": self._unmeasured, "skipped": self._guard.skipped}
+        self.save(self.state_path, done, progress)
         self._saved_at = time.monotonic()
         self._saving = self._saved_at - start
 
@@ -201,16 +234,25 @@ class Run:
             progress: what is known of the run besides, while it goes on. Seconds and machine are no part of what a
                 finished warm-up is: made again, it is the same file.
         """
+        checkpoints.save(path, STATE, self._tensors(), {"done": done} | (progress or {}))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Weights, optimisers and what else is kept, by their names in a file."""
         tensors = {
-            f"network/{name}/{key}": value
+            f"{self._prefix(name)}{key}": value
             for name, module in self._modules.items()
             for key, value in module.state_dict().items()
         }
         for name, optimizer in self.optimizers.items():
             for index, state in optimizer.state_dict()["state"].items():
                 for key, value in state.items():
-                    tensors[f"optimizer/{name}/{index}/{key}"] = torch.as_tensor(value)
-        checkpoints.save(path, STATE, tensors, {"done": done} | (progress or {}))
+                    tensors[f"{checkpoints.OPTIMIZER}{name}/{index}/{key}"] = torch.as_tensor(value)
+        return tensors
+
+    def _prefix(self, name: str, saved: str | None = None) -> str:
+        """Of the names of a module's tensors in a file: what has no parameters holds no weights, but data."""
+        has_weights = any(True for _ in self._modules[name].parameters())
+        return f"{'network/' if has_weights else checkpoints.DATA}{saved or name}/"
 
     def load(self, path: Path, names: dict[str, str] | None = None) -> int:
         """Read a saved state into the networks; returns the number of finished steps.
@@ -225,8 +267,8 @@ class Run:
         tensors, run = checkpoints.read(path, STATE)
         try:
             for name, saved in names.items():
-                self._modules[name].load_state_dict(_under(tensors, f"network/{saved}/"))
-                self._load_optimizer(name, _under(tensors, f"optimizer/{saved}/"))
+                self._modules[name].load_state_dict(_under(tensors, self._prefix(name, saved)))
+                self._load_optimizer(name, _under(tensors, f"{checkpoints.OPTIMIZER}{saved}/"))
         except (RuntimeError, ValueError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
@@ -234,6 +276,7 @@ class Run:
             ) from error
         self.log, self.seconds, self.machines = run.get("log", []), run.get("seconds", 0.0), run.get("machines", [])
         self._unmeasured = run.get("unmeasured")
+        self._guard.earlier = run.get("skipped", 0)
         return run["done"]
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:

@@ -54,7 +54,7 @@ def train_warm_up(
     machine = log_machine(device, settings.training.precision)
     data = TrainingData(settings, open_crops(crops, "train"), None, seed, device)
     run = _new_run(settings, WARM_UP, device, f"warm-up, seed {seed}")
-    run.machine, run.save_every = machine, save_every
+    run.machine, run.save_every, run.batch = machine, save_every, data.last_batch
     if pretrained is not None:
         _start_from(pretrained, settings, run)
     start = [] if pretrained is None else [pretrained]
@@ -111,6 +111,7 @@ def train_method(
     if method.prepare is not None:
         method.prepare(run, data, flow_network)
     run.machine, run.save_every, run.state_path = machine, save_every, _partial(out)
+    run.batch = data.last_batch
     others = [path for path in (pool and pool / "train.json", flow_network) if path]
     run.identity = _identity(settings, seed, crops / "train.json", warmup, *others)
     with locked_by_first(out):
