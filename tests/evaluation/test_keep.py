@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pyarrow import parquet
 from run_files import run_folder, scores_table, write_run_log, write_run_scores
 
 from tsal.data.faces import make_faces, write_faces
@@ -42,12 +43,16 @@ def results(tmp_path):
     return root.parent
 
 
+CODE = "0123456789ab"
+
+
 def write_run(root, method, seed=0, errors=(4.0, 6.0)):
     write_run_scores(root, method, "0.05", seed, scores_table(errors, jitter=[1.25, NAN]))
     loss, measured = [5, 4, 3, 2, 1], [NAN, NAN, 6.5, NAN, NAN]
     write_run_log(root, method, "0.05", seed, seconds=[1, 2, 3, 4, 5], loss=loss, val_nme_teacher=measured)
-    settings = run_folder(root, method, "0.05", seed) / "settings.yaml"
-    settings.write_text(yaml.safe_dump(SETTINGS, sort_keys=False))
+    folder = run_folder(root, method, "0.05", seed)
+    (folder / "settings.yaml").write_text(yaml.safe_dump(SETTINGS, sort_keys=False))
+    (folder / "machine.yaml").write_text(yaml.safe_dump([{"from_step": 0, "code": CODE}]))
 
 
 def some_runs(count=3):
@@ -209,7 +214,7 @@ def test_runs_on_other_faces_are_not_kept_in_the_same_folder(results, tmp_path):
 
 def test_a_kept_run_stands_in_for_one_with_the_same_settings_whatever_their_order(results, tmp_path):
     (kept,) = keep_runs(results, tmp_path / "kept")
-    assert find_kept(tmp_path / "kept", RUN, dict(reversed(SETTINGS.items())), FACES) == (kept, "")
+    assert find_kept(tmp_path / "kept", RUN, dict(reversed(SETTINGS.items())), FACES, CODE) == (kept, "")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +232,7 @@ def test_a_kept_run_stands_in_for_one_with_the_same_settings_whatever_their_orde
 )
 def test_a_kept_run_with_other_settings_does_not_and_the_first_difference_is_named(results, tmp_path, settings, key):
     keep_runs(results, tmp_path / "kept")
-    found, reason = find_kept(tmp_path / "kept", RUN, settings, FACES)
+    found, reason = find_kept(tmp_path / "kept", RUN, settings, FACES, CODE)
     assert found is None
     assert (
         reason
@@ -237,11 +242,31 @@ def test_a_kept_run_with_other_settings_does_not_and_the_first_difference_is_nam
 
 def test_a_kept_run_on_other_faces_does_not(results, tmp_path):
     keep_runs(results, tmp_path / "kept")
-    found, reason = find_kept(tmp_path / "kept", RUN, SETTINGS, FACES | {"settings": {"people": 30}})
+    found, reason = find_kept(tmp_path / "kept", RUN, SETTINGS, FACES | {"settings": {"people": 30}}, CODE)
     assert found is None
     assert reason.startswith(f"{tmp_path}/kept/toy.parquet: its runs were measured on other faces than")
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_kept_run_that_other_code_trained_is_used_with_a_word(results, tmp_path, known):
+    if not known:
+        (results / "runs" / RUN / "machine.yaml").unlink()
+    (kept,) = keep_runs(results, tmp_path / "kept")
+    found, word = find_kept(tmp_path / "kept", RUN, SETTINGS, FACES, "another")
+    assert found == kept
+    trained_by = f"code {CODE}" if known else "code of an unknown version"
+    assert f"toy.parquet: runs trained by {trained_by}, not by the present another; used as they are" in word
+
+
+def test_kept_runs_of_a_time_when_their_code_was_not_kept_are_read(results, tmp_path):
+    (kept,) = keep_runs(results, tmp_path / "kept")
+    file = tmp_path / "kept/toy.parquet"
+    parquet.write_table(parquet.read_table(file).drop_columns("code"), file)
+    ((run,), _) = read_kept(file)
+    assert run.code == "" and kept_settings(file)[1] == {"tsal/0.05/seed0": ""}
+    assert len(read_scores(kept / "scores.csv")) == 2
+
+
 def test_of_a_run_that_is_not_kept_nothing_is_said(results, tmp_path):
     keep_runs(results, tmp_path / "kept")
-    assert find_kept(tmp_path / "kept", "toy/tsal/0.05/seed7", SETTINGS, FACES) == (None, "")
+    assert find_kept(tmp_path / "kept", "toy/tsal/0.05/seed7", SETTINGS, FACES, CODE) == (None, "")

@@ -12,7 +12,7 @@ from tsal import datasets
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
-from tsal.evaluation.runs import parse_run
+from tsal.evaluation.runs import parse_run, warn_of_other_code
 
 Verb = Callable[..., argparse.ArgumentParser]
 TABLES = ("nme", "runs", "published", "categories", "budgets", "study", "significance", "gap", "cost")
@@ -73,6 +73,8 @@ def table(arguments: argparse.Namespace) -> None:
     thresholds, floor = arguments.thresholds, arguments.floor
     if arguments.kind in _NEED_FACES and faces is None:
         raise InputError(f"table --kind {arguments.kind}: --faces is missing; expected the face table of the runs")
+    if arguments.kind == "nme":
+        warn_of_other_code(inputs)
     names = read_json("--names", arguments.names) if arguments.kind in ("budgets", "study") else {}
     inner = [path.with_name("scores_49.csv") for path in inputs]
     write = {

@@ -14,7 +14,16 @@ import yaml
 from tsal.data.faces import read_faces
 from tsal.errors import InputError
 from tsal.evaluation.kept import FILES, SUFFIX, KeptRun, kept_settings, on_disk, read_kept, write_kept
-from tsal.evaluation.runs import Run, count_labelled, parse_run, people_of, read_log, read_scores
+from tsal.evaluation.runs import (
+    Run,
+    by_other_code,
+    code_of,
+    count_labelled,
+    parse_run,
+    people_of,
+    read_log,
+    read_scores,
+)
 
 __all__ = ["FILES", "find_kept", "keep_runs", "on_disk"]
 logger = logging.getLogger(__name__)
@@ -72,7 +81,8 @@ def _keep_benchmark(runs: list[Run], data: Path, file: Path) -> None:
         people = people_of({run: scores}, table, faces)
         scores = scores.assign(person=["" if people[face] == face else people[face] for face in scores["face"]])
         settings, log = read_yaml(run.folder / "settings.yaml"), _measurements(run.folder / "log.csv")
-        kept = KeptRun(run.method, run.labels, run.seed, labelled[run.labels], settings, log, scores)
+        about = (run.method, run.labels, run.seed, labelled[run.labels])
+        kept = KeptRun(*about, settings, log, scores, code_of(run.folder))
         known[kept.name] = kept
     write_kept(file, known.values(), made_of)
 
@@ -122,7 +132,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def find_kept(
-    folder: str | Path, run: str, settings: Mapping[str, Any], made_of: Mapping[str, Any]
+    folder: str | Path, run: str, settings: Mapping[str, Any], made_of: Mapping[str, Any], code: str
 ) -> tuple[Path | None, str]:
     """A kept run that need not be trained again.
 
@@ -131,10 +141,11 @@ def find_kept(
         run: BENCHMARK/METHOD/LABELS/seedN.
         settings: that the run would be trained with now, in the types of JSON.
         made_of: what the faces of its benchmark are made of now, as in index.yaml, in the types of JSON.
+        code: the version of the code that would train it now.
 
     Returns:
         The kept run, FOLDER/BENCHMARK.parquet/METHOD/LABELS/seedN, in which scores.csv and log.csv can be named, or
-        None; and, of a run that is kept but cannot be used, why: one line.
+        None; and one line, of a run that is kept but cannot be used: why; or that other code trained it; else empty.
 
     Raises:
         InputError: a file of kept runs that is damaged.
@@ -143,14 +154,14 @@ def find_kept(
     file = Path(folder) / f"{benchmark}{SUFFIX}"
     if not file.exists():
         return None, ""
-    known, faces = kept_settings(file)
+    known, codes, faces = kept_settings(file)
     if name not in known:
         return None, ""
     if faces != made_of:
         return None, f"{file}: its runs were measured on other faces than the configuration's; they are trained anew"
     differing = _difference(known[name], settings)
     if differing is None:
-        return file / name, ""
+        return file / name, "" if codes[name] == code else f"{file}: runs {by_other_code(codes[name], code)}"
     method = name.split("/")[0]
     return None, f"{file}/{method}: runs with another {differing} than the configuration's; they are trained anew"
 

@@ -29,7 +29,7 @@ _TEXTS = pa.list_(pa.string())
 _SCHEMA = pa.schema(
     [
         *[("method", pa.string()), ("labels", pa.string()), ("seed", pa.int32()), ("labelled", pa.int32())],
-        *[("settings", pa.string()), ("log", pa.string())],
+        *[("settings", pa.string()), ("log", pa.string()), ("code", pa.string())],
         *[(name, pa.list_(pa.int32()) if name == "frame" else _TEXTS) for name in _FACES],
         *[("nme", pa.list_(pa.int64())), ("jitter", pa.list_(pa.int64()))],
     ]
@@ -48,6 +48,7 @@ class KeptRun:
         log: log.csv as text, the rows with measurements, the first and the last.
         scores: SCORE_COLUMNS of tsal.evaluation.metrics, and person (empty: nobody known); NME and jitter in percent,
             with six decimals.
+        code: the version of the code that trained it, see tsal.settings.code; empty where that is not known.
     """
 
     method: str
@@ -57,6 +58,7 @@ class KeptRun:
     settings: Mapping[str, Any]
     log: str
     scores: pd.DataFrame
+    code: str = ""
 
     @property
     def name(self) -> str:
@@ -139,7 +141,7 @@ def _to_json(values: Mapping[str, Any]) -> str:
 
 def _to_row(run: KeptRun) -> dict[str, Any]:
     row = {"method": run.method, "labels": run.labels, "seed": run.seed, "labelled": run.labelled}
-    row |= {"settings": _to_json(run.settings), "log": run.log}
+    row |= {"settings": _to_json(run.settings), "log": run.log, "code": run.code}
     row |= {name: run.scores[name].tolist() for name in _FACES}
     return row | {name: _to_millionths(run.scores[name]) for name in ("nme", "jitter")}
 
@@ -155,17 +157,19 @@ def read_kept(path: str | Path) -> tuple[list[KeptRun], dict[str, Any]]:
         InputError: missing, damaged, or of another form; names the file.
     """
     table = _whole(Path(path))
-    texts = (table.column(name).to_pylist() for name in ("method", "labels", "seed", "labelled", "settings", "log"))
+    texts = (
+        table.column(name).to_pylist() for name in ("method", "labels", "seed", "labelled", "settings", "log", "code")
+    )
     rows = enumerate(zip(*texts, strict=True))
     runs = [
-        KeptRun(method, labels, seed, labelled, json.loads(settings), log, _scores(table, row))
-        for row, (method, labels, seed, labelled, settings, log) in rows
+        KeptRun(method, labels, seed, labelled, json.loads(settings), log, _scores(table, row), code)
+        for row, (method, labels, seed, labelled, settings, log, code) in rows
     ]
     return runs, _made_of(table)
 
 
-def kept_settings(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Settings by METHOD/LABELS/seedN, and what the faces are made of, without reading any scores.
+def kept_settings(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, Any]]:
+    """Settings and code by METHOD/LABELS/seedN, and what the faces are made of, without reading any scores.
 
     Raises:
         InputError: as read_kept.
@@ -222,10 +226,11 @@ def _rows(path: Path, time: int, size: int) -> dict[str, int]:
 
 
 @lru_cache(maxsize=8)
-def _settings(path: Path, time: int, size: int) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    table = _open(path, ["method", "labels", "seed", "settings"])
-    known = dict(zip(_names(table), map(json.loads, table.column("settings").to_pylist()), strict=True))
-    return known, _made_of(table)
+def _settings(path: Path, time: int, size: int) -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, Any]]:
+    table = _open(path, ["method", "labels", "seed", "settings", "code"])
+    names = _names(table)
+    known = dict(zip(names, map(json.loads, table.column("settings").to_pylist()), strict=True))
+    return known, dict(zip(names, table.column("code").to_pylist(), strict=True)), _made_of(table)
 
 
 def _names(table: pa.Table) -> list[str]:
@@ -248,9 +253,12 @@ def _open(path: Path, columns: list[str] | None) -> pa.Table:
             if about.get(b"version") != str(_VERSION).encode():
                 found = about.get(b"version", b"none").decode()
                 raise InputError(f"{path}: kept runs of version {found}; expected {_VERSION}; {again}")
-            table = file.read(columns)
+            stored = file.schema_arrow.names
+            table = file.read(columns and [name for name in columns if name in stored])
+            if "code" not in stored:  # files of a time when it was not kept
+                table = table.append_column("code", pa.array([""] * len(table), pa.string()))
             expected = _SCHEMA if columns is None else pa.schema([_SCHEMA.field(name) for name in columns])
-            table = table.cast(expected.with_metadata(about))
+            table = table.select(expected.names).cast(expected.with_metadata(about))
             table.validate(full=True)
             return table
     except (pa.ArrowException, OSError, ValueError) as error:

@@ -4,13 +4,16 @@ Logs and scores are read alike whether they are files of their own or kept (tsal
 """
 
 import io
+import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from tsal.data.faces import keep_points, read_faces, visibility_of
 from tsal.data.labels import labelled_faces, parse_budget
@@ -19,7 +22,9 @@ from tsal.errors import InputError
 from tsal.evaluation.kept import SUFFIX, Reference, read_kept_scores, read_log_text, reference
 from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
+from tsal.settings.code import training_code
 
+logger = logging.getLogger(__name__)
 _FOLDER = re.compile(r"seed(\d+)")
 _TARGET = re.compile(r"on_([\w-]+)")
 _TEXT = {column: str for column in ("face", "clip", "subset", "normaliser")}
@@ -82,6 +87,33 @@ def _is_budget(text: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def code_of(folder: Path) -> str:
+    """The version of the code that trained the run in a folder, empty where its machine.yaml does not say."""
+    try:
+        parts = yaml.safe_load((folder / "machine.yaml").read_text(encoding="utf-8"))
+        return str(parts[-1]["code"])
+    except (OSError, ValueError, yaml.YAMLError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def by_other_code(code: str, now: str) -> str:
+    """What is said of runs that other code trained than the present one."""
+    other = f"code {code}" if code else "code of an unknown version"
+    return (
+        f"trained by {other}, not by the present {now}; used as they are (to train them anew, delete them, or take "
+        "them out of what is kept)"
+    )
+
+
+def warn_of_other_code(paths: Sequence[Path]) -> None:
+    """Say of runs, given by a file in the folder of each, that other code trained them; kept ones are left out."""
+    now = training_code()
+    folders = [path.parent for path in paths if (path.parent / "machine.yaml").exists()]
+    for code, count in Counter(map(code_of, folders)).items():
+        if code != now:
+            logger.warning("%d of %d runs: %s", count, len(folders), by_other_code(code, now))
 
 
 def read_log(path: str | Path) -> pd.DataFrame:

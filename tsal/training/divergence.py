@@ -17,12 +17,19 @@ class Guard:
     No step waits for a GPU: there the optimiser itself leaves the step out, by a flag on the device.
     """
 
-    def __init__(self, optimizers: Mapping[str, torch.optim.Optimizer], modules: Mapping[str, nn.Module]) -> None:
+    def __init__(
+        self, optimizers: Mapping[str, torch.optim.Optimizer], modules: Mapping[str, nn.Module], earlier: int = 0
+    ) -> None:
+        """
+        Args:
+            modules: of the optimisers' names.
+            earlier: steps left out before the run was interrupted.
+        """
         self._buffers = {name: list(modules[name].buffers()) for name in optimizers}
         self._before: dict[str, list[Tensor]] = {}
         self._skipped: dict[str, Tensor | int] = dict.fromkeys(optimizers, 0)
         self._in_a_row: dict[str, Tensor | int] = dict.fromkeys(optimizers, 0)
-        self.earlier = 0  # left out before the run was interrupted
+        self._earlier = earlier
 
     def remember(self) -> None:
         """Called before a step: its forward passes change running statistics before the loss is known."""
@@ -52,7 +59,7 @@ class Guard:
     @property
     def skipped(self) -> int:
         """Steps that were left out; reading it waits for the GPU."""
-        return self.earlier + sum(map(int, self._skipped.values()))
+        return self._earlier + sum(map(int, self._skipped.values()))
 
     def complaint(self, done: int) -> str | None:
         """Why the training should end after so many steps, None if it should not; waits for the GPU."""

@@ -27,6 +27,7 @@ from tsal.flow.unsupervised import (
     smoothness_loss,
     stays_inside,
 )
+from tsal.settings.code import training_code
 from tsal.settings.models import NO_AUGMENTATION, SAVE_EVERY, Augmentation, OptimizerSettings, TrainingSettings
 from tsal.training.flops import counted
 from tsal.training.machine import be_deterministic, log_machine
@@ -141,7 +142,7 @@ def train_flow(
 
 def _identity(store: CropStore, settings: FlowSettings, seed: int, steps: int) -> str:
     """A digest of what a run is made of."""
-    return digest(f"{settings} {seed} {steps} {store.images.shape} {store.identity}", store.next)
+    return digest(f"{training_code()} {settings} {seed} {steps} {store.images.shape} {store.identity}", store.next)
 
 
 def _tensors_of(batch: FlowBatch) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from tsal import __version__
 from tsal.detectors import parallel
 from tsal.detectors.detector import resolve_precision
 from tsal.errors import InputError
+from tsal.settings.code import training_code
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def processor() -> str:
 
 
 def describe(device: torch.device, precision: str) -> dict[str, str | int]:
-    """What a run is computed by: all that can make its last digits other ones.
+    """What a run is computed by: all that, beside its inputs, can make its weights other ones.
 
     Args:
         precision: as in the settings; "auto" is told as what it comes to here.
@@ -83,6 +84,7 @@ def describe(device: torch.device, precision: str) -> dict[str, str | int]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "tsal": __version__,
+        "code": training_code(),
     }
 
 

@@ -107,6 +107,7 @@ class Run:
     _saved_at: float = 0.0
     _saving: float = 0.0
     _stop: int = 0
+    _skipped: int = 0
 
     @property
     def _modules(self) -> dict[str, nn.Module]:
@@ -114,7 +115,7 @@ class Run:
 
     @cached_property
     def _guard(self) -> Guard:
-        return Guard(self.optimizers, self._modules)
+        return Guard(self.optimizers, self._modules, self._skipped)
 
     @property
     def total(self) -> int:
@@ -276,7 +277,7 @@ class Run:
             ) from error
         self.log, self.seconds, self.machines = run.get("log", []), run.get("seconds", 0.0), run.get("machines", [])
         self._unmeasured = run.get("unmeasured")
-        self._guard.earlier = run.get("skipped", 0)
+        self._skipped = run.get("skipped", 0)
         return run["done"]
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
@@ -298,7 +299,7 @@ class Run:
         if self.state_path is None or not self.state_path.exists():
             return 0
         if checkpoints.read_about(self.state_path, STATE).get("identity") != self.identity:
-            logger.info("%s: left by a run with other settings or inputs; beginning again", self.state_path)
+            logger.info("%s: left by a run of other settings, inputs or code; beginning again", self.state_path)
             return 0
         return self.load(self.state_path)
 

@@ -2,26 +2,29 @@
 
 import copy
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from tsal.data.crops import CropStore, open_crops
-from tsal.data.landmarks import scheme_of
-from tsal.detectors import check_precision, parallel
+from tsal.data.landmarks import as_setting, scheme_of
+from tsal.detectors import check_precision, checkpoints, parallel
 from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
 from tsal.files import sha256
 from tsal.flow.storage import open_flow
+from tsal.settings.code import training_code
 from tsal.settings.models import SAVE_EVERY, Settings
 from tsal.training.batches import TrainingData
 from tsal.training.flops import counted
 from tsal.training.machine import be_deterministic, log_machine
 from tsal.training.method import Method
 from tsal.training.processes import locked_by_first
-from tsal.training.run import Run, make_optimizer
+from tsal.training.run import STATE, Run, make_optimizer
 
 WARM_UP = {"raw": "raw", "averaged": "averaged"}  # the networks of the warm-up
 MOST_MEASURED = 1000  # validation faces; of more, every second, third, ...
@@ -64,7 +67,7 @@ def train_warm_up(
     with locked_by_first(out):
         warm_up(run, data, 0, steps)
         if parallel.is_first():
-            run.save(out, steps)
+            run.save(out, steps, _origin(settings, seed))
             run.end(log)
 
 
@@ -106,13 +109,14 @@ def train_method(
     run = _new_run(settings, method.networks, device, f"{settings.method}, labels {settings.labels}, seed {seed}")
     run.measure = Measurements(data, open_crops(crops, "validation"), method)
     first, steps = settings.training.warmup_steps, settings.training.steps
+    _check_warm_up(warmup, settings, seed)
     if run.load(warmup, dict(method.networks)) != first:
         raise InputError(f"{warmup}: found a warm-up of another length, expected {first} steps; delete it")
     if method.prepare is not None:
         method.prepare(run, data, flow_network)
     run.machine, run.save_every, run.state_path = machine, save_every, _partial(out)
     run.batch = data.last_batch
-    others = [path for path in (pool and pool / "train.json", flow_network) if path]
+    others = [path for path in (pool and pool / "train.json", flow, flow_network) if path]
     run.identity = _identity(settings, seed, crops / "train.json", warmup, *others)
     with locked_by_first(out):
         shipped = run.networks[method.train(run, data, first, first + steps)]
@@ -121,6 +125,22 @@ def train_method(
             about = {"benchmark": settings.benchmark, "method": settings.method}
             detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
             run.end(log)
+
+
+def _origin(settings: Settings, seed: int) -> dict[str, Any]:
+    """What a warm-up shares with the runs that start from it."""
+    origin = {"benchmark": settings.benchmark, "labels": settings.labels, "seed": seed}
+    return origin | {"scheme": as_setting(scheme_of(settings.scheme)), "detector": settings.detector.model_dump()}
+
+
+def _check_warm_up(path: Path, settings: Settings, seed: int) -> None:
+    found, expected = checkpoints.read_about(path, STATE), json.loads(json.dumps(_origin(settings, seed)))
+    for key, value in expected.items():
+        if found.get(key) != value:
+            raise InputError(
+                f"{path}: found a warm-up with {key} {found.get(key, 'unknown')}, expected {value}: name that of this "
+                "run, or train it anew"
+            )
 
 
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
@@ -142,8 +162,8 @@ def _partial(out: Path) -> Path:
 
 
 def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
-    """A digest of what a run is made of."""
-    parts = [repr(settings), str(seed), *(sha256(path) for path in inputs)]
+    """A digest of what a run is made of: the code, its settings and seed, and the content of its inputs."""
+    parts = [training_code(), repr(settings), str(seed), *(sha256(path) for path in inputs)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@
 from types import SimpleNamespace
 
 from tsal.evaluation import keep
+from tsal.settings.code import training_code
 
 if config["finished"] is not None and not Path(config["finished"]).is_dir():
     stop(
@@ -153,13 +154,13 @@ def kept_file(benchmark, method, labels, seed, file):
         return None  # such as warm-ups, which only unfinished runs need
     wanted, made_of = wanted_settings(benchmark, method, labels), faces_made_of(benchmark)
     try:
-        run, reason = keep.find_kept(
-            config["finished"], f"{benchmark}/{method}/{labels}/{seed}", wanted, made_of
+        run, word = keep.find_kept(
+            config["finished"], f"{benchmark}/{method}/{labels}/{seed}", wanted, made_of, training_code()
         )
     except InputError as error:
         stop(error)
-    if reason:
-        warn_once(reason)
+    if word:
+        warn_once(word)
     return str(run / file) if run else None
 
 

@@ -1,0 +1,39 @@
+"""The version of the code that a training depends on: runs that other code trained are told apart by it."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from tsal.settings.plugins import plugin_folders
+
+PACKAGE = Path(__file__).parents[1]
+ROOMS = ("data", "detectors", "flow", "methods", "settings", "training")  # from crops to a checkpoint
+
+
+@cache
+def training_code() -> str:
+    """A digest of all that is executed in a training, plug-in methods included; 12 hexadecimal digits.
+
+    Comments, docstrings and the layout of lines are left out: none of them changes a weight.
+    """
+    folders = [PACKAGE / room for room in ROOMS] + [Path(folder) for folder in plugin_folders("methods")]
+    whole = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            whole.update(f"{folder.name}/{path.relative_to(folder)}\n{executed(path.read_text('utf-8'))}\n".encode())
+    return whole.hexdigest()[:12]
+
+
+def executed(source: str) -> str:
+    """What a module does, as text."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):  # a string alone, such as a docstring, does nothing
+            node.body = [part for part in body if not _is_text(part)]
+    return ast.dump(tree)
+
+
+def _is_text(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
