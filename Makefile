@@ -3,11 +3,12 @@
 # make claims   set up, then build the study of what TSAL claims, see docs/results.md
 # make docs     set up, then write the tables of README.md and docs/ from the runs kept in docs/results/runs
 # make test     set up, then run the tests
+# make stress   set up, then kill every stage at random moments, see docs/reliability.md
 # make lint     set up, then check code and workflow; `make format` mends what can be mended
 #
 #   RAW_DIR=PATH    where raw archives lie, instead of raw_dir of config.yaml; none is needed for synth
 #   CONFIG=FILE     a configuration that overrides parts of config.yaml, e.g. config/quick.yaml
-#   ARGS="..."      more options, for snakemake (make all, paper, claims) or pytest (make test)
+#   ARGS="..."      more options, for snakemake (make all, paper, claims), pytest (make test) or the script (make stress)
 #   CORES=N         CPU cores to use; default: all
 #   PYTHON=PROGRAM  the Python (3.11 or newer) that .venv is made with
 
@@ -20,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 RAW := $(if $(RAW_DIR),raw_dir='$(RAW_DIR)')
 OPTIONS := $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config $(RAW) ,$(ARGS)),$(ARGS) $(if $(RAW),--config $(RAW)))
 
-.PHONY: all paper claims docs test lint format
+.PHONY: all paper claims docs test stress lint format
 
 all paper claims: $(VENV)/.installed
 	snakemake --cores $(CORES) $@ $(if $(CONFIG),--configfile $(CONFIG)) $(OPTIONS)
@@ -30,6 +31,9 @@ docs: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
+
+stress: $(VENV)/.installed
+	python tests/stress/kill.py $(ARGS)
 
 lint: $(VENV)/.installed
 	ruff check .
