@@ -4,7 +4,6 @@ import inspect
 import json
 import os
 import re
-import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from tsal import datasets
 from tsal import config as settings
+from tsal.config import as_words
 from tsal.errors import InputError
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
@@ -180,8 +180,8 @@ def shards_of(wildcards):
 def index_source(wildcards, input):
     """What is indexed, as options; untracked, since another place of the same archive re-runs nothing."""
     if input.shards:
-        return f"--shards {input.shards}"
-    return f"--raw-dir {shlex.quote(config['raw_dir'])} --settings {input.settings}"
+        return as_words({"shards": input.shards})
+    return as_words({"raw-dir": config["raw_dir"], "settings": input.settings})
 
 
 def available_benchmarks():
@@ -271,7 +271,7 @@ def start_options(wildcards, input):
     options = {"warmup": input.get("warmup"), "pretrained": input.get("pretrained")}
     options |= {name: os.path.dirname(input[name][0]) for name in ("crops", "pool") if input.get(name)}
     options |= {"flow": input.get("flow"), "flow-network": input.get("flow_network")}
-    return " ".join(f"--{name} {value}" for name, value in options.items() if value)
+    return as_words(options)
 
 
 def flow_network_of(wildcards):
@@ -296,8 +296,8 @@ def test_faces_of(wildcards):
 
 def scored_on(wildcards):
     """Benchmark and, where they are some alone, landmarks that a run is scored on; as options."""
-    points = wildcards.scores.removeprefix("scores").replace("_", " --points ")
-    return f"--benchmark {tested_on(wildcards)}{points}"
+    points = wildcards.scores.removeprefix("scores").removeprefix("_")
+    return as_words({"benchmark": tested_on(wildcards), "points": points or None})
 
 
 def network_of_tracker(wildcards):
@@ -309,7 +309,7 @@ def crop_options(wildcards):
     """Input, expansion and margin of stored crops. Test crops are only looked at as they are, and need no margin."""
     input_px, expand, margin = wildcards.geometry.split("_")
     margin = 1 if wildcards.split == "test" else margin
-    return f"--input-px {input_px.removesuffix('px')} --expand {expand} --margin {margin}"
+    return as_words({"input-px": input_px.removesuffix("px"), "expand": expand, "margin": margin})
 
 
 # --- detectors of others ---
@@ -337,11 +337,11 @@ def lightning_pose_python(wildcards, input):
             f"{python}: no such file; expected a Python with lightning-pose: make it as "
             f"{LIGHTNING_POSE}/README.md says, or name one in LIGHTNING_POSE_PYTHON, or use --sdm conda"
         )
-    return shlex.quote(python)
+    return python
 
 
 def lightning_pose_budget(wildcards):
     """As many steps, with as many labelled faces each, as `supervised` has with its warm-up."""
     run = resolve(wildcards.benchmark, "supervised", wildcards.labels)
     training = run["training"]
-    return f"--steps {training['warmup_steps'] + training['steps']} --batch {training['batch']}"
+    return as_words({"steps": training["warmup_steps"] + training["steps"], "batch": training["batch"]})

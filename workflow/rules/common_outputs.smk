@@ -327,7 +327,7 @@ def options_of(wildcards):
 
 def file_options(wildcards, input):
     """Those inputs of a table or figure that its command is told by name."""
-    return " ".join(f"--{name} {input[name]}" for name in ("faces", "floor") if input.get(name))
+    return as_words({name: input.get(name) for name in ("faces", "floor")})
 
 
 def titles_of(wildcards):

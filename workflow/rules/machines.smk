@@ -21,9 +21,8 @@ def device_of(wildcards, input, resources):
 
 
 def processes_of(wildcards, input, resources):
-    """How many processes train together, as an option, untracked too: one for each GPU that the job asks for."""
-    gpus = resources.get("gpu", 0)
-    return f"--processes {gpus}" if gpus else ""
+    """How many processes train together, as options, untracked too: one for each GPU that the job asks for."""
+    return as_words({"processes": resources.get("gpu") or None})
 
 
 # What SLURM says of a job that no node can run, and what to do about it.
