@@ -38,6 +38,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    heed_hangup()
     say_plan()
 
 

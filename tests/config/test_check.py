@@ -68,7 +68,8 @@ def test_every_override_of_the_repository_is_valid(file):
         (
             "finished",
             True,
-            "finished: found true, expected the path of a folder, in one line without {, } and <, and not beginning with -; or null",
+            "finished: found true, expected the path of a folder, in one line without {, } and <, and not beginning "
+            "with -; or null",
         ),
         ("studies.mu.seeds", [-1], "studies.mu.seeds.0: found -1, expected a whole number of at least 0"),
         (

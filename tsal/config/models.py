@@ -22,11 +22,18 @@ def _path(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
-def _plain(value: str | None) -> str | None:
+def _plain(value: str) -> str:
     """Texts stand in one line of commands, tables and messages."""
-    if value is not None and re.search(f"[{CONTROLS}]", value):
+    if re.search(f"[{CONTROLS}]", value):
         raise ValueError("holds control characters")
     return value
+
+
+def _folder(value: str) -> str:
+    """As _plain; what no file can be called is no mistake that a traceback should tell of."""
+    if len(value) > 4000 or max(map(len, value.encode(errors="replace").split(b"/"))) > 255:
+        raise ValueError("too long")
+    return _plain(value)
 
 
 def _title(value: str) -> str:
@@ -38,7 +45,7 @@ def _title(value: str) -> str:
 
 def _no_pattern(value: str | None) -> str | None:
     """What is an input of rules is a pattern to Snakemake, stands in its report, and is no option to a command."""
-    if value is not None and (re.search("[{}<]", value) or value.startswith("-")):
+    if re.search("^-|[{}<]", value):
         raise ValueError("would be read as a pattern")
     return value
 
@@ -56,14 +63,12 @@ Folder = Annotated[
     str,
     BeforeValidator(_path),
     Field(min_length=1),
-    AfterValidator(_plain),
+    AfterValidator(_folder),
     Expected("the path of a folder, in one line"),
 ]
 KeptFolder = Annotated[
-    str | None,
+    Annotated[str, AfterValidator(_folder), AfterValidator(_no_pattern)] | None,
     BeforeValidator(_path),
-    AfterValidator(_plain),
-    AfterValidator(_no_pattern),
     Expected("the path of a folder, in one line without {, } and <, and not beginning with -; or null"),
 ]
 LabelBudget = Annotated[int | float | str, AfterValidator(_budget), Expected(EXPECTED)]

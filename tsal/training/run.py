@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -157,11 +158,11 @@ class Run:
             rate = learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
             self._log(done, {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures})
         self._progress.update(1)
-        asked = parallel.any_says(self._interruption.asked)
+        asked = parallel.any_says(self._interruption.asked is not None)
         if self.state_path is not None and (last or asked or self._is_time_to_save()):
             self._save_state(done)
         if asked:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self._interruption.asked or signal.SIGTERM)  # another process was told
 
     def _log(self, done: int, row: dict) -> None:
         """Add a row to the log, with what is measured at its step. Interrupted, the resumed run measures first."""

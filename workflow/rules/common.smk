@@ -15,14 +15,14 @@ from snakemake.settings.types import DeploymentMethod
 from tsal import datasets
 from tsal import config as settings
 from tsal.config import as_words
-from tsal.errors import InputError
+from tsal.errors import InputError, printable
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
 
 
 def stop(reason):
     """End with a message alone. Snakemake prints a traceback with every exception that reaches it."""
-    logger.error(str(reason))
+    logger.error(printable(reason))
     sys.exit(1)
 
 
@@ -85,7 +85,7 @@ wildcard_constraints:
     labels=r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first",
     seed="[0-9]+",
     split="train|validation|test",
-    geometry=r"[0-9]+px_[0-9.]+_[0-9.]+",
+    geometry=r"[0-9]+px(_[0-9]+(\.[0-9]+)?(e-[0-9]+)?){2}",
     on="(on_[a-z0-9]+/)?",
     kept_in="runs|peers",
     tracker="|".join(TRACKERS),
@@ -153,7 +153,7 @@ def require(benchmark):
 
 def warn_once(message):
     if message not in REPORTED:
-        logger.warning(message)
+        logger.warning(printable(message))
         REPORTED.add(message)
 
 

@@ -331,10 +331,10 @@ def file_options(wildcards, input):
 
 
 def titles_of(wildcards):
-    """How the report lists a table or figure."""
+    """How the report lists a table or figure. Snakemake fills in wildcards there: a word joiner keeps braces of a title."""
     folder, name = name_of_output(wildcards)
     title, _ = settings.in_words(config, wildcards.benchmark, output_of(folder, name), name)
-    return {"figure" if folder == "figures" else "table": title}
+    return {"figure" if folder == "figures" else "table": title.replace("{", "{\u2060")}
 
 
 def caption_of(wildcards, input):
