@@ -7,6 +7,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 from snakemake.logging import logger
@@ -16,6 +17,7 @@ from tsal import datasets
 from tsal import config as settings
 from tsal.config import as_words
 from tsal.errors import InputError, printable
+from tsal.data.labels import check_number
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
 
@@ -204,8 +206,31 @@ def as_json(values):
     return json.dumps(values, sort_keys=True)
 
 
+@cache
+def check_budget(benchmark, labels):
+    """Stop where a label budget asks for more faces than there are, as far as a face table is there that stays."""
+    table, index = (Path(f"data/{benchmark}/{name}") for name in ("faces.parquet", "index.yaml"))
+    if not labels.startswith("n") or not (table.exists() and index.exists()):
+        return
+    if yaml.safe_load(index.read_text()) != json.loads(
+        index_settings_as_json(SimpleNamespace(benchmark=benchmark))
+    ):
+        return
+    from tsal.data.faces import read_faces, visibility_of  # which loads pandas
+
+    try:
+        annotated = visibility_of(read_faces(table, split="train")).any(axis=1)
+    except InputError:
+        return  # the step that reads it says so
+    try:
+        check_number(labels, int(annotated.sum()))
+    except InputError as error:
+        stop(f"{benchmark}: {error}")
+
+
 def settings_as_json(wildcards):
     """The settings of a run or warm-up, as far as its training depends on them."""
+    check_budget(wildcards.benchmark, wildcards.labels)
     return as_json(resolve(wildcards.benchmark, wildcards.run, wildcards.labels))
 
 

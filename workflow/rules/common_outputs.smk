@@ -1,8 +1,6 @@
 # Input functions of tables, figures and the report, of `paper` and `claims`: which runs they are made of; nothing here
 # makes a file.
 
-from types import SimpleNamespace
-
 from tsal.evaluation import keep
 
 if config["finished"] is not None and not Path(config["finished"]).is_dir():
