@@ -73,7 +73,7 @@ KeptFolder = Annotated[
 ]
 LabelBudget = Annotated[int | float | str, AfterValidator(_budget), Expected(EXPECTED)]
 Seed = Annotated[int, Field(ge=0)]
-Named = Annotated[str, Field(pattern=f"^{NAME.pattern}$"), Expected("a name")]
+Named = Annotated[str, Field(pattern=f"^{NAME.pattern}$"), Expected("a word")]
 Title = Annotated[
     str,
     Field(min_length=1, max_length=200),

@@ -210,7 +210,7 @@ def is_distinct(marks: Sequence[Any]) -> bool:
 
 def show(value: Any) -> str:
     """A value as it would be written in a configuration."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = one_line(json.dumps(value, default=str, ensure_ascii=False))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
