@@ -17,20 +17,36 @@ CORES ?= all
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+# What a user gives is taken as it is written: $(value) leaves "$" alone, the shell sees one word, and Snakemake one text
+# in YAML, between blanks, since it takes quotes off the ends of a value.
+define NEWLINE
+
+
+endef
+one_line = $(if $(findstring $(NEWLINE),$(value $(1))),$(error $(1): found a line break, expected one line),$(value $(1)))
+quoted = '$(subst ','\'',$(1))'
+RAW_TEXT := $(subst ",\",$(subst \,\\,$(call one_line,RAW_DIR)))
+RAW := $(if $(RAW_TEXT),raw_dir=$(call quoted, "$(RAW_TEXT)" ))
+CONFIG_FILE := $(call one_line,CONFIG)
+WORDS := $(call one_line,ARGS)
 # Snakemake heeds its last --config only: where ARGS has one, RAW_DIR joins it.
-RAW := $(if $(RAW_DIR),raw_dir='$(RAW_DIR)')
-OPTIONS := $(if $(findstring --config ,$(ARGS)),$(subst --config ,--config $(RAW) ,$(ARGS)),$(ARGS) $(if $(RAW),--config $(RAW)))
+OPTIONS := $(if $(findstring --config ,$(WORDS)),$(subst --config ,--config $(if $(RAW),$(RAW) ),$(WORDS)),$(WORDS) $(if $(RAW),--config $(RAW)))
+
+# Programs in .venv name the folder that it was made in: a clone that was renamed cannot run them, and a copy would run
+# the code that it was copied from. One that is a link is somebody else's.
+MADE_IN := $(shell test -L $(VENV) || cat $(VENV)/.installed 2>/dev/null)
+MOVED := $(if $(MADE_IN),$(if $(subst x$(CURDIR)x,,x$(MADE_IN)x),$(MADE_IN)))
 
 .PHONY: all paper claims docs test stress lint format
 
 all paper claims: $(VENV)/.installed
-	snakemake --cores $(CORES) $@ $(if $(CONFIG),--configfile $(CONFIG)) $(OPTIONS)
+	snakemake --cores $(CORES) $@ $(if $(CONFIG_FILE),--configfile $(call quoted,$(CONFIG_FILE))) $(OPTIONS)
 
 docs: $(VENV)/.installed
 	tsal docs README.md docs/*.md --tables docs/results/tables.yaml
 
 test: $(VENV)/.installed
-	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(WORDS)
 
 stress: $(VENV)/.installed
 	python tests/stress/kill.py $(ARGS)
@@ -46,13 +62,17 @@ format: $(VENV)/.installed
 	ruff format .
 	snakefmt Snakefile workflow
 
-# Made anew only when the lock or the package's metadata change.
-$(VENV)/.installed: requirements.lock pyproject.toml
+# Made anew only when the lock or the package's metadata change, or the clone was moved.
+$(VENV)/.installed: requirements.lock pyproject.toml $(if $(MOVED),moved)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is not Python 3.11 or newer; install one and name it: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "error: $(PYTHON) cannot make virtual environments; on Debian: sudo apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(if $(MOVED),--clear )$(VENV)
 	$(VENV)/bin/python -m pip install --requirement requirements.lock
 	$(VENV)/bin/python -m pip install --no-deps --editable .
-	@touch $@
+	@printf '%s\n' $(call quoted,$(CURDIR)) > $@
+
+.PHONY: moved
+moved:
+	@printf '%s\n' $(call quoted,$(VENV) was made in $(MOVED) and this is $(CURDIR): making it anew)

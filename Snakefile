@@ -16,6 +16,7 @@ min_version("9.1")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+include: "workflow/rules/clone.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/machines.smk"
 include: "workflow/rules/common_outputs.smk"
@@ -38,6 +39,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    heed_hangup()
     say_plan()
 
 

@@ -35,6 +35,12 @@ def tables(named: dict[str, Path], out: Path) -> list[Path]:
 
 def main() -> None:
     verb, *arguments = sys.argv[1:]
+    if record := os.environ.get("STUB_RECORDS"):
+        with open(record, "a") as file:
+            file.write(json.dumps(sys.argv[1:]) + "\n")
+    if verb == os.environ.get("STUB_WAITS"):
+        Path("waits").touch()
+        time.sleep(5)
     if verb == "estimate":
         Path("plan.json").write_text(sys.stdin.read())
         print("To do: what the plan says")

@@ -99,3 +99,20 @@ def test_a_terminal_gets_a_bar_with_speed_figures_and_remaining_time():
     assert "4/4" in shown
     assert "it/s" in shown
     assert "loss 0.25" in shown
+
+
+def test_a_label_that_others_named_is_shown_and_does_not_steer_the_terminal(clock):
+    for file in (io.StringIO(), Terminal()):
+        with Progress(2, "unpack a\x1b[2J\n.zip", file=file) as progress:
+            progress.update(2)
+        assert r"unpack a\x1b[2J\n.zip" in file.getvalue() and "\x1b[2J" not in file.getvalue()
+
+
+def test_a_closed_terminal_loses_no_work(clock):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    with Progress(2, "train", every=0.0, file=Closed()) as progress:
+        progress.update(2)
+    assert progress.done == 2

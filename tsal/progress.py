@@ -2,10 +2,13 @@
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
 
 from tqdm import tqdm
+
+from tsal.errors import one_line
 
 
 class Progress:
@@ -36,7 +39,7 @@ class Progress:
         file: TextIO | None = None,
         quiet: bool = False,
     ) -> None:
-        self.total, self.label, self.unit, self.done, self.every = total, label, unit, initial, every
+        self.total, self.label, self.unit, self.done, self.every = total, one_line(label), unit, initial, every
         self.figures: dict[str, float | str] = {}
         self._initial, self._file, self._quiet = initial, file or sys.stderr, quiet
         self._bar: tqdm | None = None
@@ -85,7 +88,8 @@ class Progress:
         self._last_line = time.monotonic()
         if self._quiet:
             return
-        print(self._line(self._last_line - self._start, final), file=self._file, flush=True)
+        with suppress(OSError):  # the terminal is closed, or whoever read has ended: no reason to lose work
+            print(self._line(self._last_line - self._start, final), file=self._file, flush=True)
 
     def _line(self, seconds: float, final: bool) -> str:
         """The plain line after `seconds` of work."""

@@ -65,7 +65,7 @@ def test_a_signal_ends_all_processes_with_one_state_from_which_one_goes_on(ytf_t
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     printed, said = process.communicate(timeout=120)
-    assert process.returncode == cli.INTERRUPTED, said
+    assert process.returncode == 128 + signal.SIGTERM, said
     assert said.count("interrupted; run the same command again to go on") == 1 and said.count(", 1 thread") == 1
     assert "Traceback" not in said and not printed
     assert not (tmp_path / "out.safetensors").exists()
@@ -108,7 +108,7 @@ def test_the_failure_behind_the_others_gives_the_exit_code(capsys):
     lost = processes.LOST
     assert code(lost, processes.USER_ERROR) == processes.USER_ERROR
     assert code(-signal.SIGKILL, processes.FAILED) == processes.FAILED
-    assert code(lost, processes.INTERRUPTED) == processes.INTERRUPTED
+    assert code(lost, 128 + signal.SIGHUP) == 128 + signal.SIGHUP
     assert capsys.readouterr().err == ""  # it was told
     assert code(lost, -signal.SIGSEGV) == 128 + signal.SIGSEGV
     assert "process 1 was ended by SIGSEGV; run the same command again" in capsys.readouterr().err

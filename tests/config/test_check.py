@@ -65,7 +65,12 @@ def test_every_override_of_the_repository_is_valid(file):
             "claims.studies: found no 'comparison', on which the claims are measured; add it",
         ),
         ("claims.studies", "all", 'claims.studies: found "all", expected a list of studies'),
-        ("finished", True, "finished: found true, expected the path of a folder, or null"),
+        (
+            "finished",
+            True,
+            "finished: found true, expected the path of a folder, in one line without {, } and <, and not beginning "
+            "with -; or null",
+        ),
         ("studies.mu.seeds", [-1], "studies.mu.seeds.0: found -1, expected a whole number of at least 0"),
         (
             "seeds",
@@ -89,7 +94,7 @@ def test_every_override_of_the_repository_is_valid(file):
         ),
         ("methods.stld.shrink", [0], "methods.stld.shrink.0: found 0, expected a number above 0"),
         ("device", "gpu", 'device: found "gpu", expected one of auto, cpu, cuda, cuda:N'),
-        ("raw_dir", True, "raw_dir: found true, expected the path of a folder"),
+        ("raw_dir", True, "raw_dir: found true, expected the path of a folder, in one line"),
         (
             "methods.tsal.fusion",
             "mean",

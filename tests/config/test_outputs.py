@@ -1,7 +1,6 @@
 """The tables and figures by name: each is told by a command that the command line understands, and has a caption."""
 
 import re
-import shlex
 
 import pytest
 import yaml
@@ -21,7 +20,7 @@ OF_STUDIES = [("tables", name) for name in STUDIES] + [("figures", name) for nam
 @pytest.mark.parametrize("folder, name", dict.fromkeys([*KNOWN, *OF_STUDIES]))
 def test_every_output_has_a_command_that_is_understood_and_a_caption_without_gaps(folder, name):
     output = config.find_output(STUDIES, folder, name)
-    options = shlex.split(config.output_options(CONFIG, "300vw", output, name))
+    options = config.output_options(CONFIG, "300vw", output, name)
     files = [word for option in config.named_inputs(output) for word in (f"--{option}", f"data/{option}")]
     kind = [output.kind] if folder == "figures" else ["--kind", output.kind, "--benchmark", "300vw"]
     verb = "figure" if folder == "figures" else "table"
@@ -42,7 +41,7 @@ def test_the_names_of_a_folder_are_those_that_are_fixed_and_those_of_studies():
 
 
 def test_a_study_tells_its_command_how_its_methods_are_called_in_their_order():
-    words = shlex.split(config.output_options(CONFIG, "synth", config.find_output(STUDIES, "tables", "parts"), "parts"))
+    words = config.output_options(CONFIG, "synth", config.find_output(STUDIES, "tables", "parts"), "parts")
     names = yaml.safe_load(words[words.index("--names") + 1])
     assert list(names) == STUDIES["parts"]["methods"]
     assert words[words.index("--title") + 1] == STUDIES["parts"]["title"]

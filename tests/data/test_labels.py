@@ -44,7 +44,9 @@ def test_a_number_of_faces_is_a_budget_nested_with_shares():
     fifty = labelled_faces(FACES, "n50", 0)
     assert len(fifty) == 50
     assert set(labelled_faces(FACES, 0.2, 0)) < set(fifty) == set(labelled_faces(FACES, 0.25, 0))
-    assert set(labelled_faces(FACES, "n999", 0)) == set(FACES)
+    assert set(labelled_faces(FACES, "n200", 0)) == set(FACES)
+    with pytest.raises(InputError, match=r"n9999: found 200 annotated training faces, expected the 9,999 that it asks"):
+        labelled_faces(FACES, "n9999", 0)
 
 
 def test_every_nth_frame_counts_the_annotated_frames_of_each_video_from_its_first():

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hostile_texts import ODD
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from snakemake.cli import parse_config
 
 ROOT = Path(__file__).parents[2]
 # Packages that conda-forge and bioconda call otherwise.
@@ -151,26 +154,54 @@ def test_versions_agree():
 # --- make ---
 
 
-def planned(*settings: str) -> str:
-    """The last command that `make claims` would run, its words apart by one space."""
+def run_make(*settings: str) -> subprocess.CompletedProcess:
     # MAKEFLAGS has the settings of the `make test` that these tests may run in.
     known = ("ARGS", "CONFIG", "RAW_DIR", "MAKEFLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in known}
     command = ["make", "--dry-run", "--no-print-directory", "claims", "CORES=2", *settings]
-    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return " ".join(process.stdout.splitlines()[-1].split())
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def planned(*settings: str) -> list[str]:
+    """The words of the last command that `make claims` would run, as a shell reads them."""
+    process = run_make(*settings)
+    assert process.returncode == 0, process.stderr
+    return shlex.split(process.stdout.splitlines()[-1])
+
+
+RAW = 'raw_dir= "/data" '  # YAML, so that a folder called 007 or true is one
 
 
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
-        ([], ""),
-        (["RAW_DIR=/data"], " --config raw_dir='/data'"),
-        (["ARGS=-n --config finished=kept"], " -n --config finished=kept"),
-        (["RAW_DIR=/data", "ARGS=-n"], " -n --config raw_dir='/data'"),
+        ([], []),
+        (["RAW_DIR=/data"], ["--config", RAW]),
+        (["ARGS=-n --config finished=kept"], ["-n", "--config", "finished=kept"]),
+        (["RAW_DIR=/data", "ARGS=-n"], ["-n", "--config", RAW]),
         # Of two --config, Snakemake would heed the second only.
-        (["RAW_DIR=/data", "ARGS=-n --config finished=kept"], " -n --config raw_dir='/data' finished=kept"),
+        (["RAW_DIR=/data", "ARGS=-n --config finished=kept"], ["-n", "--config", RAW, "finished=kept"]),
+        (["CONFIG=config/quick.yaml"], ["--configfile", "config/quick.yaml"]),
     ],
 )
 def test_the_raw_directory_joins_the_configuration_of_the_arguments(settings, options):
-    assert planned(*settings) == f"snakemake --cores 2 claims{options}"
+    assert planned(*settings) == ["snakemake", "--cores", "2", "claims", *options]
+
+
+@pytest.mark.parametrize("text", [*ODD, "007", "true", "1e3", "a: b", "[a", "{x}", "a #b", "a\\nb", "'a'"])
+def test_a_path_is_given_to_snakemake_as_it_is_written(text):
+    *_, config_file, option, raw = planned(f"RAW_DIR={text}", f"CONFIG={text}")
+    assert config_file == text and option == "--config"
+    assert parse_config([raw]) == {"raw_dir": text}
+
+
+def test_arguments_are_words_of_a_shell():
+    command = run_make("ARGS=-n --config finished=\"$FINISHED x\" 'a b' $(echo c)").stdout.splitlines()[-1]
+    assert command.endswith("-n --config finished=\"$FINISHED x\" 'a b' $(echo c)")
+
+
+@pytest.mark.parametrize("name", ["RAW_DIR", "CONFIG", "ARGS"])
+def test_a_line_break_is_one_clear_error(name):
+    process = run_make(f"{name}=a\ntouch canary")
+    assert process.returncode != 0 and not process.stdout
+    assert f"{name}: found a line break, expected one line" in process.stderr

@@ -13,11 +13,13 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from planning import ARCHIVE, ROOT, errors, new_folder, planned, snakemake, write_archive
 from snakemake.cli import parse_args
 
+from tsal.data.faces import make_faces, write_faces
 from tsal.synth import RENDERER
 
 BENCHMARKS = ("synth", "ytf")
@@ -507,6 +509,24 @@ def test_a_run_that_would_not_train_is_refused_when_it_is_asked_for(folder):
     target = "results/runs/ytf/mean_teacher/0.05/seed0/scores.csv"
     output = errors(snakemake(folder, "-n", target, "--config", "detector={name: vgg16_cpm}"))
     assert "methods.mean_teacher.distance: found kl, which compares distributions" in output
+
+
+def test_a_label_budget_of_more_faces_than_there_are_is_refused_when_it_is_planned(folder):
+    indexed = snakemake(folder, "--cores", "1", "--quiet", "all", "--", "data/ytf/faces.parquet")
+    assert indexed.returncode == 0, indexed.stderr
+    (folder / "data/ytf/faces.parquet").unlink()
+    names, points = [f"{n}.jpg" for n in range(30)], np.ones((30, 68, 2))
+    points[27:] = np.nan
+    faces = make_faces(names, np.tile([0, 0, 9, 9], (30, 1)), points, person=names, split=["train"] * 30)
+    write_faces(faces, folder / "data/ytf/faces.parquet")
+    target = "results/runs/ytf/supervised/{}/seed0/settings.yaml"
+    said = errors(snakemake(folder, "-n", target.format("n9999")))
+    assert "ytf: label budget n9999: found 27 annotated training faces, expected the 9,999 that it asks for" in said
+    assert planned(snakemake(folder, "-n", target.format("n27")))["settings"] == 1
+    # Other faces will be indexed first, of which nothing is known yet.
+    more = json.dumps({"benchmarks": {"ytf": {"max_people": 90}}})
+    (folder / "more.json").write_text(more)
+    planned(snakemake(folder, "-n", "--configfile", "more.json", "--", target.format("n9999")))
 
 
 def test_raw_data_may_lie_in_a_folder_that_is_named_by_digits(folder):

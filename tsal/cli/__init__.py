@@ -8,19 +8,21 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import NoReturn
 
 import yaml
 
 from tsal import datasets
 from tsal.cli.plan import add_plan_verbs
-from tsal.cli.processes import FAILED, INTERRUPTED, USER_ERROR, add_processes, shared, speaks
+from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_processes, interrupted, shared, speaks
 from tsal.cli.study import add_study_verbs, read_json
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
-from tsal.errors import InputError, disk_full, is_disk_full
+from tsal.errors import InputError, disk_full, is_disk_full, printable
 from tsal.files import atomic_path
 from tsal.flow import needs_network
 from tsal.settings.models import SAVE_EVERY
@@ -214,9 +216,16 @@ def report(arguments: argparse.Namespace) -> None:
     write_report(arguments.output, arguments.inputs)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows control characters of a wrong argument."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        super().exit(status, message and printable(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line of all verbs."""
-    top = argparse.ArgumentParser(prog="tsal", description=__doc__.splitlines()[0])
+    top = _Parser(prog="tsal", description=__doc__.splitlines()[0])
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(function, output: bool = True) -> argparse.ArgumentParser:
@@ -332,25 +341,53 @@ def _predict_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """Let a termination clean up temporary files, as Ctrl-C does."""
-    raise KeyboardInterrupt
+    """Let a termination clean up temporary files, as Ctrl-C does; another one is not to end that."""
+    for other in ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number))
+
+
+def _heed_signals() -> None:
+    """SIGTERM ends any verb, also where the shell of a job has it ignored; a hang-up does not after `nohup`."""
+    for number in ENDING:
+        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+
+
+class _Log(logging.Formatter):
+    """What is logged names files and members of archives, which others may have named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _speak() -> None:
+    """All that is said is fit for a terminal."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Log("%(message)s"))
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("tsal").setLevel(logging.INFO)
+    sys.excepthook = _show_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; a user's mistake ends with one message and exit code 2, an interruption with 130."""
+    """Run one verb; a user's mistake ends with one message and exit code 2, a signal with 128 and its number."""
     arguments = parser().parse_args(argv)
     arguments.command = list(sys.argv[1:] if argv is None else argv)
     if argv is None and arguments.run is render:  # called by a program, it could only start that one again
         round_alike()
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("tsal").setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, _terminate)
+    _speak()
+    _heed_signals()
     try:
         return arguments.run(arguments) or 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if speaks():
-            print(f"tsal {arguments.verb}: interrupted; run the same command again to go on", file=sys.stderr)
-        return INTERRUPTED
+            _say(f"tsal {arguments.verb}: interrupted; run the same command again to go on")
+        return interrupted(error.args[0] if error.args else signal.SIGINT)
     except InputError as error:
         return _fail(arguments, error)
     except OSError as error:
@@ -367,5 +404,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(arguments: argparse.Namespace, error: object) -> int:
     if speaks():
-        print(f"tsal {arguments.verb}: error: {error}", file=sys.stderr)
+        _say(f"tsal {arguments.verb}: error: {error}")
     return USER_ERROR
+
+
+def _say(text: str) -> None:
+    """Tell the user; where the terminal is closed, nobody."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what is left to be written would else be the exit code

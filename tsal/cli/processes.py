@@ -16,8 +16,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-# Exit codes: a traceback; a user's mistake; another process of the training ended; a signal.
-FAILED, USER_ERROR, LOST, INTERRUPTED = 1, 2, 3, 130
+# Exit codes: a traceback; a user's mistake; another process of the training ended.
+FAILED, USER_ERROR, LOST = 1, 2, 3
+# Signals upon which a verb ends as upon Ctrl-C, temporary files removed: of schedulers; of a closed terminal.
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # variable: ATTEMPT/RANK/error.json, of a process that was launched
 SAID = "said"  # file that stands for: the user was told why the training ends
 
@@ -57,7 +59,8 @@ def shared(verb: Verb) -> Verb:
                 return LOST
             finally:
                 if launched():  # it ends already; the launcher, which ends the others, is not to disturb it
-                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                    for number in ENDING:
+                        signal.signal(number, signal.SIG_IGN)
         return _start(verb, arguments)
 
     return run
@@ -107,11 +110,16 @@ def launch(command: list[str], processes: int, gpus: list[str] | None = None) ->
             return _exit_code(
                 command[0], {rank: (fail.exitcode, fail.message) for rank, fail in error.failures.items()}
             )
-        except SignalException:
+        except SignalException as error:
             if any(Path(folder).rglob(SAID)):
-                return INTERRUPTED
-            raise KeyboardInterrupt from None
+                return interrupted(error.sigval)
+            raise KeyboardInterrupt(error.sigval) from None
     return 0
+
+
+def interrupted(number: int) -> int:
+    """The exit code of a verb that a signal ended."""
+    return 128 + number
 
 
 def _exit_code(verb: str, failures: dict[int, tuple[int, str]]) -> int:
@@ -131,8 +139,8 @@ def _exit_code(verb: str, failures: dict[int, tuple[int, str]]) -> int:
             again = "run the same command again to go on from the last saved state"
             print(f"tsal {verb}: error: process {rank} was ended by {name}{hint}; {again}", file=sys.stderr)
             return 128 - code
-    if INTERRUPTED in codes:
-        return INTERRUPTED
+    if ended := codes & {interrupted(number) for number in (signal.SIGINT, *ENDING)}:
+        return max(ended)
     rank, (code, message) = next(iter(failures.items()))
     print(f"tsal {verb}: error: process {rank} lost the others: {message}", file=sys.stderr)
     return code

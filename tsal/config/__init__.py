@@ -4,6 +4,7 @@ from tsal.config.check import check_config, read_config
 from tsal.config.files import Source, merge, normalise, read_definitions, read_source
 from tsal.config.outputs import (
     Output,
+    as_words,
     find_output,
     in_words,
     named_inputs,
@@ -48,6 +49,7 @@ __all__ = [
     "Source",
     "Study",
     "adapts_flow",
+    "as_words",
     "check_config",
     "claim_studies",
     "find_output",

@@ -9,7 +9,7 @@ from tsal.config import models
 from tsal.config.files import Config, Source, merge, merge_all, normalise, read_definitions, read_source, source_of
 from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
 from tsal.config.targets import COMPARISON, methods_to_run
-from tsal.errors import InputError
+from tsal.errors import InputError, one_line
 from tsal.settings.mistakes import Path, Problem, problems_of, unknown
 from tsal.settings.section import Section
 
@@ -47,7 +47,7 @@ def check_config(sources: Sequence[Source], definitions: Sequence[Source] = ()) 
     for path, text in problems:
         known = any(path[:1] == (key,) for source in everywhere for key in source.values)
         name = source_of(path, everywhere) if known else sources[0].name
-        lines.append(f"{name}: {'.'.join(path)}: {text}")
+        lines.append(f"{name}: {one_line('.'.join(path))}: {text}")
     if lines:
         raise InputError("\n".join(dict.fromkeys(lines)))
     return Configuration(completed(config))
@@ -108,7 +108,7 @@ def _entry_problems(config: Config, section: str, kind: type[Section]) -> list[P
     return problems
 
 
-_NAME = "a lower-case letter, then lower-case letters, digits and _"
+_NAME = "a lower-case letter, then up to 99 lower-case letters, digits and _"
 
 
 def _method_problems(config: Config) -> list[Problem]:
@@ -233,7 +233,7 @@ def _parameter_problems(config: Config) -> list[Problem]:
         )
         roots = sorted({chain[0] for chain in chains if chain})
         keys = [key for root in roots for key in models.own_keys(root).model_fields]
-        if isinstance(parameter, str) and keys and parameter not in keys:
+        if isinstance(parameter, str) and roots and parameter not in keys:
             problems.append(
                 (("studies", name, "parameter"), unknown(f"key {parameter!r} of its methods", parameter, keys))
             )

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tsal.config.models import DEFINITIONS, TEXTS
-from tsal.errors import InputError
+from tsal.errors import InputError, one_line
 from tsal.settings.mistakes import unknown
 
 Config = Mapping[str, Any]
@@ -86,7 +86,7 @@ class _Loader(yaml.SafeLoader):
         first: dict[str, int] = {}
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
-            place = ".".join((*path, name))
+            place = one_line(".".join((*path, name)))
             if name in first and name != "<<":
                 self.twice.append(f"{self.source}: {place}: found twice, on lines {first[name]} and {line}; keep one")
             first.setdefault(name, line)
@@ -111,11 +111,11 @@ def read_definitions(folder: str | Path) -> list[Source]:
         for key, entries in source.values.items():
             if key not in DEFINITIONS:
                 text = unknown("key of a file of definitions", key, DEFINITIONS)
-                source.problems.append(f"{source.name}: {key}: {text}")
+                source.problems.append(f"{source.name}: {one_line(key)}: {text}")
             for name in entries if isinstance(entries, Mapping) else [""]:
                 other = owner.setdefault((key, name), source.name)
                 if other != source.name:
-                    place = ".".join(filter(None, (key, name)))
+                    place = one_line(".".join(filter(None, (key, name))))
                     source.problems.append(f"{source.name}: {place}: found in {other}, too; keep one")
         methods = source.values.get("methods")
         for entry in methods.values() if isinstance(methods, Mapping) else ():

@@ -8,18 +8,46 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from tsal import datasets, methods
 from tsal.data.labels import EXPECTED, parse_budget
-from tsal.errors import InputError
+from tsal.errors import CONTROLS, InputError
 from tsal.settings.mistakes import Expected
 from tsal.settings.models import SAVE_EVERY, DetectorSettings, TrainingSettings, UnlabelledSettings
 from tsal.settings.section import Distinct, Section, partial
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a method, preset or study, which become names of files
+NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")  # of a method, preset or study, which become names of files
 _BUDGET_TEXT = re.compile(r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first")  # as in names of files
 
 
 def _path(value: Any) -> Any:
     """A folder may be named by digits, which YAML reads as a number."""
     return str(value) if type(value) is int else value
+
+
+def _plain(value: str) -> str:
+    """Texts stand in one line of commands, tables and messages."""
+    if re.search(f"[{CONTROLS}]", value):
+        raise ValueError("holds control characters")
+    return value
+
+
+def _folder(value: str) -> str:
+    """As _plain; what no file can be called is no mistake that a traceback should tell of."""
+    if len(value) > 4000 or max(map(len, value.encode(errors="replace").split(b"/"))) > 255:
+        raise ValueError("too long")
+    return _plain(value)
+
+
+def _title(value: str) -> str:
+    """Snakemake's report holds titles within a script, which the start of a tag could end."""
+    if re.search("<[a-z/!?]", value, re.IGNORECASE):
+        raise ValueError("holds the start of a tag")
+    return value
+
+
+def _no_pattern(value: str | None) -> str | None:
+    """What is an input of rules is a pattern to Snakemake, stands in its report, and is no option to a command."""
+    if re.search("^-|[{}<]", value):
+        raise ValueError("would be read as a pattern")
+    return value
 
 
 def _budget(value: int | float | str) -> int | float | str:
@@ -31,11 +59,28 @@ def _budget(value: int | float | str) -> int | float | str:
     raise ValueError(EXPECTED)
 
 
-Folder = Annotated[str, BeforeValidator(_path), Field(min_length=1), Expected("the path of a folder")]
-OptionalFolder = Annotated[str | None, BeforeValidator(_path), Expected("the path of a folder, or null")]
+Folder = Annotated[
+    str,
+    BeforeValidator(_path),
+    Field(min_length=1),
+    AfterValidator(_folder),
+    Expected("the path of a folder, in one line"),
+]
+KeptFolder = Annotated[
+    Annotated[str, AfterValidator(_folder), AfterValidator(_no_pattern)] | None,
+    BeforeValidator(_path),
+    Expected("the path of a folder, in one line without {, } and <, and not beginning with -; or null"),
+]
 LabelBudget = Annotated[int | float | str, AfterValidator(_budget), Expected(EXPECTED)]
 Seed = Annotated[int, Field(ge=0)]
-Named = Annotated[str, Field(min_length=1)]
+Named = Annotated[str, Field(pattern=f"^{NAME.pattern}$"), Expected("a word")]
+Title = Annotated[
+    str,
+    Field(min_length=1, max_length=200),
+    AfterValidator(_plain),
+    AfterValidator(_title),
+    Expected("one line of at most 200 characters, with a blank between < and a letter, /, ! or ?"),
+]
 Threshold = Annotated[int | float, Field(gt=0, le=100)]
 Budgets = Annotated[Distinct[LabelBudget], Field(min_length=1), Expected("a list of label budgets")]
 Seeds = Annotated[Distinct[Seed], Field(min_length=1)]
@@ -66,7 +111,7 @@ class ClaimSettings(Section):
 class StudyEntry(Section):
     """A comparison of the first method with the others: a table, and a figure where a parameter is swept."""
 
-    title: Named = Field(..., description="of its table and figure")
+    title: Title = Field(..., description="of its table and figure")
     methods: Annotated[Distinct[str], Field(min_length=2), Expected("a list of two methods or more")] = Field(
         ..., description="the first is compared with each of the others"
     )
@@ -114,7 +159,7 @@ class MethodEntry(Section):
     run: bool = Field(
         True, description="whether `all` builds it; false by default for what files in config/studies define"
     )
-    title: Named = Field(None, description="what it is called in the tables of studies")
+    title: Title = Field(None, description="what it is called in the tables of studies")
     preset: Named = Field(None, description="one of `presets`, instead of the benchmark's")
     detector: DetectorKeys = Field(None, description="keys of `detector` that are different for it")
     training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
@@ -146,7 +191,7 @@ class ConfigFile(Section):
         (), description="benchmarks that `paper` builds and `all` leaves out, since they take a GPU"
     )
     claims: ClaimSettings = ClaimSettings()
-    finished: OptionalFolder = Field(
+    finished: KeptFolder = Field(
         None, description="folder with kept runs: one kept with the settings that it would have is not trained again"
     )
     thresholds: Annotated[Distinct[Threshold], Field(min_length=1)] = Field(

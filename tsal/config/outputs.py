@@ -5,7 +5,7 @@ look up here what they need to know.
 """
 
 import json
-import shlex
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -226,32 +226,49 @@ def named_inputs(output: Output) -> list[str]:
     return [option for option in output.options if option in _NAMED_INPUTS]
 
 
-def output_options(config: Config, benchmark: str, output: Output, name: str) -> str:
-    """What the command of an output is told by the configuration, as a shell's words.
+def as_words(options: Mapping[str, Any]) -> list[str]:
+    """Options of a command as words, which a rule quotes one by one, `{params.name:q}`.
+
+    Args:
+        options: name -> value, or values of an option that takes several; those of None or no values are left out.
+    """
+    words = []
+    for name, value in options.items():
+        values = [str(each) for each in ([value] if isinstance(value, (str, int, float)) else value or ())]
+        if values and values[0].startswith("-"):  # which by itself would be read as another option
+            words += [f"--{name}={values[0]}", *values[1:]]
+        elif values:
+            words += [f"--{name}", *values]
+    return words
+
+
+def output_options(config: Config, benchmark: str, output: Output, name: str) -> list[str]:
+    """What the command of an output is told by the configuration, as words.
 
     Raises:
         InputError: the config has no study of that name, where the output is made of one.
     """
     found = study(config, benchmark, name) if output.runs == "study" else None
-    words = []
-    for option in output.options:
-        if option not in _NAMED_INPUTS:
-            values = _value(config, found, option)
-            words += [f"--{option}", *(str(value) for value in values)]
-    return shlex.join(words)
+    own = [option for option in output.options if option not in _NAMED_INPUTS]
+    return as_words({option: _value(config, found, option) for option in own})
 
 
-def _value(config: Config, found: Study | None, option: str) -> list[Any]:
+def _value(config: Config, found: Study | None, option: str) -> Any:
     if option == "thresholds":
         return config["thresholds"]
     assert found is not None, f"{option} is an option of studies alone"
     in_order = {"names": found.methods, "values": found.values}
-    return [json.dumps(in_order[option], ensure_ascii=False) if option in in_order else getattr(found, option)]
+    return json.dumps(in_order[option], ensure_ascii=False) if option in in_order else getattr(found, option)
 
 
 def in_words(config: Config, benchmark: str, output: Output, name: str) -> tuple[str, str]:
-    """(title, caption) of an output of a benchmark."""
+    """(title, caption) of an output of a benchmark; the title is text, the caption reStructuredText."""
     entry = config["studies"].get(name, {})
     words = {"benchmark": benchmark, "target": target_of(name)}
     words |= {"title": entry.get("title", name), "parameter": entry.get("parameter", "")}
-    return output.title.format(**words), output.caption.format(**words)
+    return output.title.format(**words), output.caption.format(**{key: in_rst(word) for key, word in words.items()})
+
+
+def in_rst(text: str) -> str:
+    """A text as reStructuredText that shows it: no mark-up, and no directive, which could include a file."""
+    return re.sub(r"([^\w\s]|_)", r"\\\1", text.strip())

@@ -68,7 +68,7 @@ def labelled_faces(
 
     Raises:
         ValueError: no faces.
-        InputError: no budget.
+        InputError: no budget; or more faces than there are.
     """
     return [faces[place] for place in labelled_places(faces, budget, seed, clips, frames)]
 
@@ -94,8 +94,23 @@ def labelled_places(
     digests = (hashlib.sha256(f"{seed}:{face}".encode()).digest() for face in faces)
     ranked = np.argsort(np.fromiter(digests, "S32", len(faces)), kind="stable")
     if isinstance(budget, str):
+        check_number(budget, len(faces))
         return ranked[: int(budget[1:])].tolist()
     return ranked[: max(1, round(budget * len(faces))) if budget else 0].tolist()
+
+
+def check_number(budget: Budget, found: int) -> None:
+    """Refuse a number of faces of which there are fewer: its results would stand under a number that is not theirs.
+
+    Args:
+        found: annotated training faces.
+    """
+    asked = _FACES.fullmatch(str(budget))
+    if asked and int(asked[1]) > found:
+        raise InputError(
+            f"label budget {budget}: found {found:,} annotated training faces, expected the {int(asked[1]):,} that it "
+            "asks for; lower it, or write 1 for all of them"
+        )
 
 
 def labelled_rows(store: CropStore, budget: Budget, seed: int) -> np.ndarray:

@@ -26,7 +26,7 @@ from tsal.data.splits import held_out
 from tsal.datasets import Dataset
 from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.pts import read_pts
-from tsal.errors import InputError
+from tsal.errors import InputError, one_line
 from tsal.files import atomic_path, extract_zip, open_zip
 from tsal.progress import Progress
 from tsal.settings.section import Section
@@ -220,7 +220,7 @@ def _common_prefix(where: str, points: np.ndarray, frames: int) -> np.ndarray:
         raise InputError(
             f"{found}; expected as many, or {_MOST_DIFFERENCE:.0%} more or less: it may be damaged, copy it again"
         )
-    print(f"{found}: keeping the first {min(frames, annotated):,} of each", file=sys.stderr)
+    print(f"{one_line(found)}: keeping the first {min(frames, annotated):,} of each", file=sys.stderr)
     return points[:frames]
 
 

@@ -27,7 +27,7 @@ from tsal.datasets import Dataset
 from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.matlab import Value, read_mat
 from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
-from tsal.errors import InputError
+from tsal.errors import InputError, one_line
 from tsal.files import copy_files, extract_zip, open_zip
 from tsal.settings.section import Section
 
@@ -258,7 +258,7 @@ def _take_boxes(boxes: np.ndarray, faces: list[_Face], source: Path, kind: str) 
     if fallen_back:
         print(
             f"300w: {len(fallen_back)} faces have no box {kind}, or one that misses them, and get the bounds of their "
-            f"points: {', '.join(fallen_back)}",
+            f"points: {one_line(', '.join(fallen_back))}",
             file=sys.stderr,
         )
 

@@ -14,6 +14,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from tsal.errors import one_line
+
 Path = tuple[str, ...]
 Problem = tuple[Path, str]
 # Keys and names of older configurations, and what they are called now.
@@ -99,7 +101,7 @@ def problems_in(error: ValidationError, kind: type[BaseModel], values: Any) -> l
 
 def as_lines(problems: Iterable[Problem], where: str) -> list[str]:
     """One line for each: `WHERE: KEY.KEY: what was found, what was expected`."""
-    return [": ".join(filter(None, (where, ".".join(path), text))) for path, text in problems]
+    return [": ".join(filter(None, (where, one_line(".".join(path)), text))) for path, text in problems]
 
 
 def _problem(one: Mapping[str, Any], kind: _Kind, values: Any) -> Problem:
@@ -208,7 +210,7 @@ def is_distinct(marks: Sequence[Any]) -> bool:
 
 def show(value: Any) -> str:
     """A value as it would be written in a configuration."""
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = one_line(json.dumps(value, default=str, ensure_ascii=False))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, SerializeAsAny, model_validator
 
-from tsal.errors import InputError
+from tsal.errors import CONTROLS, InputError
 from tsal.settings.mistakes import Expected, as_lines, problems_of
 from tsal.settings.section import Section
 
@@ -47,9 +47,9 @@ class DetectorSettings(Section):
     decode: Literal["gaussian", "expectation", "centroid"] = Field(
         "gaussian", description="heatmap to landmark; the paper's is centroid"
     )
-    weights: Annotated[str, Expected("auto, none, imagenet or the path of a .safetensors file")] = Field(
+    weights: Annotated[str, Expected("auto, none, imagenet or the path of a .safetensors file, in one line")] = Field(
         "auto",
-        min_length=1,
+        pattern=f"^[^{CONTROLS}]+$",
         description="start of the trunk: imagenet (vgg16_cpm), a .safetensors file, none; auto: imagenet if it can be "
         "had, else random weights with a warning",
     )

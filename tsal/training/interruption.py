@@ -17,12 +17,13 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP"
 class Interruption:
     """Within `with Interruption() as interruption:` signals that would end the process set `interruption.asked`.
 
-    Whoever works looks at it where it can end without loss, and raises KeyboardInterrupt. Signals that are ignored
-    (nohup, jobs in the background) stay so; outside the main thread, where none arrive, nothing changes.
+    Whoever works looks at it where it can end without loss, and raises KeyboardInterrupt of that signal. Signals
+    that are ignored (nohup, jobs in the background) stay so; outside the main thread, where none arrive, nothing
+    changes.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked: signal.Signals | None = None
         self._at_once = False
         self._before: dict[int, object] = {}
 
@@ -43,10 +44,10 @@ class Interruption:
         if not self.asked and parallel.is_first():
             with suppress(OSError):  # whoever read it may have been ended by the same signal
                 print(f"{signal.Signals(number).name}: ending after this step", file=sys.stderr, flush=True)
-        self.asked = True
+        self.asked = signal.Signals(number)
         if self._at_once:
             self._at_once = False
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self.asked)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -54,7 +55,7 @@ class Interruption:
         self._at_once = True
         try:
             if self.asked:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(self.asked)
             yield
         finally:
             self._at_once = False

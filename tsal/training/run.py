@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -177,14 +178,14 @@ class Run:
             rate = learning_rate(self.training.optimizer, step, self.total, self.training.warmup_steps)
             self._log(done, {"iteration": done, "seconds": round(self.seconds, 1), "learning_rate": rate, **figures})
         self._progress.update(1)
-        asked = parallel.any_says(self._interruption.asked)
+        asked = parallel.any_says(self._interruption.asked is not None)
         saves = self.state_path is not None and (asked or self._is_time_to_save())
         if (last or saves) and (reason := checkpoints.implausible(self._tensors())):
             self._diverged(done, reason)
         if self.state_path is not None and (last or saves):
             self._save_state(done)
         if asked:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self._interruption.asked or signal.SIGTERM)  # another process was told
 
     def _diverged(self, done: int, complaint: str) -> NoReturn:
         """End the run; its last state, before it diverged, and the batch of the last step stay."""

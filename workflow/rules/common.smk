@@ -4,10 +4,10 @@ import inspect
 import json
 import os
 import re
-import shlex
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 from snakemake.logging import logger
@@ -15,14 +15,16 @@ from snakemake.settings.types import DeploymentMethod
 
 from tsal import datasets
 from tsal import config as settings
-from tsal.errors import InputError
+from tsal.config import as_words
+from tsal.errors import InputError, printable
+from tsal.data.labels import check_number
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
 
 
 def stop(reason):
     """End with a message alone. Snakemake prints a traceback with every exception that reaches it."""
-    logger.error(str(reason))
+    logger.error(printable(reason))
     sys.exit(1)
 
 
@@ -85,7 +87,7 @@ wildcard_constraints:
     labels=r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first",
     seed="[0-9]+",
     split="train|validation|test",
-    geometry=r"[0-9]+px_[0-9.]+_[0-9.]+",
+    geometry=r"[0-9]+px(_[0-9]+(\.[0-9]+)?(e-[0-9]+)?){2}",
     on="(on_[a-z0-9]+/)?",
     kept_in="runs|peers",
     tracker="|".join(TRACKERS),
@@ -153,7 +155,7 @@ def require(benchmark):
 
 def warn_once(message):
     if message not in REPORTED:
-        logger.warning(message)
+        logger.warning(printable(message))
         REPORTED.add(message)
 
 
@@ -180,8 +182,8 @@ def shards_of(wildcards):
 def index_source(wildcards, input):
     """What is indexed, as options; untracked, since another place of the same archive re-runs nothing."""
     if input.shards:
-        return f"--shards {input.shards}"
-    return f"--raw-dir {shlex.quote(config['raw_dir'])} --settings {input.settings}"
+        return as_words({"shards": input.shards})
+    return as_words({"raw-dir": config["raw_dir"], "settings": input.settings})
 
 
 def available_benchmarks():
@@ -204,8 +206,31 @@ def as_json(values):
     return json.dumps(values, sort_keys=True)
 
 
+@cache
+def check_budget(benchmark, labels):
+    """Stop where a label budget asks for more faces than there are, as far as a face table is there that stays."""
+    table, index = (Path(f"data/{benchmark}/{name}") for name in ("faces.parquet", "index.yaml"))
+    if not labels.startswith("n") or not (table.exists() and index.exists()):
+        return
+    if yaml.safe_load(index.read_text()) != json.loads(
+        index_settings_as_json(SimpleNamespace(benchmark=benchmark))
+    ):
+        return
+    from tsal.data.faces import read_faces, visibility_of  # which loads pandas
+
+    try:
+        annotated = visibility_of(read_faces(table, split="train")).any(axis=1)
+    except InputError:
+        return  # the step that reads it says so
+    try:
+        check_number(labels, int(annotated.sum()))
+    except InputError as error:
+        stop(f"{benchmark}: {error}")
+
+
 def settings_as_json(wildcards):
     """The settings of a run or warm-up, as far as its training depends on them."""
+    check_budget(wildcards.benchmark, wildcards.labels)
     return as_json(resolve(wildcards.benchmark, wildcards.run, wildcards.labels))
 
 
@@ -271,7 +296,7 @@ def start_options(wildcards, input):
     options = {"warmup": input.get("warmup"), "pretrained": input.get("pretrained")}
     options |= {name: os.path.dirname(input[name][0]) for name in ("crops", "pool") if input.get(name)}
     options |= {"flow": input.get("flow"), "flow-network": input.get("flow_network")}
-    return " ".join(f"--{name} {value}" for name, value in options.items() if value)
+    return as_words(options)
 
 
 def flow_network_of(wildcards):
@@ -296,8 +321,8 @@ def test_faces_of(wildcards):
 
 def scored_on(wildcards):
     """Benchmark and, where they are some alone, landmarks that a run is scored on; as options."""
-    points = wildcards.scores.removeprefix("scores").replace("_", " --points ")
-    return f"--benchmark {tested_on(wildcards)}{points}"
+    points = wildcards.scores.removeprefix("scores").removeprefix("_")
+    return as_words({"benchmark": tested_on(wildcards), "points": points or None})
 
 
 def network_of_tracker(wildcards):
@@ -309,7 +334,7 @@ def crop_options(wildcards):
     """Input, expansion and margin of stored crops. Test crops are only looked at as they are, and need no margin."""
     input_px, expand, margin = wildcards.geometry.split("_")
     margin = 1 if wildcards.split == "test" else margin
-    return f"--input-px {input_px.removesuffix('px')} --expand {expand} --margin {margin}"
+    return as_words({"input-px": input_px.removesuffix("px"), "expand": expand, "margin": margin})
 
 
 # --- detectors of others ---
@@ -337,11 +362,11 @@ def lightning_pose_python(wildcards, input):
             f"{python}: no such file; expected a Python with lightning-pose: make it as "
             f"{LIGHTNING_POSE}/README.md says, or name one in LIGHTNING_POSE_PYTHON, or use --sdm conda"
         )
-    return shlex.quote(python)
+    return python
 
 
 def lightning_pose_budget(wildcards):
     """As many steps, with as many labelled faces each, as `supervised` has with its warm-up."""
     run = resolve(wildcards.benchmark, "supervised", wildcards.labels)
     training = run["training"]
-    return f"--steps {training['warmup_steps'] + training['steps']} --batch {training['batch']}"
+    return as_words({"steps": training["warmup_steps"] + training["steps"], "batch": training["batch"]})

@@ -1,8 +1,6 @@
 # Input functions of tables, figures and the report, of `paper` and `claims`: which runs they are made of; nothing here
 # makes a file.
 
-from types import SimpleNamespace
-
 from tsal.evaluation import keep
 from tsal.settings.code import training_code
 
@@ -328,14 +326,14 @@ def options_of(wildcards):
 
 def file_options(wildcards, input):
     """Those inputs of a table or figure that its command is told by name."""
-    return " ".join(f"--{name} {input[name]}" for name in ("faces", "floor") if input.get(name))
+    return as_words({name: input.get(name) for name in ("faces", "floor")})
 
 
 def titles_of(wildcards):
-    """How the report lists a table or figure."""
+    """How the report lists a table or figure. Snakemake fills in wildcards there: a word joiner keeps braces of a title."""
     folder, name = name_of_output(wildcards)
     title, _ = settings.in_words(config, wildcards.benchmark, output_of(folder, name), name)
-    return {"figure" if folder == "figures" else "table": title}
+    return {"figure" if folder == "figures" else "table": title.replace("{", "{\u2060")}
 
 
 def caption_of(wildcards, input):

@@ -19,11 +19,11 @@ rule download:
         mem_mb=500,
         runtime=120,
     params:
-        raw_dir=untracked(config["raw_dir"]),
+        raw_dir=untracked(as_words({"raw-dir": config["raw_dir"]})),
     message:
         "Making sure that the raw data of {wildcards.benchmark} is there"
     shell:
-        "tsal download {wildcards.benchmark} --raw-dir {params.raw_dir:q} 2>&1 | tee -i {log}"
+        "tsal download {wildcards.benchmark:q} {params.raw_dir:q} 2>&1 | tee -i {log:q}"
 
 
 # Archives are known by their content, so that a new place re-runs nothing and a new archive everything. What is
@@ -48,7 +48,7 @@ rule index_settings:
     message:
         "Writing down what the faces of {wildcards.benchmark} are made of"
     shell:
-        "tsal settings --json {params.json:q} -o {output} 2>&1 | tee -i {log}"
+        "tsal settings --json {params.json:q} -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 # A shard is whole or absent: a rendering that was killed goes on with the shards that are not there yet.
@@ -70,8 +70,8 @@ rule render:
     message:
         "Rendering shard {wildcards.shard} of {wildcards.shards} of {wildcards.benchmark}"
     shell:
-        "tsal render {wildcards.benchmark} --settings {input} --shard {wildcards.shard}"
-        " --shards {wildcards.shards} -o {output} 2>&1 | tee -i {log}"
+        "tsal render {wildcards.benchmark:q} --settings {input:q} --shard {wildcards.shard:q}"
+        " --shards {wildcards.shards:q} -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule index:
@@ -95,8 +95,8 @@ rule index:
     message:
         "Indexing the faces of {wildcards.benchmark}"
     shell:
-        "tsal index {wildcards.benchmark} {params.source} --images {output.images}"
-        " -o {output.faces} 2>&1 | tee -i {log}"
+        "tsal index {wildcards.benchmark:q} {params.source:q} --images {output.images:q}"
+        " -o {output.faces:q} 2>&1 | tee -i {log:q}"
 
 
 # The output is the index of the crops, or of their flow, which is written last. The shards lie in the folder beside it
@@ -123,8 +123,8 @@ rule crop:
     message:
         "Cropping the {wildcards.split} faces of {wildcards.benchmark}"
     shell:
-        "tsal crop {input.faces} --split {wildcards.split} {params.geometry} --threads {threads}"
-        " -o {output} 2>&1 | tee -i {log}"
+        "tsal crop {input.faces:q} --split {wildcards.split:q} {params.geometry:q} --threads {threads:q}"
+        " -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 # A network that tracks, trained on the training videos without a label.
@@ -155,8 +155,8 @@ rule train_flow:
     message:
         "Training tracker {wildcards.tracker} on {wildcards.benchmark}"
     shell:
-        "tsal train-flow {input} --steps {params.steps} --seed {params.seed} --threads {params.threads}"
-        " --device {params.device} {params.processes} --save-every {params.save_every} -o {output.network} --log {output.log} 2>&1 | tee -i {log}"
+        "tsal train-flow {input:q} --steps {params.steps:q} --seed {params.seed:q} --threads {params.threads:q}"
+        " --device {params.device:q} {params.processes:q} --save-every {params.save_every:q} -o {output.network:q} --log {output.log:q} 2>&1 | tee -i {log:q}"
 
 
 rule flow:
@@ -176,10 +176,10 @@ rule flow:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        network=lambda wildcards, input: f"--network {input.network}" if input.network else "",
+        network=lambda wildcards, input: as_words({"network": input.network}),
         device=device_of,
     message:
         "Tracking the {wildcards.split} faces of {wildcards.benchmark} by {wildcards.tracker}"
     shell:
-        "tsal flow {input.crops} --tracker {wildcards.tracker} {params.network} --threads {threads}"
-        " --device {params.device} -o {output} 2>&1 | tee -i {log}"
+        "tsal flow {input.crops:q} --tracker {wildcards.tracker:q} {params.network:q} --threads {threads:q}"
+        " --device {params.device:q} -o {output:q} 2>&1 | tee -i {log:q}"

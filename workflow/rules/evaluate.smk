@@ -26,8 +26,8 @@ rule predict:
         "Predicting {input.crops[0]} with {wildcards.method} of {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal predict {input.checkpoint} {input.crops[0]} --threads {threads} --device {params.device}"
-        " -o {output} 2>&1 | tee -i {log}"
+        "tsal predict {input.checkpoint:q} {input.crops[0]:q} --threads {threads:q} --device {params.device:q}"
+        " -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 # scores_51.csv: some of the landmarks alone, all but the jaw line.
@@ -52,8 +52,8 @@ rule score:
         "Scoring {wildcards.method} of {wildcards.benchmark} on {input.faces}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal score {input.predictions} --faces {input.faces} {params.scored} -o {output}"
-        " 2>&1 | tee -i {log}"
+        "tsal score {input.predictions:q} --faces {input.faces:q} {params.scored:q} -o {output:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule floor:
@@ -82,5 +82,5 @@ rule floor:
     message:
         "Measuring the noise of the labels of {wildcards.benchmark}"
     shell:
-        "tsal floor {input.crops} --flow {input.flow} --benchmark {wildcards.benchmark} --threads {threads}"
-        " -o {output.csv} 2>&1 | tee -i {log}"
+        "tsal floor {input.crops:q} --flow {input.flow:q} --benchmark {wildcards.benchmark:q} --threads {threads:q}"
+        " -o {output.csv:q} 2>&1 | tee -i {log:q}"

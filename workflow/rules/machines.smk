@@ -2,11 +2,20 @@
 # cluster refuses it. Nothing here makes a file.
 
 import platform
+import signal
 
 # A scheduler that ends a job sends SIGTERM to all of its processes, and kills them half a minute later. `tsal` saves its
 # state meanwhile: the shell that waits for it and `tee`, into which it prints, have to outlive the signal. Commands
-# start with it ignored; `tsal` has a handler of its own.
-shell.prefix("set -euo pipefail; trap '' TERM; ")
+# start with it ignored; `tsal` has a handler of its own. A closed terminal sends SIGHUP to all of them: the shell catches
+# it, which leaves it to its commands what they do.
+shell.prefix("set -euo pipefail; trap '' TERM; trap : HUP; ")
+
+
+def heed_hangup():
+    """End upon SIGHUP as upon SIGTERM, unless it is ignored (nohup): killed, Snakemake would leave its folder locked."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+
 
 SAVE_EVERY = untracked(config["save_every"])
 
@@ -21,9 +30,8 @@ def device_of(wildcards, input, resources):
 
 
 def processes_of(wildcards, input, resources):
-    """How many processes train together, as an option, untracked too: one for each GPU that the job asks for."""
-    gpus = resources.get("gpu", 0)
-    return f"--processes {gpus}" if gpus else ""
+    """How many processes train together, as options, untracked too: one for each GPU that the job asks for."""
+    return as_words({"processes": resources.get("gpu") or None})
 
 
 # What SLURM says of a job that no node can run, and what to do about it.

@@ -23,8 +23,8 @@ rule lightning_pose_export:
     message:
         "Exporting {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed}) to lightning-pose"
     shell:
-        "python {params.script:q} export {params.crops} --labels {wildcards.labels} --seed {wildcards.seed} -o {output}"
-        " 2>&1 | tee -i {log}"
+        "python {params.script:q} export {params.crops:q} --labels {wildcards.labels:q} --seed {wildcards.seed:q} -o {output:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule lightning_pose_train:
@@ -53,8 +53,8 @@ rule lightning_pose_train:
     message:
         "Training lightning-pose on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "{params.python} {params.script:q} {input.export} --crops {input.crops[0]} {params.budget}"
-        " --seed {wildcards.seed} --threads {params.threads} -o {output.points} 2>&1 | tee -i {log}"
+        "{params.python:q} {params.script:q} {input.export:q} --crops {input.crops[0]:q} {params.budget:q}"
+        " --seed {wildcards.seed:q} --threads {params.threads:q} -o {output.points:q} 2>&1 | tee -i {log:q}"
 
 
 rule lightning_pose_import:
@@ -79,4 +79,4 @@ rule lightning_pose_import:
         "Reading what lightning-pose found in {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "python {params.script:q} import {input.points} --crops {params.crops} -o {output} 2>&1 | tee -i {log}"
+        "python {params.script:q} import {input.points:q} --crops {params.crops:q} -o {output:q} 2>&1 | tee -i {log:q}"

@@ -39,12 +39,12 @@ rule nme:
         drawing=1,
     params:
         scores=scores_of_table,
-        floor=lambda wildcards, input: f"--floor {input.floor}" if input.floor else "",
+        floor=lambda wildcards, input: as_words({"floor": input.floor}),
     message:
         "Tabulating the errors on {wildcards.benchmark}"
     shell:
-        "tsal table --benchmark {wildcards.benchmark} --faces {input.faces} {params.floor} -o {output.nme}"
-        " {params.scores:q} 2>&1 | tee -i {log}"
+        "tsal table --benchmark {wildcards.benchmark:q} --faces {input.faces:q} {params.floor:q} -o {output.nme:q}"
+        " {params.scores:q} 2>&1 | tee -i {log:q}"
 
 
 rule table:
@@ -79,8 +79,8 @@ rule table:
     message:
         "Tabulating {wildcards.table} of {wildcards.benchmark}"
     shell:
-        "tsal table --kind {params.kind} --benchmark {wildcards.benchmark} {params.files} {params.options}"
-        " -o {output.csv} {params.given:q} 2>&1 | tee -i {log}"
+        "tsal table --kind {params.kind:q} --benchmark {wildcards.benchmark:q} {params.files:q} {params.options:q}"
+        " -o {output.csv:q} {params.given:q} 2>&1 | tee -i {log:q}"
 
 
 rule figure:
@@ -114,8 +114,8 @@ rule figure:
     message:
         "Drawing {wildcards.figure} of {wildcards.benchmark}"
     shell:
-        "tsal figure {params.kind} {params.files} {params.options} -o {output.png} {params.given:q}"
-        " 2>&1 | tee -i {log}"
+        "tsal figure {params.kind:q} {params.files:q} {params.options:q} -o {output.png:q} {params.given:q}"
+        " 2>&1 | tee -i {log:q}"
 
 
 rule report:
@@ -139,4 +139,4 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "tsal report -o {output} {input} 2>&1 | tee -i {log}"
+        "tsal report -o {output:q} {input:q} 2>&1 | tee -i {log:q}"

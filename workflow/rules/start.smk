@@ -65,7 +65,7 @@ def say_plan():
         plan = as_json(plan_of(list(workflow.dag.needrun_jobs())))
         told = subprocess.run(["tsal", "estimate"], input=plan, capture_output=True, text=True, timeout=120)
     except Exception as error:
-        logger.warning(f"what this run will take could not be told: {error}")
+        logger.warning(printable(f"what this run will take could not be told: {error}"))
         return
     for line in told.stdout.splitlines() if told.returncode == 0 else told.stderr.splitlines()[-1:]:
-        logger.info(line)
+        logger.info(printable(line))

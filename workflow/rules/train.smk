@@ -23,7 +23,7 @@ rule settings:
     message:
         "Writing the settings of {wildcards.run} ({wildcards.benchmark}, labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal settings --json {params.json:q} -o {output} 2>&1 | tee -i {log}"
+        "tsal settings --json {params.json:q} -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule warmup:
@@ -54,9 +54,9 @@ rule warmup:
     message:
         "Warming up on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal warmup --settings {input.settings} {params.start} --seed {wildcards.seed}"
-        " --threads {params.threads} --device {params.device} {params.processes} --save-every {params.save_every}"
-        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
+        "tsal warmup --settings {input.settings:q} {params.start:q} --seed {wildcards.seed:q}"
+        " --threads {params.threads:q} --device {params.device:q} {params.processes:q} --save-every {params.save_every:q}"
+        " -o {output.checkpoint:q} --log {output.log:q} 2>&1 | tee -i {log:q}"
 
 
 rule train:
@@ -90,6 +90,6 @@ rule train:
     message:
         "Training {wildcards.method} on {wildcards.benchmark} (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
-        "tsal train --settings {input.settings} {params.start} --seed {wildcards.seed} --threads {params.threads}"
-        " --device {params.device} {params.processes} --save-every {params.save_every}"
-        " -o {output.checkpoint} --log {output.log} 2>&1 | tee -i {log}"
+        "tsal train --settings {input.settings:q} {params.start:q} --seed {wildcards.seed:q} --threads {params.threads:q}"
+        " --device {params.device:q} {params.processes:q} --save-every {params.save_every:q}"
+        " -o {output.checkpoint:q} --log {output.log:q} 2>&1 | tee -i {log:q}"
