@@ -161,8 +161,38 @@ def found(path: str | os.PathLike[str]) -> str:
     """What a damaged file is, for an error: its size, and whether it is the page that a site answered with instead."""
     path = Path(path)
     with open(path, "rb") as file:
-        is_page = file.read(256).lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html"))
-    return f"{path.stat().st_size:,} bytes found" + (", a web page" if is_page else "")
+        begin = file.read(256)
+    return f"{path.stat().st_size:,} bytes found" + (", a web page" if is_page(begin) else "")
+
+
+def is_page(begin: bytes) -> bool:
+    """Whether a file that begins so is a web page."""
+    return begin.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html"))
+
+
+def check_archive(file: str | os.PathLike[str], name: str) -> None:
+    """Read all of a file that should be an archive of the kind that its name says: zip, tar, or a Matlab file.
+
+    Of other names, which may be files of any kind, nothing is known.
+
+    Raises:
+        InputError: it is none, it is not whole, or it declares too much.
+    """
+    lower = name.lower()
+    if lower.endswith(".zip"):
+        with open_zip(file) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise InputError(f"{file}: member {damaged!r} is damaged: its checksum is another")
+    elif lower.endswith((".tar", ".tar.gz", ".tgz")):
+        with open_tar(file) as tar:
+            for _ in iter(tar.next, None):
+                tar.members = []  # type: ignore[assignment]  # else every header is kept
+    elif lower.endswith(".mat"):
+        with open(file, "rb") as content:
+            header = content.read(128)
+        if header[126:] not in (b"IM", b"MI") and not header.startswith(b"\x89HDF"):
+            raise InputError(f"{file}: is no Matlab file ({found(file)}, which begins with {header[:12]!r})")
 
 
 def extract_zip(

@@ -2,8 +2,10 @@
 
 import io
 import math
+import struct
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -56,9 +58,13 @@ def read_npz(content: bytes, names: Sequence[str], where: object) -> dict[str, n
         where: the file, for errors.
 
     Raises:
-        InputError: it declares too much, or lacks an array.
-        ValueError: it is damaged; also as `zipfile` says it.
+        InputError: it declares too much.
+        KeyError: it lacks an array.
+        ValueError: it is damaged.
     """
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        check_zip(where, archive, len(content))
-        return {name: read_array(read_member(archive, f"{name}.npy", NPZ_BYTES, where)) for name in names}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_zip(where, archive, len(content))
+            return {name: read_array(read_member(archive, f"{name}.npy", NPZ_BYTES, where)) for name in names}
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(str(error)) from error

@@ -30,7 +30,7 @@ from tsal.bounds.pictures import picture_size
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import FEWEST_PEOPLE, split_people
-from tsal.datasets import Dataset
+from tsal.datasets import Dataset, Published
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import extract_zip, open_zip
 from tsal.progress import Progress
@@ -277,9 +277,8 @@ DATASET = Dataset(
     name="ytf",
     title="YouTube Faces keypoints",
     archives={_ARCHIVE: (*_KEYPOINTS.values(), *_KEYPOINTS)},
-    urls={
-        _ARCHIVE: "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/" + _ARCHIVE
-    },
+    urls={_ARCHIVE: _URL},
+    published={_URL: Published(size=338_613_624)},  # as the logs of others' downloads say; nobody publishes a digest
     indexer=index,
     options=Options,
     scheme="68",

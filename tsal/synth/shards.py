@@ -212,7 +212,7 @@ def _load_npz(path: Path, archive: zipfile.ZipFile, member: str, names: Sequence
     try:
         content = read_member(archive, member, NPZ_BYTES, path)
         arrays = read_npz(content, names, f"{path}: {member}")
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError) as error:
         raise InputError(f"{path}: {member} cannot be read ({error}). Delete {path.name} and {_AGAIN}") from error
     for name, array in arrays.items():
         expected = _SHAPES.get(name)

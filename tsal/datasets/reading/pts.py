@@ -27,13 +27,13 @@ def read_pts(content: bytes, where: str, n_points: int = 68) -> np.ndarray:
     Raises:
         InputError: it is no such file, or it has another number of points, or one that is no position.
     """
+    check(where, len(content), PTS_BYTES, "bytes")
     text = _COMMENT.sub("", "\n".join(_decode(content, where).splitlines()))
     layout = _LAYOUT.fullmatch(text)
     if not layout:
         raise InputError(
             f"{where}: is no .pts file; expected 'n_points: {n_points}' and points in braces; get it again"
         )
-    check(where, len(content), PTS_BYTES, "bytes")
     rows = [line.split() for line in layout["points"].splitlines() if line.strip()]
     declared = _COUNT.search(layout["head"])
     if declared and declared[1].lstrip("0") != str(len(rows)):
