@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import stat
+import struct
 import tarfile
 import threading
 import time
@@ -17,10 +18,12 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, ClassVar, Self
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 
+from tsal.bounds import MEMBER_BYTES, MEMBERS, check
+from tsal.bounds.archives import Bounded, BoundedHeader, check_zip, most_unpacked
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.progress import Progress
 
@@ -28,6 +31,10 @@ LEFT = 24 * 3600.0  # seconds after which an unfinished file counts as left, whe
 _CHUNK = 1 << 20
 _LOCK = "lock"  # in a workplace
 _numbers = itertools.count()
+_DAMAGED_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(NotImplementedError, RuntimeError, UnicodeDecodeError),
+)
 
 
 @contextmanager
@@ -196,19 +203,27 @@ def open_zip(archive: str | os.PathLike[str], again: str = "download or copy it 
 
     Raises:
         InputError: the archive is missing, or (also while reading in the block) truncated, damaged, encrypted
-            or packed in a way that Python cannot read.
+            or packed in a way that Python cannot read; or declares too much, see tsal.bounds.
     """
+    if not Path(archive).exists():
+        raise InputError(f"{archive}: no such file; expected a zip archive")
     try:
-        with zipfile.ZipFile(archive) as file:
+        with _opened_zip(archive) as file:
+            check_zip(archive, file, Path(archive).stat().st_size)
             yield file
-    except FileNotFoundError:
-        if Path(archive).exists():
-            raise
-        raise InputError(f"{archive}: no such file; expected a zip archive") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGED_ZIP as error:
         raise InputError(
             f"{archive}: truncated or damaged zip archive ({found(archive)}; {error}). Delete it and {again}"
         ) from error
+
+
+def _opened_zip(archive: str | os.PathLike[str]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(archive)
+    except (ValueError, OverflowError, OSError) as error:  # places and names that cannot be
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 @contextmanager
@@ -231,7 +246,8 @@ def open_tar(archive: str | os.PathLike[str], again: str = "download or copy it 
             watched = _Watched(file, progress)
             # Some browsers unpack the gzip of a download but keep its name.
             content = gzip.GzipFile(fileobj=watched, mode="rb") if _begins_with(path, b"\x1f\x8b") else watched
-            with tarfile.open(fileobj=content, mode="r|", tarinfo=_StrictHeader) as tar:
+            content = Bounded(content, most_unpacked(path))
+            with tarfile.open(fileobj=content, mode="r|", tarinfo=BoundedHeader) as tar:
                 yield tar
             while content.read(_CHUNK):
                 pass  # the checksum of gzip comes last
@@ -253,19 +269,6 @@ class _Watched:
         return data
 
 
-class _StrictHeader(tarfile.TarInfo):
-    """Takes a damaged or missing header for an error, where tarfile takes it for the end of the archive."""
-
-    @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
-        try:
-            return super().fromtarfile(tar)
-        except tarfile.EOFHeaderError:
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-
-
 def _begins_with(path: Path, signature: bytes) -> bool:
     with open(path, "rb") as file:
         return file.read(len(signature)) == signature
@@ -275,14 +278,45 @@ def found(path: str | os.PathLike[str]) -> str:
     """What a damaged file is, for an error: its size, and whether it is the page that a site answered with instead."""
     path = Path(path)
     with open(path, "rb") as file:
-        is_page = file.read(256).lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html"))
-    return f"{path.stat().st_size:,} bytes found" + (", a web page" if is_page else "")
+        begin = file.read(256)
+    return f"{path.stat().st_size:,} bytes found" + (", a web page" if is_page(begin) else "")
+
+
+def is_page(begin: bytes) -> bool:
+    """Whether a file that begins so is a web page."""
+    return begin.lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html"))
+
+
+def check_archive(file: str | os.PathLike[str], name: str) -> None:
+    """Read all of a file that should be an archive of the kind that its name says: zip, tar, or a Matlab file.
+
+    Of other names, which may be files of any kind, nothing is known.
+
+    Raises:
+        InputError: it is none, it is not whole, or it declares too much.
+    """
+    lower = name.lower()
+    if lower.endswith(".zip"):
+        with open_zip(file) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise InputError(f"{file}: member {damaged!r} is damaged: its checksum is another")
+    elif lower.endswith((".tar", ".tar.gz", ".tgz")):
+        with open_tar(file) as tar:
+            for _ in iter(tar.next, None):
+                tar.members = []  # type: ignore[assignment]  # else every header is kept
+    elif lower.endswith(".mat"):
+        with open(file, "rb") as content:
+            header = content.read(128)
+        if header[126:] not in (b"IM", b"MI") and not header.startswith(b"\x89HDF"):
+            raise InputError(f"{file}: is no Matlab file ({found(file)}, which begins with {header[:12]!r})")
 
 
 def extract_zip(
     archive: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     members: Iterable[str] | Mapping[str, str] | None = None,
+    largest: int = MEMBER_BYTES,
 ) -> None:
     """Unpack a zip archive, or some members of it, into `folder`; on any error `folder` is left as it was.
 
@@ -292,14 +326,17 @@ def extract_zip(
     Args:
         members: names in the archive; or a mapping from these to their paths under `folder`. Default: every
             file.
+        largest: bytes that a member may have, unpacked.
 
     Raises:
-        InputError: the archive is missing, truncated or damaged; it lacks a member; a path or a link in it
-            would leave `folder`; the device is full.
+        InputError: the archive is missing, truncated or damaged, or a member is too large; it lacks a member; a path or
+            a link in it would leave `folder`; the device is full.
     """
     folder = Path(folder)
     with open_zip(archive) as file:
         targets = _targets(archive, file, members)
+        for info in targets:
+            check(f"{archive}: member {info.filename!r}", info.file_size, largest, "bytes unpacked")
         size = sum(info.file_size for info in targets)
         check_space(archive, folder, size)
         with _staged(folder) as temporary, Progress(size, f"unpack {Path(archive).name}", "B") as progress:
@@ -316,6 +353,7 @@ def extract_tar(
     folder: str | os.PathLike[str],
     choose: Callable[[str], str | None] | None = None,
     needed: Collection[str] = (),
+    largest: int = MEMBER_BYTES,
 ) -> None:
     """Unpack a tar archive, gzipped or not, into `folder`, in one pass; on any error `folder` is left as it was.
 
@@ -325,19 +363,22 @@ def extract_tar(
     Args:
         choose: path of a file in the archive -> its path under `folder`, or None to leave it out. Default: every file.
         needed: paths under `folder` that have to be found.
+        largest: bytes that a file may have.
 
     Raises:
-        InputError: see open_tar; a path leaves `folder`; what is chosen is no plain file, or has the path of another;
-            not all that is needed is found; the device is full.
+        InputError: see open_tar; a file is too large; a path leaves `folder`; what is chosen is no plain file, or has
+            the path of another; not all that is needed is found; the device is full.
     """
     folder = Path(folder)
     with _staged(folder) as temporary, open_tar(archive) as tar:
         check_space(archive, folder, Path(archive).stat().st_size)
-        for member in iter(tar.next, None):
+        for number, member in enumerate(iter(tar.next, None), 1):
             tar.members = []  # type: ignore[assignment]  # else every header is kept
+            check(archive, number, MEMBERS, "members")
             target = member.name if choose is None else choose(member.name)
             if target is None or member.isdir():
                 continue
+            check(f"{archive}: member {member.name!r}", member.size, largest, "bytes unpacked")
             destination = temporary / _safe_target(archive, member, target)
             if destination.exists():
                 raise InputError(f"{archive}: holds two files for {target}, the second is {member.name!r}")

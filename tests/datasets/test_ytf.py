@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from archives import csv_bytes, csv_rows, write_folder, write_zip, ytf_files, ytf_raw_dir
+from web import serving
 
 from tsal import datasets
 from tsal.data.faces import boxes_of, labelled_of, points_of, read_faces, visibility_of
 from tsal.data.landmarks import SCHEMES
+from tsal.datasets import Published
 from tsal.datasets.ytf import face_boxes
 from tsal.errors import InputError
 
@@ -294,9 +296,10 @@ def test_a_table_that_is_no_text_is_named(tmp_path):
 
 @pytest.fixture
 def published(tmp_path):
-    """A ytf benchmark whose public address is a file: URL, and that file."""
+    """A ytf benchmark that a server on this machine publishes, and the file that it serves."""
     archive = write_zip(ytf_files(people=10), tmp_path / "site" / "train-test-data.zip")
-    return replace(YTF, urls={ARCHIVE: archive.as_uri()}), archive
+    with serving(archive.parent) as url:
+        yield replace(YTF, urls={ARCHIVE: f"{url}/{ARCHIVE}"}), archive
 
 
 def test_the_first_download_locks_size_and_digest(published, tmp_path):
@@ -306,7 +309,7 @@ def test_the_first_download_locks_size_and_digest(published, tmp_path):
     assert path.read_bytes() == archive.read_bytes()
     lock = json.loads((tmp_path / "raw" / "ytf" / "train-test-data.zip.lock").read_text())
     assert lock == {
-        "url": archive.as_uri(),
+        "url": benchmark.urls[ARCHIVE],
         "size": archive.stat().st_size,
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
     }
@@ -321,6 +324,50 @@ def test_a_later_download_must_be_the_locked_file(published, tmp_path):
         benchmark.download(tmp_path / "raw")
     archive.write_bytes(content)
     assert benchmark.download(tmp_path / "raw")[0].read_bytes() == content
+
+
+def test_what_is_no_whole_archive_is_never_locked(published, tmp_path):
+    benchmark, archive = published
+    content = archive.read_bytes()
+    for wrong, said in (
+        (content[:-30], "truncated or damaged zip"),
+        (b"<html>log in", "a web page"),
+        (b"?", "1 bytes"),
+    ):
+        archive.write_bytes(wrong)
+        with pytest.raises(InputError, match=rf"ytf/train-test-data\.zip: http.* .*{said}") as error:
+            benchmark.download(tmp_path / "raw")
+        assert ".part" not in str(error.value) and "\n" not in str(error.value)
+        assert not list(tmp_path.glob("raw/ytf/*"))
+    archive.write_bytes(content[:200] + b"\0\0\0\0" + content[204:])  # within its first picture
+    with pytest.raises(InputError, match=r"sent something else: .*(checksum|damaged)"):
+        benchmark.download(tmp_path / "raw")
+    archive.write_bytes(content)
+    benchmark.download(tmp_path / "raw")
+
+
+def test_what_is_published_is_demanded_of_a_first_download_and_not_of_the_users_own_file(published, tmp_path):
+    benchmark, archive = published
+    url, size = benchmark.urls[ARCHIVE], archive.stat().st_size
+    with pytest.raises(InputError, match=rf"offers {size:,} bytes; expected {size + 1:,}"):
+        replace(benchmark, published={url: Published(size + 1)}).download(tmp_path / "raw")
+    with pytest.raises(InputError, match=r"SHA-256 .* found; expected 00"):
+        replace(benchmark, published={url: Published(size, "0" * 64)}).download(tmp_path / "raw")
+    raw = ytf_raw_dir(tmp_path / "mine", {"mine": b""})
+    assert replace(benchmark, published={url: Published(1)}).download(raw) == [raw / "ytf" / ARCHIVE]
+
+
+def test_the_size_of_the_public_archive_is_known():
+    assert YTF.published[YTF.urls[ARCHIVE]].size == 338_613_624  # wget's "Length:" in two notebooks of 2019
+
+
+def test_an_address_that_is_not_encrypted_is_left_to_the_user(tmp_path):
+    url = "http://example.org/a.zip"
+    benchmark = replace(YTF, archives={"a.zip": ()}, urls={"a.zip": url}, how_to_get="ask")
+    assert benchmark.status(tmp_path) == "missing"
+    with pytest.raises(InputError, match=r"download a\.zip from http://.* by hand \(its way is not encrypted"):
+        benchmark.download(tmp_path)
+    assert replace(benchmark, published={url: Published(1, "0" * 64)}).status(tmp_path) == "downloadable"
 
 
 def test_what_the_user_has_put_there_is_not_downloaded_again(published, tmp_path):

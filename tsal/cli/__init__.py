@@ -17,6 +17,7 @@ from typing import NoReturn
 import yaml
 
 from tsal import datasets
+from tsal.bounds.texts import read_yaml
 from tsal.cli.plan import add_plan_verbs
 from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_processes, interrupted, shared, speaks
 from tsal.cli.study import add_study_verbs, read_json
@@ -60,10 +61,7 @@ def index(arguments: argparse.Namespace) -> None:
 
 
 def _read_yaml(path: Path) -> dict:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as settings ({error}); expected YAML") from error
+    values = read_yaml(path, "settings in YAML")
     if not isinstance(values, dict) or not isinstance(values.get("options", {}), dict):
         raise InputError(f"{path}: found no section of settings; expected `options` with keys and values")
     return values

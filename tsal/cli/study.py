@@ -4,11 +4,11 @@ Like those of `cli`, they import what is heavy only where it is used.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsal import datasets
+from tsal.bounds.texts import parse_json
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
@@ -57,8 +57,8 @@ def read_json(option: str, text: str | None) -> dict:
         InputError: no JSON, no object, or an empty one; names the option.
     """
     try:
-        values = json.loads(text or "")
-    except json.JSONDecodeError as error:
+        values = parse_json(text or "")
+    except ValueError as error:
         raise InputError(f"{option}: found no JSON ({error}); expected one JSON object") from error
     if isinstance(values, dict) and values:
         return values

@@ -1,7 +1,6 @@
 """Files of a configuration: reading them, and laying one over another."""
 
 import copy
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tsal.bounds import YAML_BYTES
+from tsal.bounds.texts import BoundedLoader, parse_json, parse_yaml, read_text
 from tsal.config.models import DEFINITIONS, TEXTS
 from tsal.errors import InputError, one_line
 from tsal.settings.mistakes import unknown
@@ -18,6 +19,7 @@ from tsal.settings.mistakes import unknown
 Config = Mapping[str, Any]
 _SCALAR = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)|true|false|null")
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_LONGEST = 100  # digits of a number: Python itself refuses to read 5,000
 _NUMBERS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
 
 
@@ -40,13 +42,11 @@ def read_source(path: str | Path) -> Source:
         InputError: missing, neither YAML nor JSON, or no section.
     """
     name = os.path.relpath(path)
+    text = read_text(name, YAML_BYTES, "a configuration in YAML")
     try:
-        text = Path(path).read_text(encoding="utf-8")
         loader = _Loader(text, name)
         values = loader.get_single_data()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{name}: cannot be read ({error}); expected a configuration in YAML") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         values, loader = _from_json(text, name, error), None
     if not isinstance(values, dict):
         found = "nothing" if values is None else type(values).__name__
@@ -54,15 +54,15 @@ def read_source(path: str | Path) -> Source:
     return Source(name, normalise(values), loader.twice if loader else [])
 
 
-def _from_json(text: str, name: str, reason: yaml.YAMLError) -> Any:
+def _from_json(text: str, name: str, problem: Exception) -> Any:
     """JSON that is no YAML, since it is indented by tabs."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
-        raise InputError(f"{name}: cannot be read as YAML: {' '.join(str(reason).split())}") from reason
+        raise InputError(f"{name}: cannot be read as YAML: {' '.join(str(problem).split())[:300]}") from problem
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(BoundedLoader):
     """Notes keys that a section has twice; values of TEXTS stay as they are written."""
 
     def __init__(self, text: str, name: str) -> None:
@@ -153,8 +153,8 @@ def normalise(value: Any, all_texts: bool = False) -> Any:
         return [normalise(item, all_texts) for item in value]
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
         return float(value)
-    if isinstance(value, str) and all_texts and _SCALAR.fullmatch(value):
-        return yaml.safe_load(value)
+    if isinstance(value, str) and all_texts and len(value) < _LONGEST and _SCALAR.fullmatch(value):
+        return parse_yaml(value)
     return value
 
 

@@ -15,10 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tsal.data.download import MismatchError, download
+from tsal.bounds import DOWNLOAD_BYTES
+from tsal.bounds.texts import parse_json
+from tsal.data.download import MismatchError, download, untrusted
 from tsal.data.landmarks import Scheme, scheme_of
 from tsal.errors import InputError
-from tsal.files import atomic_path, sha256
+from tsal.files import atomic_path, check_archive, sha256
 from tsal.settings.models import NoOptions
 from tsal.settings.plugins import import_plugins
 from tsal.settings.section import Section, read_section
@@ -41,6 +43,14 @@ class Renderer:
     index: Callable[[Sequence[Path], Path, Path], None]
 
 
+@dataclass(frozen=True)
+class Published:
+    """What is publicly known of a file: its size in bytes, its SHA-256 in hexadecimal; None of either that is not."""
+
+    size: int | None = None
+    sha256: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """What the workflow knows of a data set. Its images come from archives, or are rendered.
@@ -51,6 +61,8 @@ class Dataset:
         archives: file name of each archive that a user drops under `<raw_dir>/<name>/`, with the files and folders by
             which its unpacked content is known instead; without any, it is taken as it is alone.
         urls: public addresses of the archives that can simply be downloaded.
+        published: what is publicly known of the file at an address. Where no digest is, the one that a first download
+            had is demanded of later ones.
         how_to_get: where a user gets the others by hand.
         indexer: (sources, images_dir, out_parquet, options) -> None, see `index`; sources: where the content of each
             archive is, the archive itself or the folder that it was unpacked into.
@@ -70,6 +82,7 @@ class Dataset:
     normalisers: tuple[str, ...]
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, Published] = field(default_factory=dict)
     how_to_get: str = ""
     indexer: Callable[[Mapping[str, Path], Path, Path, Mapping[str, Any]], None] | None = None
     options: type[Section] = NoOptions
@@ -132,7 +145,12 @@ class Dataset:
         missing = self.missing(raw_dir)
         if not missing:
             return "present"
-        return "downloadable" if all(archive in self.urls for archive in missing) else "missing"
+        return "downloadable" if all(self._is_safe(archive) for archive in missing) else "missing"
+
+    def _is_safe(self, archive: str) -> bool:
+        """Whether an archive can be downloaded so that nobody on the way can change it."""
+        url = self.urls.get(archive)
+        return url is not None and untrusted(url, self.published.get(url, Published()).sha256) is None
 
     def missing_message(self, raw_dir: str | Path) -> str:
         """One line for the user: what is missing, where to get it and where to put it."""
@@ -140,7 +158,12 @@ class Dataset:
             return f"{self.name}: {self.renderer.missing()}"
         missing = self.missing(raw_dir)
         by_hand = [archive for archive in missing if archive not in self.urls]
-        where = [f"download {archive} from {self.urls[archive]}" for archive in missing if archive in self.urls]
+        where = [
+            f"download {archive} from {self.urls[archive]}"
+            + ("" if self._is_safe(archive) else " by hand (its way is not encrypted, and nobody publishes its digest)")
+            for archive in missing
+            if archive in self.urls
+        ]
         where += [f"for {', '.join(by_hand)}, {self.how_to_get}"] if by_hand else []
         return (
             f"{self.name}: {', '.join(missing)} not found in {self.folder(raw_dir)}/; {'; '.join(where)}; "
@@ -150,8 +173,8 @@ class Dataset:
     def download(self, raw_dir: str | Path) -> list[Path]:
         """Get the archives from their public addresses, where the raw data is not there already; returns where it is.
 
-        The size and digest that a first download had are kept in a lock file beside the archive and are demanded of
-        every later one.
+        What comes first is opened as an archive of its kind, and checked by what is `published` of it. Its size and
+        digest are kept in a lock file beside it and are demanded of every later one.
 
         Raises:
             InputError: an archive is missing that has no public address, or see tsal.data.download.
@@ -161,9 +184,13 @@ class Dataset:
         if self.status(raw_dir) == "missing":
             raise InputError(self.missing_message(raw_dir))
         return [
-            _download(self.urls.get(archive), self.source(raw_dir, archive) or self.folder(raw_dir) / archive)
+            self._download(archive, self.source(raw_dir, archive) or self.folder(raw_dir) / archive)
             for archive in self.archives
         ]
+
+    def _download(self, archive: str, path: Path) -> Path:
+        url = self.urls.get(archive)
+        return _download(url, path, self.published.get(url, Published()))
 
     def index(
         self,
@@ -239,7 +266,7 @@ class Dataset:
         return self.renderer
 
 
-def _download(url: str | None, path: Path) -> Path:
+def _download(url: str | None, path: Path, published: Published) -> Path:
     """Get one archive, unless it, or its unpacked content, is there already and nothing is known to check it by."""
     if path.is_dir() or url is None:
         return path
@@ -247,26 +274,42 @@ def _download(url: str | None, path: Path) -> Path:
     known = _read_lock(lock, url)
     if path.exists() and not known:
         return path  # the user's own file: there is nothing to check it against
+
+    def accept(part: Path) -> None:
+        _check_and_lock(part, path, url, lock)
+
+    expected = known or published
     try:
-        download(url, path, known.get("size"), known.get("sha256"))
+        download(url, path, expected.size, expected.sha256, accept=None if known else accept)
     except MismatchError as error:
         hint = f". If the owners have published a new version, delete {lock}" if known else ""
         raise InputError(f"{error}{hint}") from error
-    if not known:
-        entry = {"url": url, "size": path.stat().st_size, "sha256": sha256(path)}
-        with atomic_path(lock) as temporary:
-            temporary.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
     return path
 
 
-def _read_lock(lock: Path, url: str) -> dict[str, int | str]:
-    """The size and digest that the file at `url` had when it was first downloaded; empty if it never was."""
-    if not lock.is_file():
-        return {}
+def _check_and_lock(part: Path, path: Path, url: str, lock: Path) -> None:
+    """Look at what came for the first time, whole, before its digest is demanded of all that comes later."""
     try:
-        entry = json.loads(lock.read_text(encoding="utf-8"))
-        return {"size": int(entry["size"]), "sha256": str(entry["sha256"])} if entry["url"] == url else {}
-    except (ValueError, KeyError, TypeError) as error:
+        check_archive(part, path.name)
+    except InputError as error:
+        said = str(error).removeprefix(f"{part}: ").partition(". Delete it")[0]
+        raise InputError(f"{path}: {url} sent something else: {said}. Get it by other means, put it there") from error
+    with atomic_path(lock) as temporary:
+        entry = {"url": url, "size": part.stat().st_size, "sha256": sha256(part)}
+        temporary.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+
+
+def _read_lock(lock: Path, url: str) -> Published | None:
+    """The size and digest that the file at `url` had when it was first downloaded; None if it never was."""
+    if not lock.is_file():
+        return None
+    try:
+        entry = parse_json(lock.read_text(encoding="utf-8"))
+        size, digest = int(entry["size"]), str(entry["sha256"])
+        if not re.fullmatch("[0-9a-fA-F]{64}", digest) or not 0 < size <= DOWNLOAD_BYTES:
+            raise ValueError(f"size {size} and digest {digest[:80]!r} cannot be")
+        return Published(size, digest) if entry["url"] == url else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{lock}: damaged lock file ({error}); delete it and run the same command again") from error
 
 

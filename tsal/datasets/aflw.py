@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from tsal.bounds import MAT_BYTES, PICTURE_BYTES
+from tsal.bounds.archives import read_file
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
@@ -87,7 +89,7 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
     """
     where = sources[_INFO] / _INFO if sources[_INFO].is_dir() else sources[_INFO]
     counts = options["counts"] or {}
-    info = _read_info(where.read_bytes(), str(where))
+    info = _read_info(read_file(where, MAT_BYTES), str(where))
     testing = _testing(info, counts, where)
     _check_counts(info, testing, counts, where)
     kept = np.flatnonzero(info.annotated.any(axis=1))
@@ -197,7 +199,7 @@ def _unpack(source: Path, images_dir: Path, names: set[str]) -> None:
         return name if len(parts) > 2 and parts[-3] == "flickr" and name in names else None
 
     if not source.is_dir():
-        extract_tar(source, images_dir, choose, names)
+        extract_tar(source, images_dir, choose, names, PICTURE_BYTES)
         return
     missing = sorted(name for name in names if not (source / _FLICKR / name).is_file())
     if missing:

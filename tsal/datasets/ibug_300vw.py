@@ -20,6 +20,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from tsal.bounds import FRAMES, PTS_BYTES, check
+from tsal.bounds.archives import read_file, read_member
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
@@ -130,11 +132,12 @@ def _add(raw: Path, videos: dict[str, _Video], path: str) -> None:
         video = videos.setdefault(parts[-2], _Video())
         twice, video.avi = video.avi, path
     elif lower[-1].endswith(".pts") and lower[-2:-1] == ["annot"] and len(parts) > 2:
-        match = re.fullmatch(r"(\d+)\.pts", lower[-1])
+        match = re.fullmatch(r"([0-9]{1,9})\.pts", lower[-1])
         if not match:
-            raise InputError(f"{raw}: annotation {path} has an unknown name; expected a number, as in 000001.pts")
+            raise InputError(f"{raw}: annotation {path[:200]} has an unknown name; expected a number, as in 000001.pts")
         annotations = videos.setdefault(parts[-3], _Video()).annotations
         number = int(match[1])
+        check(f"{raw}: annotation {path}", number, FRAMES, "as the number of a frame")
         twice, annotations[number] = annotations.get(number), path
     else:
         return
@@ -190,10 +193,10 @@ def _read_points(raw: Path, videos: Mapping[str, _Video]) -> dict[str, np.ndarra
 def _reader(raw: Path) -> Iterator[Any]:
     """A function from a path to its content."""
     if raw.is_dir():
-        yield lambda path: (raw / path).read_bytes()
+        yield lambda path: read_file(raw / path, PTS_BYTES)
         return
     with open_zip(raw) as archive:
-        yield archive.read
+        yield lambda path: read_member(archive, path, PTS_BYTES, raw)
 
 
 def _place_videos(raw: Path, images_dir: Path, targets: Mapping[str, str]) -> None:

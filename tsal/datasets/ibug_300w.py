@@ -13,7 +13,7 @@ detector fails; over 1 % of such faces in a folder are taken for boxes of other 
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -21,6 +21,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from tsal.bounds import MAT_BYTES, PICTURE_BYTES, PTS_BYTES
+from tsal.bounds.archives import read_file, read_member
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
@@ -146,17 +148,20 @@ def _read_set(name: str, source: Path) -> tuple[list[_Face], list[str]]:
     """The annotated faces of one archive or its unpacked folder, in the order of their ids; and its other images."""
     if source.is_dir():
         files = _locate(name, source, _walk(source, [source / folder for folder in _SETS[name]]))
-        contents = {path: (source / path).read_bytes() for path in files.values() if path.casefold().endswith(".pts")}
-    else:
-        with open_zip(source) as archive:
-            files = _locate(name, source, archive.namelist())
-            contents = {path: archive.read(path) for path in files.values() if path.casefold().endswith(".pts")}
-    images = {path: member for path, member in files.items() if member not in contents}
+        return _read_faces(source, files, lambda member: read_file(source / member, PTS_BYTES))
+    with open_zip(source) as archive:
+        files = _locate(name, source, archive.namelist())
+        return _read_faces(source, files, lambda member: read_member(archive, member, PTS_BYTES, source))
+
+
+def _read_faces(source: Path, files: Mapping[str, str], read: Callable[[str], bytes]) -> tuple[list[_Face], list[str]]:
+    """As _read_set, of the files by their paths within the layout. One annotation is in memory at a time."""
+    images = {path: member for path, member in files.items() if not member.casefold().endswith(".pts")}
     faces = []
     for path, member in files.items():
-        if member in contents:
+        if member.casefold().endswith(".pts"):
             image = _image_of(path, images, source)
-            points = read_pts(contents[member], f"{source}: {member}")
+            points = read_pts(read(member), f"{source}: {member}")
             faces.append(_Face(str(PurePosixPath(image).parent), PurePosixPath(image).stem, images.pop(image), points))
     return sorted(faces, key=lambda face: face.id), sorted(images)
 
@@ -289,9 +294,9 @@ def _mat_name(folder: str) -> str:
 
 def _read_member(source: Path, member: str) -> bytes:
     if source.is_dir():
-        return (source / member).read_bytes()
+        return read_file(source / member, MAT_BYTES)
     with open_zip(source) as archive:
-        return archive.read(member)
+        return read_member(archive, member, MAT_BYTES, source)
 
 
 def _read_boxes(content: bytes, where: str, field: str) -> list[tuple[str, np.ndarray]]:
@@ -346,7 +351,7 @@ def _unpack(source: Path, images_dir: Path, members: Mapping[str, str]) -> None:
     if source.is_dir():
         copy_files(source, images_dir, members)
     else:
-        extract_zip(source, images_dir, members)
+        extract_zip(source, images_dir, members, PICTURE_BYTES)
 
 
 DATASET = Dataset(

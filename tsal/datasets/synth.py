@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from tsal.bounds import PICTURE_BYTES
 from tsal.data.faces import make_faces, write_faces
 from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
@@ -66,7 +67,7 @@ def index(shards: Sequence[Path], images_dir: Path, out_parquet: Path) -> None:
     for path in shards:
         with open_zip(path) as archive:
             pictures = [name for name in archive.namelist() if name.startswith(IMAGES)]
-        extract_zip(path, images_dir, {name: name.removeprefix(IMAGES) for name in pictures})
+        extract_zip(path, images_dir, {name: name.removeprefix(IMAGES) for name in pictures}, PICTURE_BYTES)
     frames = [
         (person, shot, frame) for person in plan(settings) for shot in person.shots for frame in range(shot.frames)
     ]

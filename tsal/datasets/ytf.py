@@ -22,13 +22,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
+from tsal.bounds import CSV_BYTES, PICTURE_BYTES
+from tsal.bounds.archives import read_file, read_member
+from tsal.bounds.pictures import picture_size
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import FEWEST_PEOPLE, split_people
-from tsal.datasets import Dataset
+from tsal.datasets import Dataset, Published
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import extract_zip, open_zip
 from tsal.progress import Progress
@@ -39,6 +41,7 @@ _URL = "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91
 _KEYPOINTS = {"training": "training_frames_keypoints.csv", "test": "test_frames_keypoints.csv"}
 _NAME = re.compile(r"(?P<person>.+)_(?P<clip>\d+)(?P<frame>\d)\.jpg")
 _N_POINTS = SCHEMES["68"].n_points
+_AGAIN = "the archive is damaged: download or copy it again"
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,10 @@ def _read_tables(raw: Path, files: Mapping[str, str]) -> dict[str, dict[str, np.
     if missing:
         raise InputError(f"{raw}: holds no {missing[0]}; expected the layout of train-test-data.zip")
     if raw.is_dir():
-        contents = {name: (raw / files[name]).read_bytes() for name in _KEYPOINTS.values()}
+        contents = {name: read_file(raw / files[name], CSV_BYTES) for name in _KEYPOINTS.values()}
     else:
         with open_zip(raw) as archive:
-            contents = {name: archive.read(files[name]) for name in _KEYPOINTS.values()}
+            contents = {name: read_member(archive, files[name], CSV_BYTES, raw) for name in _KEYPOINTS.values()}
     return {folder: _read_keypoints(f"{raw}: {name}", contents[name]) for folder, name in _KEYPOINTS.items()}
 
 
@@ -247,7 +250,7 @@ def _choose_people(raw: Path, faces: list[_Face], max_people: int | None) -> lis
 def _unpack(raw: Path, images_dir: Path, members: Mapping[str, str]) -> None:
     """Put the images into `images_dir`, from the archive or the user's folder, which is left as it is."""
     if not raw.is_dir():
-        extract_zip(raw, images_dir, members)
+        extract_zip(raw, images_dir, members, PICTURE_BYTES)
         return
     try:
         for source, target in members.items():
@@ -262,14 +265,10 @@ def _image_sizes(images_dir: Path, faces: list[_Face]) -> np.ndarray:
     sizes = np.empty((len(faces), 2))
     with Progress(len(faces), "index ytf", "face") as progress:
         for row, face in enumerate(faces):
-            try:
-                with Image.open(images_dir / face.path) as image:
-                    sizes[row] = image.size
-            except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
-                raise InputError(
-                    f"{images_dir / face.path}: cannot be decoded as an image; "
-                    "the archive is damaged: download or copy it again"
-                ) from error
+            size = picture_size(images_dir / face.path, _AGAIN)
+            if size is None:
+                raise InputError(f"{images_dir / face.path}: cannot be decoded as an image; {_AGAIN}")
+            sizes[row] = size
             progress.update()
     return sizes
 
@@ -278,9 +277,8 @@ DATASET = Dataset(
     name="ytf",
     title="YouTube Faces keypoints",
     archives={_ARCHIVE: (*_KEYPOINTS.values(), *_KEYPOINTS)},
-    urls={
-        _ARCHIVE: "https://s3.amazonaws.com/video.udacity-data.com/topher/2018/May/5aea1b91_train-test-data/" + _ARCHIVE
-    },
+    urls={_ARCHIVE: _URL},
+    published={_URL: Published(size=338_613_624)},  # as the logs of others' downloads say; nobody publishes a digest
     indexer=index,
     options=Options,
     scheme="68",

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tsal.bounds import texts
 from tsal.data.faces import read_faces
 from tsal.errors import InputError
 from tsal.evaluation.kept import FILES, SUFFIX, KeptRun, kept_settings, on_disk, read_kept, write_kept
@@ -124,11 +123,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         InputError: missing, or not YAML.
     """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read ({reason}); expected the YAML that the workflow writes") from error
+    return texts.read_yaml(path, "the YAML that the workflow writes")
 
 
 def find_kept(

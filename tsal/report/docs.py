@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tsal.bounds.texts import read_yaml
 from tsal.config.reference import configuration_table
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
@@ -56,11 +55,11 @@ class Tables:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            values = yaml.safe_load(self.path.read_text(encoding="utf-8"))
+            values = read_yaml(self.path, "YAML with kept, names and tables")
             self._tables: Mapping[str, Mapping[str, Any]] = values["tables"]
             self._names: Mapping[str, str] = values["names"]
             self._figures = KeptFigures(self.path.parent / values["kept"])
-        except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise InputError(f"{path}: cannot be read ({error}); expected YAML with kept, names and tables") from error
 
     def table(self, name: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, SerializeAsAny, model_validator
 
+from tsal.bounds.texts import read_yaml
 from tsal.errors import CONTROLS, InputError
 from tsal.settings.mistakes import Expected, as_lines, problems_of
 from tsal.settings.section import Section
@@ -219,10 +219,7 @@ def read_mapping(path: str | Path, what: str = "the settings of a run") -> dict[
     Raises:
         InputError: missing, not YAML, or no mapping.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as settings ({error}); expected {what}") from error
+    values = read_yaml(path, what)
     if not isinstance(values, dict):
         raise InputError(f"{path}: found {type(values).__name__}, expected {what}")
     return values

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from tsal.bounds import YAML_BYTES
+from tsal.bounds.texts import parse_yaml, read_text
 from tsal.data.splits import split_people
 from tsal.errors import InputError
 
@@ -31,6 +33,19 @@ class SynthSettings:
     image_px: int
     challenging: float
     seed: int
+
+    def __post_init__(self) -> None:
+        """Refuses what would never end; what is of use, a configuration is checked for."""
+        for name, most in _MOST.items():
+            found = getattr(self, name)
+            kinds = (int, float) if name == "challenging" else (int,)
+            if type(found) not in kinds or not 0 <= found <= most:
+                raise ValueError(f"{name}: found {str(found)[:40]}, expected a number from 0 to {most:,}")
+
+
+# Bounds of settings from elsewhere; those of a configuration are in tsal.datasets.synth.
+_MOST = {"people": 99_999, "stills": 10_000_000, "clips": 1_000_000, "clip_frames": 100, "image_px": 4096}
+_MOST |= {"challenging": 1, "seed": 1 << 63}
 
 
 @dataclass(frozen=True)
@@ -133,9 +148,10 @@ def read_settings(path: str | Path) -> SynthSettings:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected what to render, as the workflow writes it to index.yaml")
     try:
-        return SynthSettings(**yaml.safe_load(path.read_text(encoding="utf-8"))["settings"])
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        return SynthSettings(**parse_yaml(read_text(path, YAML_BYTES, "what to render"))["settings"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         keys = ", ".join(field.name for field in fields(SynthSettings))
+        said = f" ({error})" if isinstance(error, ValueError) else ""
         raise InputError(
-            f"{path}: says not what to render; expected a section settings with the keys {keys}"
+            f"{path}: says not what to render{said}; expected a section settings with the keys {keys}"
         ) from error

@@ -25,6 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tsal.bounds import NPZ_BYTES, YAML_BYTES
+from tsal.bounds.archives import read_member
+from tsal.bounds.arrays import read_npz
+from tsal.bounds.texts import parse_json
 from tsal.errors import InputError
 from tsal.files import atomic_path, open_zip
 from tsal.progress import Progress
@@ -193,8 +197,10 @@ def _open_shard(path: Path) -> Iterator[zipfile.ZipFile]:
 def _read_json(path: Path, archive: zipfile.ZipFile) -> dict:
     """What the shard was made of, its settings as SynthSettings."""
     try:
-        made = json.loads(archive.read("settings.json"))
+        made = parse_json(read_member(archive, "settings.json", YAML_BYTES, path))
         settings = SynthSettings(**made["settings"])
+        if type(made["shard"]) is not int or type(made["shards"]) is not int or made["shards"] < 1:
+            raise ValueError(f"found shard {made['shard']!r} of {made['shards']!r}, expected numbers")
         return {"renderer": made["renderer"], "settings": settings, "shard": made["shard"], "shards": made["shards"]}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
@@ -204,10 +210,18 @@ def _read_json(path: Path, archive: zipfile.ZipFile) -> dict:
 
 def _load_npz(path: Path, archive: zipfile.ZipFile, member: str, names: Sequence[str]) -> dict[str, np.ndarray]:
     try:
-        with np.load(io.BytesIO(archive.read(member))) as file:
-            return {name: file[name] for name in names}
+        content = read_member(archive, member, NPZ_BYTES, path)
+        arrays = read_npz(content, names, f"{path}: {member}")
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: {member} cannot be read ({error}). Delete {path.name} and {_AGAIN}") from error
+    for name, array in arrays.items():
+        expected = _SHAPES.get(name)
+        if expected and (array.shape[1:] != expected or array.dtype.kind not in "fb" or array.ndim < 1):
+            raise InputError(
+                f"{path}: {member}: {name} is {array.dtype} {array.shape}, expected rows of {expected}. "
+                f"Delete {path.name} and {_AGAIN}"
+            )
+    return arrays
 
 
 def _common_settings(made_of: dict[Path, dict]) -> SynthSettings:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tsal.bounds import MAT_AXES, MAT_BYTES, check
+from tsal.bounds.archives import most_unpacked
 from tsal.errors import InputError
 
 # Array of numbers (any shape), of dict (a structure array), or of these and texts (a cell array); or one text.
@@ -30,7 +32,6 @@ _TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18
 _CELL, _STRUCT, _CHAR, _NUMERIC_CLASSES = 1, 2, 4, range(6, 16)
 _COMPLEX = 0x800
 _DEEPEST = 8  # cells within structures within ...
-_LARGEST = 1 << 30  # bytes of one variable, unpacked
 
 
 def read_mat(content: bytes, where: str, names: Sequence[str]) -> list[Value]:
@@ -46,6 +47,7 @@ def read_mat(content: bytes, where: str, names: Sequence[str]) -> list[Value]:
         InputError: it is no such file, or damaged, or of version 7.3; it has not all the variables, or one that is none
             of the above.
     """
+    check(where, len(content), MAT_BYTES, "bytes")
     if _HDF5 in (content[: len(_HDF5)], content[_HDF5_OFFSET : _HDF5_OFFSET + len(_HDF5)]):
         raise InputError(
             f"{where}: is a Matlab file of version 7.3 (HDF5), expected 7 or older; take the file of its owners, or "
@@ -59,7 +61,7 @@ def read_mat(content: bytes, where: str, names: Sequence[str]) -> list[Value]:
         )
     try:
         variables = dict(_variables(memoryview(content)[_HEADER:], order, names))
-    except (ValueError, struct.error, zlib.error) as error:
+    except (ValueError, struct.error, zlib.error, MemoryError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{where}: truncated or damaged Matlab file ({len(content):,} bytes found; {error}). "
             "Delete it and download or copy it again"
@@ -76,9 +78,12 @@ def _variables(data: memoryview, order: str, names: Sequence[str]) -> Iterator[t
     for kind, body in _elements(data, order):
         if kind == _COMPRESSED:
             unpacker = zlib.decompressobj()
-            unpacked = unpacker.decompress(body, _LARGEST)
+            unpacked = unpacker.decompress(body, most_unpacked(len(body)))
             if not unpacker.eof:
-                raise ValueError("a compressed variable is not whole, or too large")
+                raise ValueError(
+                    f"a compressed variable of {len(body):,} bytes is not whole, or unpacks to more than the "
+                    f"{most_unpacked(len(body)):,} that are allowed"
+                )
             kind, body = next(_take(_elements(memoryview(unpacked), order), 1))
         if kind == _MATRIX:
             name = bytes(list(_take(_elements(body, order), 3))[2][1]).decode("latin-1")
@@ -123,6 +128,8 @@ def _value(body: memoryview, order: str, depth: int) -> Value:
     elements = _elements(body, order)
     (_, flags), (_, sides), _ = _take(elements, 3)
     (word,) = struct.unpack_from(f"{order}I", flags)
+    if len(sides) > 4 * MAT_AXES:
+        raise ValueError(f"an array declares {len(sides) // 4:,} axes, at most {MAT_AXES} are allowed")
     kind, shape = word & 0xFF, tuple(np.frombuffer(sides, f"{order}i4").tolist())
     count = math.prod(shape)
     if len(shape) < 2 or min(shape) < 0 or count > len(body):

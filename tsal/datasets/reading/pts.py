@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from tsal.bounds import PTS_BYTES, check
 from tsal.errors import InputError
 
 FIRST_PIXEL = 1.0  # in a .pts, the centre of the top left pixel is (1, 1)
@@ -26,6 +27,7 @@ def read_pts(content: bytes, where: str, n_points: int = 68) -> np.ndarray:
     Raises:
         InputError: it is no such file, or it has another number of points, or one that is no position.
     """
+    check(where, len(content), PTS_BYTES, "bytes")
     text = _COMMENT.sub("", "\n".join(_decode(content, where).splitlines()))
     layout = _LAYOUT.fullmatch(text)
     if not layout:
@@ -34,8 +36,10 @@ def read_pts(content: bytes, where: str, n_points: int = 68) -> np.ndarray:
         )
     rows = [line.split() for line in layout["points"].splitlines() if line.strip()]
     declared = _COUNT.search(layout["head"])
-    if declared and int(declared[1]) != len(rows):
-        raise InputError(f"{where}: {len(rows)} points found, but it says n_points: {declared[1]}; get the file again")
+    if declared and declared[1].lstrip("0") != str(len(rows)):
+        raise InputError(
+            f"{where}: {len(rows)} points found, but it says n_points: {declared[1][:40]}; get the file again"
+        )
     if len(rows) != n_points:
         raise InputError(f"{where}: {len(rows)} points found, expected {n_points}; is it of another benchmark?")
     return np.array([_point(row, number, where) for number, row in enumerate(rows, 1)]) - FIRST_PIXEL
@@ -54,5 +58,7 @@ def _point(row: list[str], number: int, where: str) -> list[float]:
     except ValueError:
         point = []
     if len(point) != 2 or not np.isfinite(point).all():
-        raise InputError(f"{where}: point {number} is {' '.join(row)!r}; expected x and y in px; get the file again")
+        raise InputError(
+            f"{where}: point {number} is {' '.join(row)[:80]!r}; expected x and y in px; get the file again"
+        )
     return point
