@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from tsal import files
 from tsal.bounds import DOWNLOAD_BYTES, JSON_BYTES
 from tsal.bounds.texts import parse_json
-from tsal.errors import InputError, disk_full, is_disk_full
+from tsal.errors import InputError, disk_full, is_disk_full, one_line
 from tsal.progress import Progress
 
 _CHUNK = 1 << 18
@@ -177,7 +177,7 @@ def _fetch_all(wanted: _Wanted, attempts: int, pause: float, timeout: float) -> 
                     f"to {_go_on(wanted)}, or get the file by other means and put it at {wanted.path}"
                 ) from error
             seconds = pause * 2 ** max(failed - 1, 0)
-            print(f"download {wanted.path.name}: {error}; trying again in {seconds:g} s", file=sys.stderr)
+            print(one_line(f"download {wanted.path.name}: {error}; trying again in {seconds:g} s"), file=sys.stderr)
             time.sleep(seconds)
 
 
