@@ -346,3 +346,11 @@ def test_a_redirect_leads_to_no_address_that_could_not_have_been_given(site, tmp
     with pytest.raises(InputError, match=r"a\.zip: .*(leads on to|answered 302)"):
         download(site.url, tmp_path / "a.zip")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_is_left_of_a_download_that_is_there_is_removed(tmp_path):
+    (tmp_path / "a.zip").write_bytes(CONTENT)
+    for name in ("a.zip.part", "a.zip.part.tag"):
+        (tmp_path / name).write_bytes(b"")
+    download("https://localhost/a.zip", tmp_path / "a.zip", len(CONTENT))
+    assert os.listdir(tmp_path) == ["a.zip"]

@@ -105,6 +105,7 @@ def download(
     wanted = _Wanted(url, Path(path), size, sha256)
     if wanted.path.exists():
         _verify(wanted.path, wanted)
+        wanted.forget()  # of a download that was killed, or that was done by hand since
         return
     if problem := untrusted(url, sha256):
         raise wanted.refused(problem)
