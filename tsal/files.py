@@ -49,9 +49,20 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(path) from error
-        raise
+        raise _named(error, temporary, path) from error.__cause__
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _named(error: OSError, temporary: Path, path: Path) -> Exception:
+    """The error, with the file that the user knows in place of its hidden temporary name."""
+    if error.filename is not None:
+        error.filename = str(error.filename).replace(str(temporary), str(path))
+        error.filename2 = None if error.filename2 is None else str(path)
+        return error
+    # Libraries put the name into their words.
+    said = " ".join(str(error).split()).replace(str(temporary), str(path))
+    return InputError(f"{path}: could not be written ({said})") if temporary.name in str(error) else error
 
 
 def _temporary(path: Path) -> Path:
@@ -315,7 +326,7 @@ def _staged(folder: Path) -> Iterator[Path]:
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(folder) from error
-        raise
+        raise _named(error, temporary, folder) from error.__cause__
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -16,12 +16,16 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from tsal.bounds import reading
+from tsal.bounds.tables import check_parquet
+from tsal.bounds.texts import parse_json
 from tsal.data.labels import budget_order
 from tsal.errors import InputError
 from tsal.files import atomic_path
 
 SUFFIX = ".parquet"
 FILES = ("scores.csv", "log.csv")  # of a run, that are kept
+_AGAIN = "Take it from where it came once more, or delete it and run `tsal keep`"
 _VERSION = 1
 _MILLIONTHS = 1_000_000
 _FACES = ("face", "clip", "frame", "subset", "normaliser", "person")
@@ -157,11 +161,12 @@ def read_kept(path: str | Path) -> tuple[list[KeptRun], dict[str, Any]]:
     table = _whole(Path(path))
     texts = (table.column(name).to_pylist() for name in ("method", "labels", "seed", "labelled", "settings", "log"))
     rows = enumerate(zip(*texts, strict=True))
-    runs = [
-        KeptRun(method, labels, seed, labelled, json.loads(settings), log, _scores(table, row))
-        for row, (method, labels, seed, labelled, settings, log) in rows
-    ]
-    return runs, _made_of(table)
+    with reading(path, "kept runs", _AGAIN):
+        runs = [
+            KeptRun(method, labels, seed, labelled, parse_json(settings), log, _scores(table, row))
+            for row, (method, labels, seed, labelled, settings, log) in rows
+        ]
+        return runs, _made_of(table)
 
 
 def kept_settings(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -224,8 +229,9 @@ def _rows(path: Path, time: int, size: int) -> dict[str, int]:
 @lru_cache(maxsize=8)
 def _settings(path: Path, time: int, size: int) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     table = _open(path, ["method", "labels", "seed", "settings"])
-    known = dict(zip(_names(table), map(json.loads, table.column("settings").to_pylist()), strict=True))
-    return known, _made_of(table)
+    with reading(path, "kept runs", _AGAIN):
+        known = dict(zip(_names(table), map(parse_json, table.column("settings").to_pylist()), strict=True))
+        return known, _made_of(table)
 
 
 def _names(table: pa.Table) -> list[str]:
@@ -234,27 +240,27 @@ def _names(table: pa.Table) -> list[str]:
 
 
 def _made_of(table: pa.Table) -> dict[str, Any]:
-    return json.loads(table.schema.metadata[b"made_of"])
+    return parse_json(table.schema.metadata[b"made_of"])
 
 
 def _open(path: Path, columns: list[str] | None) -> pa.Table:
     """Some columns of the file, checked; nothing in it is run."""
-    again = "take it from where it came once more, or delete it and run `tsal keep`"
     try:
+        check_parquet(path)
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             about = file.schema_arrow.metadata or {}
             if not {"method", "settings", "nme"} <= set(file.schema_arrow.names) or b"made_of" not in about:
                 raise InputError(f"{path}: not a file of kept runs; expected one that `tsal keep` wrote")
             if about.get(b"version") != str(_VERSION).encode():
                 found = about.get(b"version", b"none").decode()
-                raise InputError(f"{path}: kept runs of version {found}; expected {_VERSION}; {again}")
+                raise InputError(f"{path}: kept runs of version {found}; expected {_VERSION}. {_AGAIN}")
             table = file.read(columns)
             expected = _SCHEMA if columns is None else pa.schema([_SCHEMA.field(name) for name in columns])
             table = table.cast(expected.with_metadata(about))
             table.validate(full=True)
             return table
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]}); {again}") from error
+        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]}). {_AGAIN}") from error
 
 
 def _scores(table: pa.Table, row: int) -> pd.DataFrame:
