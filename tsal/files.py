@@ -53,14 +53,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             yield temporary
             temporary.replace(path)
-        except OSError as error:
-            if is_disk_full(error):
-                raise disk_full(path) from error
-            if error.filename == str(temporary):
-                error.filename = str(path)
-            raise
-        except InputError as error:
-            raise InputError(str(error).replace(str(temporary), str(path))) from error
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -69,14 +61,36 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def _temporary(path: Path) -> Iterator[Path]:
     """An unused name, with the suffix of `path`, for a file or folder that the block makes and moves or removes.
 
-    It lies in the workplace of this process beside `path`.
+    It lies in the workplace of this process beside `path`, by which errors within the block are called.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    workplace = _Workplace.enter(path.parent)
+    temporary = None
     try:
-        yield workplace.folder / f"{next(_numbers)}-{path.name}"
-    finally:
-        workplace.leave()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        workplace = _Workplace.enter(path.parent)
+        temporary = workplace.folder / f"{next(_numbers)}-{path.name}"
+        try:
+            yield temporary
+        finally:
+            workplace.leave()
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(path) from error
+        raise _named(error, temporary, path) from error.__cause__
+    except InputError as error:
+        raise type(error)(str(error).replace(str(temporary), str(path))) from error
+
+
+def _named(error: OSError, temporary: Path | None, path: Path) -> Exception:
+    """The error, with the file that the user knows in place of its hidden temporary name."""
+    if error.filename is not None:
+        error.filename = str(error.filename).replace(str(temporary), str(path))
+        error.filename2 = None if error.filename2 is None else str(path)
+        return error
+    if temporary is None or temporary.name not in str(error):
+        return error
+    # Libraries put the name into their words.
+    said = " ".join(str(error).split()).replace(str(temporary), str(path))
+    return InputError(f"{path}: could not be written ({said})")
 
 
 class _Workplace:
@@ -429,10 +443,6 @@ def _staged(folder: Path) -> Iterator[Path]:
             temporary.mkdir()
             yield temporary
             _move_into(temporary, folder)
-        except OSError as error:
-            if is_disk_full(error):
-                raise disk_full(folder) from error
-            raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

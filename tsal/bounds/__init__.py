@@ -10,7 +10,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tsal.errors import InputError, is_disk_full
+from tsal.errors import InputError
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -38,7 +38,7 @@ NPZ_BYTES = 4 * GIB  # of one array of a shard of rendered faces: flow of 100 fr
 TABLE_COLUMNS = 20_000  # of a face table: 216 of 68 points
 CELLS_PER_BYTE = 200  # of a packed table: constant columns take nearly nothing, names of faces some bytes a row
 CELLS_FREE = 10_000_000  # that any table may have, however small it is
-HEADER_BYTES = 16 * MIB  # of weights (safetensors): names and shapes of a thousand tensors take 100 kB, a log some MB
+HEADER_BYTES = 64 * MIB  # of weights (safetensors): those of a million steps have 20 MB, most of it their log
 
 # --- pictures and videos
 PIXELS = 1 << 27  # of a picture or frame, 134 million (0.4 GB as RGB): the largest cameras have 150, AFLW's largest 14
@@ -48,7 +48,7 @@ POINTS = 10_000  # of a scheme of landmarks: dense ones have some hundreds
 
 
 @contextmanager
-def reading(where: object, expected: str) -> Iterator[None]:
+def reading(where: object, what: str, again: str) -> Iterator[None]:
     """Turn whatever a parser raises on a strange file into one line that names it.
 
     For blocks that do nothing but parse: parsers raise KeyError, OverflowError, RecursionError, MemoryError and more on
@@ -56,33 +56,35 @@ def reading(where: object, expected: str) -> Iterator[None]:
 
     Args:
         where: the file, and what of it.
-        expected: what it should have been, and what to do next.
+        what: it should be, such as "a face table".
+        again: what the user does next.
 
     Raises:
-        InputError: the block raised an error. Errors that are one already, and those of the disk, stay as they are.
+        InputError: the block raised an error. Errors that are one already, and those of the system, stay as they are.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and (is_disk_full(error) or error.errno in _OF_THE_SYSTEM):
+        if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
             raise
-        raise InputError(f"{where}: {reason(error)}; expected {expected}") from error
+        raise InputError(f"{where}: cannot be read as {what} ({reason(error)}). {again}") from error
 
 
-_OF_THE_SYSTEM = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.EIO, errno.EMFILE)
+# Parsers raise OSErrors too, of content that they cannot read.
+_OF_THE_SYSTEM = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.EIO, errno.EMFILE, errno.ENOSPC, errno.EDQUOT)
 
 
 def reason(error: BaseException, longest: int = 200) -> str:
     """What an error says, in one line that is not too long."""
     if isinstance(error, MemoryError):
-        return "asks for more memory than there is"
+        return "it asks for more memory than there is"
     if isinstance(error, RecursionError):
-        return "is nested too deeply"
+        return "it is nested too deeply"
     said = " ".join(str(error).split()) or type(error).__name__
     said = said if len(said) <= longest else f"{said[:longest]}..."
-    return f"cannot be read (lacks {said})" if isinstance(error, KeyError) else f"cannot be read ({said})"
+    return f"it lacks {said}" if isinstance(error, KeyError) else said
 
 
 def check(where: object, found: float, allowed: float, what: str) -> None:

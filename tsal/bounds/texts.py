@@ -85,7 +85,7 @@ def read_yaml(path: str | os.PathLike[str], expected: str) -> Any:
     try:
         return parse_yaml(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path}: {reason(error)}; expected {expected}") from error
+        raise InputError(f"{path}: cannot be read as YAML ({reason(error)}); expected {expected}") from error
 
 
 def read_text(path: str | os.PathLike[str], most: int, expected: str) -> str:
@@ -98,7 +98,7 @@ def read_text(path: str | os.PathLike[str], most: int, expected: str) -> str:
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected {expected}")
     check(path, path.stat().st_size, most, "bytes")
-    with reading(path, expected):
+    with reading(path, "text", f"Expected {expected}"):
         return path.read_text(encoding="utf-8")
 
 

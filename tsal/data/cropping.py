@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from tsal.bounds.pictures import picture_size
 from tsal.data.video import frames as read_frames
 from tsal.data.video import is_video, read_frame
 from tsal.errors import InputError
 
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
 _SHRINK_BY_AREA = 1.5
+_AGAIN = "replace the file or leave its face out"
 _DECODE = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 
@@ -125,21 +127,17 @@ def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
             is then px (p + 0.5) / shrink - 0.5.
 
     Raises:
-        InputError: missing, or not a whole image.
+        InputError: missing, not a whole image, or larger than tsal.bounds allows.
     """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such image; paths are relative to the current folder") from None
+    picture_size(path, _AGAIN)
+    data = np.fromfile(path, np.uint8)
     flags = _DECODE[shrink] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(data, flags) if len(data) else None
-    except cv2.error:
+    except (cv2.error, MemoryError):  # OpenCV has its own bound, see tsal/__init__.py
         image = None
     if image is None:
-        raise InputError(
-            f"{path}: cannot be decoded as an image ({len(data):,} bytes found); replace the file or leave its face out"
-        )
+        raise InputError(f"{path}: cannot be decoded as an image ({len(data):,} bytes found); {_AGAIN}")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

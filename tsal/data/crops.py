@@ -13,7 +13,9 @@ from threading import Event, Lock
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from tsal.bounds import POINTS
 from tsal.data.columns import Texts, open_columns, write_columns
 from tsal.data.cropping import (
     apply_affine,
@@ -34,6 +36,7 @@ KIND = "crops, version 1"
 _AGAIN = "Make the crops anew with `tsal crop`"
 _FACES = "faces.arrow"
 _IMAGES_PER_TASK = 16
+_LARGEST_PX, _LARGEST_MARGIN = 1 << 14, 16  # of an index from elsewhere
 _POINTS_AT_ONCE = 1 << 16  # faces
 
 
@@ -239,7 +242,9 @@ def open_crops(folder: str | os.PathLike[str], split: str) -> CropStore:
     try:
         count, input_px, margin = int(about["landmarks"]), int(about["input_px"]), float(about["margin"])
         made_of = about["faces"]
-    except (KeyError, ValueError, TypeError) as error:
+        if not (0 <= count <= POINTS and 1 <= input_px <= _LARGEST_PX and 1 <= margin <= _LARGEST_MARGIN):
+            raise ValueError(f"{count} landmarks at {input_px} px and a margin of {margin}")
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{index}: a damaged index ({error!r}). {_AGAIN}") from error
     arrays = {"frame": ((), np.int64), "box": ((4,), np.float64), "to_image": ((2, 3), np.float64)}
     arrays |= {"points": ((count, 2), np.float32), "visible": ((count,), bool), "next": ((), np.int64)}
@@ -247,7 +252,7 @@ def open_crops(folder: str | os.PathLike[str], split: str) -> CropStore:
         columns = open_columns(path, made_of, arrays)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the faces of {index}. {_AGAIN}") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
         raise InputError(f"{path}: truncated, damaged, or not the faces of {index} ({error}). {_AGAIN}") from error
     if len(columns["frame"]) != len(images) or images.shape[1] != store_size(input_px, margin):
         raise InputError(

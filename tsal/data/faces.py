@@ -23,12 +23,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tsal.bounds import reading
+from tsal.bounds.tables import check_csv, check_parquet
 from tsal.errors import InputError
 from tsal.files import atomic_path
 
 TEXT_COLUMNS = ("face", "image", "video", "clip", "person", "split", "subset")
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEAD_COLUMNS = ("face", "image", "video", "frame", "clip", "person", "split", "subset", *BOX_COLUMNS)
+_LAST_FRAME = 1 << 40  # beyond which a number is a mistake, and at some point no whole number any more
 SPLITS = ("train", "validation", "test")
 
 
@@ -180,17 +183,15 @@ def read_faces(path: str | os.PathLike[str], need_points: bool = True, split: st
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a face table (.parquet or .csv)")
-    try:
-        of_split = [("split", "==", split)] if split else None
-        faces = _read_csv(path) if _suffix(path) == ".csv" else pd.read_parquet(path, filters=of_split)
-    except (
-        ValueError,
-        OSError,
-        pd.errors.ParserWarning,
-    ) as error:  # pandas' and pyarrow's parsing errors are ValueErrors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be read as a face table ({reason}). Make it anew") from error
-    faces = check_faces(faces, path, need_points)
+    suffix = _suffix(path)
+    with reading(path, "a face table", "Make it anew"):
+        if suffix == ".csv":
+            check_csv(path)
+            faces = _read_csv(path)
+        else:
+            check_parquet(path)
+            faces = pd.read_parquet(path, filters=[("split", "==", split)] if split else None)
+        faces = check_faces(faces, path, need_points)
     return faces[faces["split"] == split].reset_index(drop=True) if split else faces
 
 
@@ -288,7 +289,7 @@ def _frames(faces: pd.DataFrame, path: str | os.PathLike[str]) -> np.ndarray | i
         return -1
     frames = _numbers(faces, path, ["frame"])[:, 0]
     frames = np.where(np.isnan(frames), -1, frames)
-    bad = (frames != np.floor(frames)) | (frames < -1)
+    bad = (frames != np.floor(frames)) | (frames < -1) | (frames > _LAST_FRAME)
     if bad.any():
         row = int(bad.argmax())
         raise _fail(path, "frame", row, f"{frames[row]:g}; expected 0, 1, 2, ..., or -1 for a still image")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tsal.bounds import POINTS, check
 from tsal.errors import InputError
 
 BOX = "box"
@@ -142,8 +143,10 @@ def _checked(scheme: Scheme) -> dict[str, Any]:
     where, count = f"scheme {scheme.name!r}", scheme.n_points
     if not isinstance(scheme.name, str) or not scheme.name:
         raise InputError(f"{where}: name: expected a text")
+    if type(count) is int:
+        check(f"{where}: n_points", count, POINTS, "points")
     if type(count) is not int or count < 1:
-        raise InputError(f"{where}: n_points: found {count!r}, expected a whole number of at least 1")
+        raise InputError(f"{where}: n_points: found {repr(count)[:40]}, expected a whole number of at least 1")
     pairs = scheme.mirror_pairs
     if pairs is not None:
         pairs = _groups(pairs, count, f"{where}: mirror_pairs", 2)

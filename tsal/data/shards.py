@@ -11,6 +11,7 @@ rows there are, and a file that shrinks is an error rather than the end of the p
 import hashlib
 import io
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from tsal.bounds import JSON_BYTES, check
+from tsal.bounds.arrays import read_header
+from tsal.bounds.texts import parse_json
 from tsal.errors import InputError, disk_full, is_disk_full
 from tsal.files import atomic_path, check_space, new_mapped_array, remove_leftovers
 
@@ -103,7 +107,7 @@ class Layout:
 
     @property
     def row_bytes(self) -> int:
-        return int(np.prod(self.row)) * self.dtype.itemsize
+        return math.prod(self.row) * self.dtype.itemsize
 
 
 class ShardWriter:
@@ -230,9 +234,7 @@ def _check_shard(layout: Layout, shard: int, made_of: str, file: io.FileIO) -> i
     Raises:
         ValueError: says how it differs from what is expected.
     """
-    version = np.lib.format.read_magic(file)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    shape, _, dtype = read_header[version](file) if version in read_header else ((), False, None)
+    shape, dtype = read_header(file)
     expected = layout.shape_of(shard)
     if (shape, dtype) != (expected, layout.dtype):
         raise ValueError(f"found {dtype} {shape}, expected {layout.dtype} {expected}")
@@ -370,15 +372,18 @@ def open_index(index: str | os.PathLike[str], kind: str, again: str) -> tuple[Sh
     if not index.is_file():
         raise InputError(f"{index}: no such file; expected the index of {name}. {again}")
     try:
+        check(index, index.stat().st_size, JSON_BYTES, "bytes")
         content = index.read_bytes()
-        about = json.loads(content)
+        about = parse_json(content)
         if about["kind"] != kind:
             raise ValueError(f"found {about['kind']!r}, expected {kind!r}")
         row, dtype = tuple(map(int, about["shape"])), np.dtype(about["dtype"])
         layout = Layout(index, int(about["rows"]), row, dtype, int(about["shard_rows"]))
+        if min(layout.count, *row) < 0 or layout.shard_rows < 1 or dtype.kind not in "biuf":
+            raise ValueError(f"declares {layout.count} rows of {dtype} {row}, {layout.shard_rows} a shard")
         if len(about["shards"]) != layout.shards:
             raise ValueError(f"{len(about['shards'])} shards listed, {layout.shards} expected")
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{index}: no index of {name}, or a damaged one ({error}). {again}") from error
     starts = []
     for shard, made_of in enumerate(about["shards"]):

@@ -15,6 +15,7 @@ from threading import Lock
 import cv2
 import numpy as np
 
+from tsal.bounds import FRAMES, PIXELS, check
 from tsal.errors import InputError
 
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv", ".flv", ".3gp", ".ogv")
@@ -22,6 +23,7 @@ SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".
 # FFmpeg's own remarks on damaged files say nothing that the errors below do not say.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 _opening = Lock()
+_BEGIN = 256  # bytes, among which every container of videos has some that no text has
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
@@ -91,6 +93,7 @@ def _frame_times(path: str | os.PathLike[str]) -> np.ndarray | None:
         found = []
         while capture.grab():
             found.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+            check(path, len(found), FRAMES, "frames")
     times = np.sort(found)
     steps = np.diff(times)
     # A gap is a frame that was never stored, or one that players repeat: its place in the count is not certain.
@@ -113,6 +116,7 @@ def _count_decoded(path: str | os.PathLike[str]) -> int:
     with _opened(path) as capture:
         while capture.grab():
             count += 1
+            check(path, count, FRAMES, "frames")
     return count
 
 
@@ -136,6 +140,7 @@ def _opened(path: str | os.PathLike[str], threads: int = 1, *, packets: bool = F
     """Open a video for decoding, or for reading its packets without decoding them."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such video; paths are relative to the current folder")
+    _refuse_text(path)
     wanted = [cv2.CAP_PROP_N_THREADS, threads, *([cv2.CAP_PROP_FORMAT, -1] if packets else [])]
     with _opening:  # the level of OpenCV's log is one for all threads
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -149,7 +154,20 @@ def _opened(path: str | os.PathLike[str], threads: int = 1, *, packets: bool = F
                 f"{path}: cannot be opened as a video ({Path(path).stat().st_size:,} bytes found); "
                 "expected a file that FFmpeg can decode. Get it again, or convert it"
             )
+        sides = [capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        check(f"{path}: {sides[0]:,.0f} x {sides[1]:,.0f} px", int(sides[0] * sides[1]), PIXELS, "pixels a frame")
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         yield capture
     finally:
         capture.release()
+
+
+def _refuse_text(path: str | os.PathLike[str]) -> None:
+    """FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names."""
+    with open(path, "rb") as file:
+        begin = file.read(_BEGIN)
+    if begin and not any(byte < 9 or byte > 126 for byte in begin):
+        raise InputError(
+            f"{path}: cannot be opened as a video ({Path(path).stat().st_size:,} bytes found): it is a text, such as a "
+            "playlist. Get it again"
+        )

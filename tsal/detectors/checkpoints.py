@@ -14,12 +14,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tsal.bounds import HEADER_BYTES, check, reading, reason
+from tsal.bounds.texts import parse_json
 from tsal.errors import InputError, disk_full
 from tsal.files import atomic_path
 
 LARGEST = 1e6  # weight or running statistic; those of trained networks are below a thousand
 DATA = "data/"  # begins the names of tensors that are no weights, and may be infinite
 OPTIMIZER = "optimizer/"  # of an optimiser's, which have to be finite, however large
+_AGAIN = "Get it again, or train anew"
 
 
 def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -42,7 +45,7 @@ def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any
         except SafetensorError as error:  # it wraps the system's errors in one without a number
             if "No space left" in str(error) or "quota" in str(error):
                 raise disk_full(path) from error
-            raise
+            raise InputError(f"{path}: could not be written ({reason(error)})") from error
         # safetensors writes a file that its owner alone can read; others in a project read what the umask lets them.
         mask = os.umask(0)
         os.umask(mask)
@@ -57,15 +60,16 @@ def read_about(path: Path, kind: str) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; expected a {kind}")
+    check_header(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged or no safetensors file ({error}); expected a {kind}") from error
+    except (SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise InputError(f"{path}: damaged or no safetensors file ({reason(error)}); expected a {kind}") from error
     if kind not in metadata:
         raise InputError(f"{path}: found a safetensors file of another kind, expected a {kind}")
     try:
-        about = json.loads(metadata[kind])
+        about = parse_json(metadata[kind])
     except ValueError:
         about = None
     if not isinstance(about, dict):
@@ -80,7 +84,7 @@ def read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         InputError: see `read_about`; weights are not finite or too large.
     """
     about = read_about(path, kind)
-    with safe_open(path, "pt") as file:
+    with reading(path, f"a {kind}", _AGAIN), safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if reason := implausible(tensors):
         raise InputError(f"{path}: refused, {reason}; expected a {kind} of a training that went well")
@@ -96,3 +100,17 @@ def implausible(tensors: dict[str, Tensor]) -> str | None:
         if not math.isfinite(largest) or (largest > LARGEST and not name.startswith(OPTIMIZER)):
             return f"the largest value of {name} is {largest:g}"
     return None
+
+
+def check_header(path: str | Path) -> None:
+    """Refuse a safetensors file whose header, which says what it holds, is larger than any needs to be.
+
+    That header and tensors fill the file, no more and no less, safetensors checks itself.
+
+    Raises:
+        InputError: it is.
+    """
+    with open(path, "rb") as file:
+        declared = int.from_bytes(file.read(8), "little")
+    if declared <= Path(path).stat().st_size:
+        check(path, declared, HEADER_BYTES, "bytes of header")

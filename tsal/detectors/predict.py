@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tsal.bounds import reason
 from tsal.data.augment import apply_view, draw_view, from_view
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
@@ -91,8 +92,8 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
         network.load_state_dict(tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except RuntimeError as error:
-        raise InputError(f"{path}: weights do not fit a {settings.name} detector ({str(error)[:200]})") from error
+    except (RuntimeError, TypeError, ValueError, MemoryError) as error:
+        raise InputError(f"{path}: weights do not fit a {settings.name} detector ({reason(error)})") from error
     if precision == "tf32" and not has_tf32(device):
         logger.info("%s: trained in tf32, which device %s does not have; it predicts in float32", path, device)
     return LandmarkDetector(network.to(device), settings, scheme)

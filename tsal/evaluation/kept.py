@@ -16,12 +16,16 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from tsal.bounds import reading
+from tsal.bounds.tables import check_parquet
+from tsal.bounds.texts import parse_json
 from tsal.data.labels import budget_order
 from tsal.errors import InputError
 from tsal.files import atomic_path
 
 SUFFIX = ".parquet"
 FILES = ("scores.csv", "log.csv")  # of a run, that are kept
+_AGAIN = "Take it from where it came once more, or delete it and run `tsal keep`"
 _VERSION = 1
 _MILLIONTHS = 1_000_000
 _FACES = ("face", "clip", "frame", "subset", "normaliser", "person")
@@ -161,11 +165,12 @@ def read_kept(path: str | Path) -> tuple[list[KeptRun], dict[str, Any]]:
         table.column(name).to_pylist() for name in ("method", "labels", "seed", "labelled", "settings", "log", "code")
     )
     rows = enumerate(zip(*texts, strict=True))
-    runs = [
-        KeptRun(method, labels, seed, labelled, json.loads(settings), log, _scores(table, row), code)
-        for row, (method, labels, seed, labelled, settings, log, code) in rows
-    ]
-    return runs, _made_of(table)
+    with reading(path, "kept runs", _AGAIN):
+        runs = [
+            KeptRun(method, labels, seed, labelled, parse_json(settings), log, _scores(table, row), code)
+            for row, (method, labels, seed, labelled, settings, log, code) in rows
+        ]
+        return runs, _made_of(table)
 
 
 def kept_settings(path: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, Any]]:
@@ -228,9 +233,10 @@ def _rows(path: Path, time: int, size: int) -> dict[str, int]:
 @lru_cache(maxsize=8)
 def _settings(path: Path, time: int, size: int) -> tuple[dict[str, dict[str, Any]], dict[str, str], dict[str, Any]]:
     table = _open(path, ["method", "labels", "seed", "settings", "code"])
-    names = _names(table)
-    known = dict(zip(names, map(json.loads, table.column("settings").to_pylist()), strict=True))
-    return known, dict(zip(names, table.column("code").to_pylist(), strict=True)), _made_of(table)
+    names, texts = _names(table), table.column("settings").to_pylist()
+    with reading(path, "kept runs", _AGAIN):
+        known = dict(zip(names, map(parse_json, texts), strict=True))
+        return known, dict(zip(names, table.column("code").to_pylist(), strict=True)), _made_of(table)
 
 
 def _names(table: pa.Table) -> list[str]:
@@ -239,20 +245,20 @@ def _names(table: pa.Table) -> list[str]:
 
 
 def _made_of(table: pa.Table) -> dict[str, Any]:
-    return json.loads(table.schema.metadata[b"made_of"])
+    return parse_json(table.schema.metadata[b"made_of"])
 
 
 def _open(path: Path, columns: list[str] | None) -> pa.Table:
     """Some columns of the file, checked; nothing in it is run."""
-    again = "take it from where it came once more, or delete it and run `tsal keep`"
     try:
+        check_parquet(path)
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             about = file.schema_arrow.metadata or {}
             if not {"method", "settings", "nme"} <= set(file.schema_arrow.names) or b"made_of" not in about:
                 raise InputError(f"{path}: not a file of kept runs; expected one that `tsal keep` wrote")
             if about.get(b"version") != str(_VERSION).encode():
                 found = about.get(b"version", b"none").decode()
-                raise InputError(f"{path}: kept runs of version {found}; expected {_VERSION}; {again}")
+                raise InputError(f"{path}: kept runs of version {found}; expected {_VERSION}. {_AGAIN}")
             stored = file.schema_arrow.names
             table = file.read(columns and [name for name in columns if name in stored])
             if "code" not in stored:  # files of a time when it was not kept
@@ -262,7 +268,7 @@ def _open(path: Path, columns: list[str] | None) -> pa.Table:
             table.validate(full=True)
             return table
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]}); {again}") from error
+        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]}). {_AGAIN}") from error
 
 
 def _scores(table: pa.Table, row: int) -> pd.DataFrame:

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from tsal.bounds import reading
+from tsal.bounds.tables import check_csv
 from tsal.data.faces import keep_points, read_faces, visibility_of
 from tsal.data.labels import labelled_faces, parse_budget
 from tsal.data.landmarks import SCHEMES, Scheme, part_of
@@ -235,12 +237,12 @@ def people_of(runs: Mapping[Run, pd.DataFrame], faces: pd.DataFrame, path: str |
 def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Read a table with the columns; text stays text, since a face may well be called "007" or "NA"."""
     kept = reference(path)
-    try:
+    with reading(path, "CSV", "Delete it and run its rule again"):
+        if not kept:
+            check_csv(path)
         numbers = [column for column in pd.read_csv(_source(path, kept), nrows=0).columns if column not in _TEXT]
         missing_cells = {column: ["", "nan", "NaN"] for column in numbers}
         table = pd.read_csv(_source(path, kept), dtype=_TEXT, keep_default_na=False, na_values=missing_cells)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {str(error).strip()}") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns[:8]))}")
