@@ -32,7 +32,8 @@ JSON_BYTES = 64 * MIB  # of the index of an array: 40 bytes for 128 MiB of it
 DEPTH = 50  # lists in lists in ...: settings have six
 
 # --- numbers in binary files
-MAT_BYTES = GIB  # of a Matlab file: that of aflw has 8 MB
+MAT_BYTES = 256 * MIB  # of a Matlab file: that of aflw has 8 MB
+MAT_RATIO = 30  # bytes unpacked over bytes packed of one variable, beyond UNPACKED_FREE: annotations have some 5
 MAT_AXES = 32  # of an array of it: as many as NumPy 1 had, annotations have two
 NPZ_BYTES = 4 * GIB  # of one array of a shard of rendered faces: flow of 100 frames of 2048 px has 1.7 GB
 TABLE_COLUMNS = 20_000  # of a face table: 216 of 68 points
@@ -44,6 +45,7 @@ HEADER_BYTES = 64 * MIB  # of weights (safetensors): those of a million steps ha
 PIXELS = 1 << 27  # of a picture or frame, 134 million (0.4 GB as RGB): the largest cameras have 150, AFLW's largest 14
 PICTURE_BYTES = 512 * MIB  # of a file
 FRAMES = 2_000_000  # of a video: 22 hours of 25 a second; those of 300VW have 4,000 at most
+INPUT_PX = 4096  # side of the input of a detector that is read: the paper's is 256
 POINTS = 10_000  # of a scheme of landmarks: dense ones have some hundreds
 
 
@@ -98,6 +100,4 @@ def check(where: object, found: float, allowed: float, what: str) -> None:
         InputError: says what was found and what is allowed.
     """
     if not 0 <= found <= allowed:
-        raise InputError(
-            f"{where}: declares {found:,} {what}; at most {allowed:,} are allowed. Is it the owners' file?"
-        )
+        raise InputError(f"{where}: found {found:,} {what}, at most {allowed:,} are allowed. Is it the owners' file?")

@@ -4,6 +4,7 @@ A server is not believed: what it sends is never more than was declared, a web p
 and what has come is gone on with only where the server says that it is still the same file, or a digest will tell.
 """
 
+import contextlib
 import http.client
 import ipaddress
 import json
@@ -109,10 +110,22 @@ def download(
         return
     if problem := untrusted(url, sha256):
         raise wanted.refused(problem)
+    made = [folder for folder in wanted.path.parents if not folder.exists()]
     try:
         _fetch_all(wanted, attempts, pause, timeout)
+        _check_whole(wanted, accept)
     except OSError as error:
         raise disk_full(wanted.part) if is_disk_full(error) else error from None
+    except InputError:
+        for folder in made:
+            with contextlib.suppress(OSError):  # it holds what has come so far
+                folder.rmdir()
+        raise
+    wanted.part.replace(wanted.path)
+    wanted.tag.unlink(missing_ok=True)
+
+
+def _check_whole(wanted: _Wanted, accept: Callable[[Path], None] | None) -> None:
     try:
         _verify(wanted.part, wanted)
         if accept is not None:
@@ -120,8 +133,6 @@ def download(
     except InputError:
         wanted.forget()  # it can never be completed to the right file
         raise
-    wanted.part.replace(wanted.path)
-    wanted.tag.unlink(missing_ok=True)
 
 
 def untrusted(url: str, sha256: str | None) -> str | None:
@@ -270,7 +281,11 @@ def _receive_checked(response: http.client.HTTPResponse, wanted: _Wanted, have: 
         if told is not None:
             with files.atomic_path(wanted.tag) as temporary:
                 temporary.write_text(json.dumps({"url": wanted.url, "tag": told}), encoding="utf-8")
-    _receive(_Peeked(first, response), wanted.part, wanted.path.name, start, size)
+    try:
+        _receive(_Peeked(first, response), wanted.part, wanted.path.name, start, size)
+    except InputError:
+        wanted.forget()
+        raise
 
 
 def _position(response: http.client.HTTPResponse, wanted: _Wanted, have: int) -> tuple[int, int | None]:

@@ -31,7 +31,7 @@ from tsal.files import atomic_path
 TEXT_COLUMNS = ("face", "image", "video", "clip", "person", "split", "subset")
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEAD_COLUMNS = ("face", "image", "video", "frame", "clip", "person", "split", "subset", *BOX_COLUMNS)
-_LAST_FRAME = 1 << 40  # beyond which a number is a mistake, and at some point no whole number any more
+_FARTHEST = 10_000_000  # px, or frames, from the origin: no picture and no video reaches as far
 SPLITS = ("train", "validation", "test")
 
 
@@ -261,12 +261,16 @@ def _numbers(faces: pd.DataFrame, path: str | os.PathLike[str], columns: list[st
             bad = (parsed.isna() & values[name].notna()).to_numpy()
             if bad.any():
                 row = int(bad.argmax())
-                raise _fail(path, name, row, f"{values[name].iloc[row]!r} is not a number")
+                raise _fail(path, name, row, f"{repr(values[name].iloc[row])[:80]} is not a number")
             values[name] = parsed
     array = values.to_numpy(np.float64)
     rows, places = np.nonzero(np.isinf(array))
     if len(rows):
         raise _fail(path, columns[places[0]], int(rows[0]), "infinite; expected a position in px, or nothing")
+    rows, places = np.nonzero(np.abs(array) > _FARTHEST)
+    if len(rows):
+        found = array[rows[0], places[0]]
+        raise _fail(path, columns[places[0]], int(rows[0]), f"{found:g}; expected at most {_FARTHEST:,}")
     return array
 
 
@@ -289,7 +293,7 @@ def _frames(faces: pd.DataFrame, path: str | os.PathLike[str]) -> np.ndarray | i
         return -1
     frames = _numbers(faces, path, ["frame"])[:, 0]
     frames = np.where(np.isnan(frames), -1, frames)
-    bad = (frames != np.floor(frames)) | (frames < -1) | (frames > _LAST_FRAME)
+    bad = (frames != np.floor(frames)) | (frames < -1)
     if bad.any():
         row = int(bad.argmax())
         raise _fail(path, "frame", row, f"{frames[row]:g}; expected 0, 1, 2, ..., or -1 for a still image")

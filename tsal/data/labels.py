@@ -114,8 +114,15 @@ def check_number(budget: Budget, found: int) -> None:
 
 
 def labelled_rows(store: CropStore, budget: Budget, seed: int) -> np.ndarray:
-    """Rows, ascending, of a store's faces whose landmarks a method may see; see labelled_faces."""
+    """Rows, ascending, of a store's faces whose landmarks a method may see; see labelled_faces.
+
+    Raises:
+        InputError: no face is annotated; names the store.
+    """
     annotated = np.flatnonzero(store.visible.any(1))
+    if not len(annotated):
+        where = getattr(store.images, "path", "the crop store")
+        raise InputError(f"{where}: found no annotated face among {len(store):,}, expected some to learn from")
     faces, clips, frames = (column[annotated] for column in (store.face, store.clip, store.frame))
     return np.sort(annotated[labelled_places(faces, budget, seed, clips, frames)])
 

@@ -292,7 +292,7 @@ def _check_and_lock(part: Path, path: Path, url: str, lock: Path) -> None:
     try:
         check_archive(part, path.name)
     except InputError as error:
-        said = str(error).removeprefix(f"{part}: ").partition(". Delete it")[0]
+        said = re.split(r"\. (?:Delete|Is) it", str(error).removeprefix(f"{part}: "))[0]
         raise InputError(f"{path}: {url} sent something else: {said}. Get it by other means, put it there") from error
     with atomic_path(lock) as temporary:
         entry = {"url": url, "size": part.stat().st_size, "sha256": sha256(part)}

@@ -1,7 +1,7 @@
 """From a checkpoint to landmarks: detectors on disk, and prediction for packed crops and for tables of faces."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tsal.bounds import reason
+from tsal.bounds import INPUT_PX, check, reason
 from tsal.data.augment import apply_view, draw_view, from_view
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
@@ -88,7 +88,9 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
     tensors, metadata = checkpoints.read(Path(path), DETECTOR)
     settings, scheme, precision = _described(metadata, path)
     try:
-        network = create_network(settings.replace(weights="none"), scheme.n_points, precision)
+        plain = settings.replace(weights="none")
+        _check_shapes(tensors, plain, scheme.n_points)
+        network = create_network(plain, scheme.n_points, precision)
         network.load_state_dict(tensors)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -97,6 +99,21 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
     if precision == "tf32" and not has_tf32(device):
         logger.info("%s: trained in tf32, which device %s does not have; it predicts in float32", path, device)
     return LandmarkDetector(network.to(device), settings, scheme)
+
+
+def _check_shapes(tensors: Mapping[str, torch.Tensor], settings: DetectorSettings, n_points: int) -> None:
+    """Compare tensors with those of the network that settings describe, which takes no memory yet.
+
+    Raises:
+        ValueError: they differ.
+    """
+    with torch.device("meta"):
+        network = create_network(settings, n_points, "float32").state_dict()
+    found, expected = ({name: tuple(value.shape) for name, value in some.items()} for some in (tensors, network))
+    differing = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    if differing:
+        name = differing[0]
+        raise ValueError(f"{name[:100]}: found {found.get(name, 'none')}, expected {expected.get(name, 'none')}")
 
 
 def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSettings, Scheme, str]:
@@ -112,6 +129,7 @@ def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSett
     try:
         # Checkpoints from before the width was a setting have 32.
         settings = read_section(DetectorSettings, {"width": 32} | metadata["detector"], "detector")
+        check("detector.input_px", settings.input_px, INPUT_PX, "px")
         return settings, scheme_of(metadata["scheme"]), metadata["precision"]
     except InputError as error:
         raise InputError(f"{path}: its metadata: {error}") from error

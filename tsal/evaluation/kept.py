@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from tsal.bounds import reading
+from tsal.bounds import reading, reason
 from tsal.bounds.tables import check_parquet
 from tsal.bounds.texts import parse_json
 from tsal.data.labels import budget_order
@@ -268,7 +268,7 @@ def _open(path: Path, columns: list[str] | None) -> pa.Table:
             table.validate(full=True)
             return table
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({str(error).splitlines()[0]}). {_AGAIN}") from error
+        raise InputError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error
 
 
 def _scores(table: pa.Table, row: int) -> pd.DataFrame:

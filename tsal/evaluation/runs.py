@@ -211,6 +211,8 @@ def count_labelled(runs: Sequence[Run], faces: pd.DataFrame) -> dict[str, int]:
         faces: the face table of the benchmark that they were trained on.
     """
     annotated = faces[(faces["split"] == "train").to_numpy() & visibility_of(faces).any(axis=1)]
+    if annotated.empty:
+        raise InputError("the face table: found no annotated training face, expected some; index the benchmark anew")
     of_faces = [annotated[name].tolist() for name in ("face", "clip", "frame")]
     seeds = {run.labels: run.seed for run in runs}
     return {labels: len(labelled_faces(of_faces[0], labels, seed, *of_faces[1:])) for labels, seed in seeds.items()}
@@ -263,4 +265,6 @@ def _check_numbers(table: pd.DataFrame, path: str | Path, columns: list[str]) ->
         if not pd.api.types.is_numeric_dtype(table[column]):
             wrong = pd.to_numeric(table[column], errors="coerce").isna() & table[column].notna()
             row = int(wrong.to_numpy().argmax())
-            raise InputError(f"{path}: column {column}, row {row + 2}: '{table[column].iloc[row]}' is not a number")
+            raise InputError(
+                f"{path}: column {column}, row {row + 2}: '{str(table[column].iloc[row])[:80]}' is not a number"
+            )

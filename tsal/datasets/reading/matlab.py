@@ -16,8 +16,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tsal.bounds import MAT_AXES, MAT_BYTES, check
-from tsal.bounds.archives import most_unpacked
+from tsal.bounds import MAT_AXES, MAT_BYTES, MAT_RATIO, UNPACKED_FREE, check
 from tsal.errors import InputError
 
 # Array of numbers (any shape), of dict (a structure array), or of these and texts (a cell array); or one text.
@@ -77,12 +76,12 @@ def read_mat(content: bytes, where: str, names: Sequence[str]) -> list[Value]:
 def _variables(data: memoryview, order: str, names: Sequence[str]) -> Iterator[tuple[str, Value]]:
     for kind, body in _elements(data, order):
         if kind == _COMPRESSED:
-            unpacker = zlib.decompressobj()
-            unpacked = unpacker.decompress(body, most_unpacked(len(body)))
+            unpacker, most = zlib.decompressobj(), UNPACKED_FREE + MAT_RATIO * len(body)
+            unpacked = unpacker.decompress(body, most)
             if not unpacker.eof:
                 raise ValueError(
                     f"a compressed variable of {len(body):,} bytes is not whole, or unpacks to more than the "
-                    f"{most_unpacked(len(body)):,} that are allowed"
+                    f"{most:,} that are allowed"
                 )
             kind, body = next(_take(_elements(memoryview(unpacked), order), 1))
         if kind == _MATRIX:
