@@ -51,6 +51,16 @@ def paths(ytf_tiny, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def other_paths(paths, tmp_path_factory):
+    """The same with the warm-up of seed 1."""
+    folder = tmp_path_factory.mktemp("other_start")
+    crops, flow, _ = paths
+    warmup = folder / "warmup.safetensors"
+    train_warm_up(settings_of("supervised"), crops, warmup, folder / "warmup.csv", 1, None, CPU)
+    return crops, flow, warmup
+
+
+@pytest.fixture(scope="module")
 def finished(paths, tmp_path_factory):
     """The checkpoint of a finished run of a method, trained once for all tests. It is shared: read it only."""
     folder = tmp_path_factory.mktemp("finished")
@@ -76,14 +86,14 @@ def test_the_same_seed_gives_the_same_weights_and_networks_are_measured(tmp_path
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_seed_the_weight_and_the_pool_matter(tmp_path, paths, finished, method):
+def test_the_seed_the_weight_and_the_pool_matter(tmp_path, paths, other_paths, finished, method):
     weights = "shrink_weights" if method == "stld" else "weight"
     variants = {
         "heavy": settings_of(method, {weights: (9.0, 9.0, 9.0) if method == "stld" else 9.0}),
         "small pool": settings_of(method, {"pool_share": 0.3}),
     }
     ends = [run(paths, tmp_path / f"{name}.safetensors", value) for name, value in variants.items()]
-    ends += [finished(method), run(paths, tmp_path / "other.safetensors", settings_of(method), seed=1)]
+    ends += [finished(method), run(other_paths, tmp_path / "other.safetensors", settings_of(method), seed=1)]
     assert len({end.read_bytes() for end in ends}) == 4
 
 
