@@ -143,6 +143,20 @@ def test_other_system_errors_stay_what_they_are(tmp_path):
         raise IsADirectoryError(errno.EISDIR, "a folder")
 
 
+def test_errors_name_the_file_and_not_its_temporary_name(tmp_path):
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / "a.csv") as temporary:
+        (temporary / "b").write_text("")
+    assert caught.value.filename == str(tmp_path / "a.csv" / "b")
+    expected = r"/a\.csv: could not be written \(no '.*/a\.csv'\)$"
+    with pytest.raises(InputError, match=expected) as caught, atomic_path(tmp_path / "a.csv") as temporary:
+        raise OSError(f"no '{temporary}'")  # as pyarrow says it
+    assert ".tmp" not in str(caught.value)
+    archive = write_zip({"n" * 300: b""}, tmp_path / "a.zip")
+    with pytest.raises(OSError) as caught:
+        extract_zip(archive, tmp_path / "folder")
+    assert caught.value.filename == str(tmp_path / "folder" / ("n" * 300))
+
+
 def test_new_files_have_the_modes_that_the_user_asked_for(tmp_path):
     before = os.umask(0o027)
     try:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
-from tsal.detectors import checkpoints
+from tsal.detectors import checkpoints, trunk_weights
 from tsal.detectors.vgg16_cpm import vgg16_cpm, vgg16_features
 from tsal.errors import InputError
 from tsal.files import sha256
@@ -116,6 +116,38 @@ def test_a_damaged_weight_file_is_refused_before_it_is_read(hub, published):
     with pytest.raises(
         InputError, match=rf"{published.name}: SHA-256 .*expected {digits}.*delete it.*detector\.weights"
     ):
+        vgg16_cpm(5)
+
+
+class _Other:
+    """Something else than a tensor."""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({0: torch.ones(2)}, "it lacks 'features.0.weight'"),
+        ([torch.ones(2)], "list indices"),
+        ({"features.0.weight": 3}, "it lacks 'features.0.bias'"),
+        ({"a": _Other()}, "something else than tensors"),
+        (3, "int"),
+    ],
+)
+def test_a_file_of_something_else_is_refused_without_the_advice_to_trust_it(hub, tmp_path, monkeypatch, content, said):
+    torch.save(content, tmp_path / "weights")
+    hub.mkdir(parents=True)
+    file = (tmp_path / "weights").rename(hub / f"vgg16-{sha256(tmp_path / 'weights')[:8]}.pth")
+    monkeypatch.setattr(WEIGHTS.value, "url", file.as_uri())
+    with pytest.raises(InputError, match=rf"{file.name}: holds no weights of vgg16 \(.*{said}.*\); delete it") as error:
+        vgg16_cpm(5)
+    assert "weights_only" not in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_weights_of_the_release_are_known_by_their_whole_digest(hub, tmp_path, monkeypatch):
+    hub.mkdir(parents=True)
+    (hub / "vgg16-397923af.pth").write_bytes(b"other weights")
+    monkeypatch.setattr(trunk_weights, "sha256", lambda path: "397923af" + "0" * 56)  # as others can be made to have
+    with pytest.raises(InputError, match=r"SHA-256 397923af0000\.\.\., expected 397923af8e79\.\.\."):
         vgg16_cpm(5)
 
 

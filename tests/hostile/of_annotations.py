@@ -32,7 +32,7 @@ def mat(folder, content: bytes) -> list[str]:
 
 @case("MATLAB files", "an array of a million dimensions", MAT, alone=True)
 def _(folder):
-    return mat(folder, element(15, zlib.compress(array([1] * 1_000_000, element(9, bytes(8))))))
+    return mat(folder, element(15, zlib.compress(array([2**31 - 1] * 1_000_000, element(9, bytes(8))))))
 
 
 @case("MATLAB files", "an array of 4 quintillion numbers", MAT)

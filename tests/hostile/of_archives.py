@@ -138,6 +138,12 @@ def _(folder):
     return index("ytf")
 
 
+@case("archives", "a zip of which a picture is none", "First_A_00.jpg")
+def _(folder):
+    write_zip(ytf_files(10) | {"training/First_A_00.jpg": b"no picture"}, folder / YTF)
+    return index("ytf")
+
+
 @case("archives", "a zip whose directory lies before its beginning", YTF)
 def _(folder):
     put(folder, YTF, b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 1 << 31, 5, 0))

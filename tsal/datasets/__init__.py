@@ -8,8 +8,10 @@ import importlib
 import json
 import pkgutil
 import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -213,13 +215,14 @@ class Dataset:
         if self.status(raw_dir) != "present":
             raise InputError(self.missing_message(raw_dir))
         complete = read_section(self.options, options or {}, self.name).model_dump()
-        self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), complete)
-        Path(images_dir).mkdir(parents=True, exist_ok=True)  # empty where the pictures stay where they are
-        try:
-            self._check(Path(out_parquet))
-        except InputError:
-            Path(out_parquet).unlink(missing_ok=True)
-            raise
+        with _nothing_left(Path(images_dir)):
+            self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), complete)
+            Path(images_dir).mkdir(parents=True, exist_ok=True)  # empty where the pictures stay where they are
+            try:
+                self._check(Path(out_parquet))
+            except InputError:
+                Path(out_parquet).unlink(missing_ok=True)
+                raise
 
     def _check(self, table: Path) -> None:
         """Refuse a face table of which no training would come."""
@@ -243,7 +246,8 @@ class Dataset:
         Raises:
             InputError: it is not rendered; or a shard is missing or damaged.
         """
-        self._need_renderer().index([Path(shard) for shard in shards], Path(images_dir), Path(out_parquet))
+        with _nothing_left(Path(images_dir)):
+            self._need_renderer().index([Path(shard) for shard in shards], Path(images_dir), Path(out_parquet))
 
     def render(self, settings: str | Path, shard: int, shards: int, out_zip: str | Path) -> None:
         """Render one of `shards` parts of the data set.
@@ -264,6 +268,18 @@ class Dataset:
         if self.renderer is None:
             raise InputError(f"{self.name}: is not rendered; its images come from raw data, see tsal index --raw-dir")
         return self.renderer
+
+
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Remove a folder that was not there before, should the block end with an error."""
+    existed = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not existed:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _download(url: str | None, path: Path, published: Published) -> Path:
