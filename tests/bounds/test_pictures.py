@@ -35,7 +35,7 @@ def test_what_declares_too_many_pixels_is_refused(tmp_path):
 
 def test_opencv_is_told_the_same_bound():
     """It reads it when it is first imported, before tsal.bounds could be: for formats of which Pillow knows nothing."""
-    code = "import os, tsal; from tsal.bounds import PIXELS; print(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(PIXELS))"
+    code = "import os, tsal.bounds; print(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(tsal.bounds.PIXELS))"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean, check=True)
     assert done.stdout == "True\n"
