@@ -1,6 +1,8 @@
 """How large a picture is, by its header."""
 
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -29,6 +31,14 @@ def test_what_declares_too_many_pixels_is_refused(tmp_path):
     path.write_bytes(png(60_000, 60_000))
     with pytest.raises(InputError, match=r"a\.png: found 3,600,000,000 pixels"):
         picture_size(path, "get it again")
+
+
+def test_opencv_is_told_the_same_bound():
+    """It reads it when it is first imported, before tsal.bounds could be: for formats of which Pillow knows nothing."""
+    code = "import os, tsal.bounds; print(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(tsal.bounds.PIXELS))"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_what_pillow_does_not_know_has_no_size(tmp_path):

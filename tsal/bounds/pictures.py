@@ -10,8 +10,9 @@ from PIL import Image, UnidentifiedImageError
 from tsal.bounds import PICTURE_BYTES, PIXELS, check, reason
 from tsal.errors import InputError
 
-# Pillow warns of pictures beyond its own bound, in lines of its own.
+# Pillow warns, in lines of its own, of pictures beyond its own bound and of notes in them that are damaged.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def picture_size(path: str | os.PathLike[str], again: str) -> tuple[int, int] | None:
