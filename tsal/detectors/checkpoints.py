@@ -34,9 +34,9 @@ def save(path: Path, kind: str, tensors: dict[str, Tensor], about: dict[str, Any
     Raises:
         InputError: weights are not finite or too large; the device is full.
     """
-    if reason := implausible(tensors):
+    if complaint := implausible(tensors):
         raise InputError(
-            f"{path}: not written, {reason}: the training has diverged; lower training.optimizer.learning_rate"
+            f"{path}: not written, {complaint}: the training has diverged; lower training.optimizer.learning_rate"
         )
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
@@ -86,8 +86,8 @@ def read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     about = read_about(path, kind)
     with reading(path, f"a {kind}", _AGAIN), safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if reason := implausible(tensors):
-        raise InputError(f"{path}: refused, {reason}; expected a {kind} of a training that went well")
+    if complaint := implausible(tensors):
+        raise InputError(f"{path}: refused, {complaint}; expected a {kind} of a training that went well")
     return tensors, about
 
 
