@@ -61,6 +61,12 @@ def checked(block: bytearray) -> bytes:
 # --- zip
 
 
+def of_4_gb(folder, member: str) -> list[str]:
+    """An archive of ytf of which a member declares nearly 4 GB."""
+    declare(write_zip(ytf_files(10), folder / YTF), member, 4 * GIB - 1)
+    return index("ytf")
+
+
 @case("archives", "a zip whose annotation is the frame 999,999,999", "annot/999999999.pts", alone=True)
 def _(folder):
     write_zip({"001/vid.avi": b"", "001/annot/000001.pts": b"", "001/annot/999999999.pts": b""}, folder / VW)
@@ -75,9 +81,7 @@ def _(folder):
 
 @case("archives", "a zip whose table declares 4 GB", "training_frames_keypoints.csv")
 def _(folder):
-    path = write_zip(ytf_files(10), folder / YTF)
-    declare(path, "training_frames_keypoints.csv", 4 * GIB - 1)
-    return index("ytf")
+    return of_4_gb(folder, "training_frames_keypoints.csv")
 
 
 @case("archives", "a zip whose annotation unpacks to 256 MB and declares 10 bytes", VW)
@@ -90,9 +94,7 @@ def _(folder):
 
 @case("archives", "a zip whose picture declares 4 GB", "First_A_00.jpg")
 def _(folder):
-    path = write_zip(ytf_files(10), folder / YTF)
-    declare(path, "training/First_A_00.jpg", 4 * GIB - 1)
-    return index("ytf")
+    return of_4_gb(folder, "training/First_A_00.jpg")
 
 
 @case("archives", "a zip of 100 members of 1 GB, a megabyte in all", YTF)
