@@ -67,13 +67,13 @@ def processor() -> str:
 MACHINE = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__.split('+')[0]}"
 PINNED: dict[str, dict[str, str]] = {
     "AuthenticAMD-25-1, AVX2, torch 2.15.0": {
-        "supervised": "510cad05a7a21071",
-        "self_training": "59afbd50070164cb",
-        "mean_teacher": "d51861da61285cc3",
-        "sbr": "55a7cc83d3034d57",
-        "stld": "1e6e9bd34fe3bd81",
-        "tsal": "b8a90dc890407e35",
-        "tsal_literal": "3ebca595e40139e0",
+        "supervised": "ccaac20edeec27e2",
+        "self_training": "35c8ebe9a49f1bd4",
+        "mean_teacher": "b49d979446b97be9",
+        "sbr": "67246d21c2d68f48",
+        "stld": "1cafe2d225d83928",
+        "tsal": "ce096c4a096a4c8f",
+        "tsal_literal": "9a29f002971e6a1a",
     },
 }
 

@@ -91,9 +91,10 @@ def rename_mirrored(values: Tensor, view: View, scheme: Scheme) -> Tensor:
 def sampling_grid(view: View, input_px: int) -> Tensor:
     """Store px (B, input_px, input_px, 2) that each network pixel shows."""
     axis = torch.arange(input_px, device=view.matrix.device, dtype=torch.float32)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    shifted = torch.stack([x, y], -1).reshape(1, -1, 2) - view.matrix[:, None, :, 2]
-    return (shifted @ inverse(view).transpose(1, 2)).unflatten(1, (input_px, input_px))
+    x, y = (axis.view(1, -1, 1) - view.matrix[:, None, :, 2]).unbind(-1)
+    back = inverse(view)[:, None]
+    # An affine map is the sum of what each axis gives: no product for each pixel.
+    return (y.unsqueeze(-1) * back[..., 1]).unsqueeze(2) + (x.unsqueeze(-1) * back[..., 0]).unsqueeze(1)
 
 
 def sample(images: Tensor, grid: Tensor) -> Tensor:

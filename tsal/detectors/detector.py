@@ -85,7 +85,9 @@ class Detector(nn.Module):
             stages = self.heatmap_head(fine)
             second = [] if second_head is None else second_head(fine)
             centre, offsets = self.centre_head(coarse)
-        found = parallel.gather([part.float() for part in (*stages, *second, centre, offsets)], n)
+        parts = (*stages, *second, centre, offsets)
+        # Maps lie one after the other, as decodes and losses read them, who would copy them once each.
+        found = parallel.gather([part.to(torch.float32, memory_format=torch.contiguous_format) for part in parts], n)
         *found, centre, offsets = found
         return Output(found[: len(stages)], centre, offsets), found[len(stages) :]
 
@@ -98,10 +100,12 @@ class Detector(nn.Module):
 
     def decode(self, output: Output) -> Tensor:
         """Decode 1: landmarks (B, K, 2) in input pixels from the last stage's heatmaps."""
-        maps = self.maps(output)
         if self.decode_name == "expectation":
-            return decode_expectation(maps, self.heatmap_stride)
-        return decode_peaks(maps, self.heatmap_stride, self.sigma, refine=self.decode_name)
+            return decode_expectation(self.maps(output), self.heatmap_stride)
+        maps = output.stages[-1][:, : self.n_points]
+        return decode_peaks(
+            maps, self.heatmap_stride, self.sigma, refine=self.decode_name, logits=self.distribution
+        )
 
     def decode_offsets(self, output: Output, near: Tensor) -> Tensor:
         """Decode 2: landmarks (B, K, 2) from the centre and offsets, see `decode_centre_offsets`."""

@@ -6,6 +6,7 @@ pixels that it covers; pixel centres lie at integers. For stride 8 that is the x
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tsal.data.device import constant
 
@@ -18,11 +19,12 @@ def cell_centres(size: int, stride: int, device: torch.device | None = None) -> 
     return torch.arange(size, device=device, dtype=torch.float32) * stride + (stride - 1) / 2
 
 
-def _squared_distances(points: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+def _squared_distances(points: Tensor, size: tuple[int, int], stride: int) -> tuple[Tensor, Tensor]:
+    """Squared distances (..., height) in y and (..., width) in x of points (..., 2) from rows and columns of cells."""
     height, width = size
     dx = cell_centres(width, stride, points.device) - points[..., 0:1]
     dy = cell_centres(height, stride, points.device) - points[..., 1:2]
-    return dy.square().unsqueeze(-1) + dx.square().unsqueeze(-2)
+    return dy.square(), dx.square()
 
 
 def encode_gaussian(points: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
@@ -37,7 +39,8 @@ def encode_gaussian(points: Tensor, size: tuple[int, int], stride: int, sigma: f
     Returns:
         (B, K + 1, height, width) in [0, 1]: values under 0.01 are 0, the last map is 1 - max over the others.
     """
-    maps = _squared_distances(points, size, stride).neg_().div_(2 * sigma**2).exp_()
+    dy, dx = _squared_distances(points, size, stride)
+    maps = (dy.unsqueeze(-1) + dx.unsqueeze(-2)).neg_().div_(2 * sigma**2).exp_()
     maps = torch.where(maps >= CUT_OFF, maps, 0.0)  # a comparison with NaN is false
     return torch.cat([maps, 1 - maps.amax(1, keepdim=True)], 1)
 
@@ -54,8 +57,12 @@ def encode_distribution(points: Tensor, size: tuple[int, int], stride: int, sigm
     Returns:
         (B, K, height, width), each map summing to 1.
     """
-    logits = _squared_distances(points, size, stride).neg_().div_(2 * sigma**2).nan_to_num_(nan=0.0)
-    return logits.flatten(2).softmax(-1).unflatten(-1, size)
+    axes = _squared_distances(points, size, stride)
+    # A Gaussian is the product of its rows and columns. Its tails are cut off before they become denormal numbers,
+    # which processors are slow to multiply.
+    y, x = (axis.neg_().div_(2 * sigma**2).nan_to_num_(nan=0.0).softmax(-1) for axis in axes)
+    y, x = (functional.threshold(axis, 1e-12, 0.0) for axis in (y, x))
+    return y.unsqueeze(-1) * x.unsqueeze(-2)
 
 
 def peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,7 +120,9 @@ def _gaussian_fit(values: Tensor, steps: Tensor, inside: Tensor, sigma_cells: fl
     return shift.clamp(-radius, radius).to(values.dtype)
 
 
-def decode_peaks(maps: Tensor, stride: int, sigma: float, radius: int = 3, refine: str = "gaussian") -> Tensor:
+def decode_peaks(
+    maps: Tensor, stride: int, sigma: float, radius: int = 3, refine: str = "gaussian", logits: bool = False
+) -> Tensor:
     """Decode 1 of the paper: the arg-max cell of each map, refined within a window around it.
 
     Of several equal cells the first by rows is the peak. A map without a value over 1e-6 (empty, or negative) decodes
@@ -126,6 +135,8 @@ def decode_peaks(maps: Tensor, stride: int, sigma: float, radius: int = 3, refin
         radius: of the square window, in cells.
         refine: "gaussian", a least-squares fit that is exact at borders too, or "centroid", the paper's weighted
             mean of the window's cells.
+        logits: the maps are logits of distributions. Neither refinement depends on a map's scale, so the distributions
+            themselves, which take an exponential of every cell, are not needed.
 
     Returns:
         (..., K, 2) landmarks in input pixels.
@@ -135,7 +146,10 @@ def decode_peaks(maps: Tensor, stride: int, sigma: float, radius: int = 3, refin
     """
     if refine not in ("gaussian", "centroid"):
         raise ValueError(f"refine is 'gaussian' or 'centroid', not {refine!r}")
-    cell, *window = _windows(maps, radius)
+    cell, values, *window = _windows(maps, radius)
+    if logits:
+        values = (values - values.detach().amax(-1, keepdim=True)).exp()
+    window = values, *window
     shift = _gaussian_fit(*window, sigma / stride) if refine == "gaussian" else _centroid(*window)
     shown = window[0].detach().amax(-1, keepdim=True) >= NOTHING
     return (cell + torch.where(shown, shift, 0.0)) * stride + (stride - 1) / 2

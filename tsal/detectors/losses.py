@@ -60,7 +60,8 @@ def distribution_distance(logits: Tensor, target: Tensor, counted: Tensor) -> Te
     """Kullback-Leibler divergence KL(target || softmax(logits)), a mean over the maps that count (bool or weights)."""
     log_probability = logits.flatten(2).log_softmax(-1)
     target = target.flatten(2)
-    divergence = torch.xlogy(target, target).sub_(target * log_probability).sum(-1)
+    # Not xlogy, which takes five times as long. What is smaller adds less than a float32 can tell.
+    divergence = (target * (target.clamp_min(1e-12).log() - log_probability)).sum(-1)
     return masked_mean(divergence, counted)
 
 
