@@ -4,10 +4,12 @@ import errno
 import gzip
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import zipfile
 from contextlib import ExitStack
@@ -135,6 +137,65 @@ def test_a_full_device_is_an_input_error_that_names_the_file(tmp_path):
         with open("/dev/full", "w") as full:
             full.write("rest")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_pipe_stays_one_and_gets_the_bytes(tmp_path):
+    os.mkfifo(path := tmp_path / "pipe.csv")
+    got = []
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader.start()
+    with atomic_path(path) as temporary:
+        assert temporary.suffix == ".csv"
+        temporary.write_bytes(b"whole")
+    reader.join(10)
+    assert got == [b"whole"] and stat.S_ISFIFO(path.stat().st_mode)
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe.csv"]
+
+
+def test_a_device_stays_one(tmp_path):
+    try:
+        os.mknod(path := tmp_path / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"lost")
+    assert stat.S_ISCHR(path.stat().st_mode)
+
+
+def test_a_socket_is_refused(tmp_path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        expected = "socket: found a disk or a socket, expected the name of a file"
+        with pytest.raises(InputError, match=expected), atomic_path(tmp_path / "socket") as temporary:
+            temporary.write_bytes(b"nobody reads it")
+    assert stat.S_ISSOCK((tmp_path / "socket").stat().st_mode)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path, there):
+    target = tmp_path / "elsewhere/target.txt"
+    target.parent.mkdir()
+    if there:
+        target.write_text("old")
+    (link := tmp_path / "link.txt").symlink_to("elsewhere/target.txt")
+    with atomic_path(link) as temporary:
+        temporary.write_text("new")
+    assert os.readlink(link) == "elsewhere/target.txt" and target.read_text() == "new"
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["elsewhere", "link.txt", "target.txt"]
+
+
+def test_folders_that_were_made_for_a_file_that_came_to_nothing_are_removed(tmp_path):
+    (tmp_path / "old").mkdir()
+    with pytest.raises(ValueError), atomic_path(tmp_path / "old/new/newer/a.txt"):
+        raise ValueError
+    assert [each.name for each in tmp_path.rglob("*")] == ["old"]
+
+
+def test_a_name_may_be_as_long_as_the_system_has_it(tmp_path):
+    path = tmp_path / f"{'x' * 251}.csv"
+    with atomic_path(path) as temporary:
+        temporary.write_text("a")
+    assert path.read_text() == "a"
 
 
 def test_other_system_errors_stay_what_they_are(tmp_path):

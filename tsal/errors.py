@@ -23,6 +23,14 @@ def is_disk_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def is_memory_full(error: BaseException) -> bool:
+    """Whether `error` says that memory, of the machine or of a GPU, is full."""
+    said = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("can't allocate memory" in said or "out of memory" in said)
+    )
+
+
 def disk_full(path: str | PathLike[str]) -> InputError:
     """The error for a `path` that could not be written since its device is full."""
     return InputError(f"{path}: no space left on the device. Free some space and run the same command again")

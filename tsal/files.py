@@ -11,6 +11,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import tempfile
 import threading
 import time
 import zipfile
@@ -43,18 +44,41 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary file lies in a hidden folder beside `path`, ends as `path` does (writers go by the suffix) and is
     removed on any error. What a killed process left beside `path` is removed too. Missing parent folders are made.
-    Errors within the block that name the temporary file name `path` instead.
+    Errors within the block that name the temporary file name `path` instead. A link stays one: what it leads to is
+    written. A pipe or a terminal gets the bytes once they are whole.
 
     Raises:
-        InputError: the device is full.
+        InputError: the device is full; `path` is a disk or a socket.
     """
     path = Path(path)
+    if _is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / f"0{path.suffix}")
+            with open(temporary, "rb") as whole, open(path, "wb") as stream:
+                shutil.copyfileobj(whole, stream, _CHUNK)
+        return
+    path = path.resolve() if path.is_symlink() else path
     with _temporary(path) as temporary:
         try:
             yield temporary
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is a pipe, a terminal or /dev/null, which has to stay what it is.
+
+    Raises:
+        InputError: it is a disk or a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing is there
+        return False
+    if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise InputError(f"{path}: found a disk or a socket, expected the name of a file to write")
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 @contextmanager
@@ -64,20 +88,31 @@ def _temporary(path: Path) -> Iterator[Path]:
     It lies in the workplace of this process beside `path`, by which errors within the block are called.
     """
     temporary = None
+    new = [folder for folder in path.absolute().parents if not folder.exists()]  # the deepest first
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         workplace = _Workplace.enter(path.parent)
-        temporary = workplace.folder / f"{next(_numbers)}-{path.name}"
+        temporary = workplace.folder / f"{next(_numbers)}{path.suffix}"  # of any name that the file system takes
         try:
             yield temporary
-        finally:
+        except BaseException:
             workplace.leave()
+            _remove_empty(new)
+            raise
+        workplace.leave()
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(path) from error
         raise _named(error, temporary, path) from error.__cause__
     except InputError as error:
         raise type(error)(str(error).replace(str(temporary), str(path))) from error
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that were made for a file that came to nothing, unless another process has put something in."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _named(error: OSError, temporary: Path | None, path: Path) -> Exception:
@@ -108,7 +143,7 @@ class _Workplace:
         self._parent, self._users = parent, 0
         while True:
             self.folder = parent / f".tsal-{secrets.token_hex(4)}.tmp"
-            self.folder.mkdir()
+            self.folder.mkdir(parents=True)  # another process may have removed its parent, which was empty
             try:
                 self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
             except FileNotFoundError:  # just swept away by another process

@@ -72,6 +72,28 @@ def test_errors_of_the_file_system_name_the_file(monkeypatch, capsys, tmp_path, 
     assert expected in said and "Traceback" not in said
 
 
+def test_nothing_is_written_over_what_it_is_made_of(capsys, tmp_path):
+    (predictions := tmp_path / "predictions.csv").write_text("face,x0,y0\na,1,1\n")
+    (tmp_path / "link.csv").symlink_to(predictions)
+    command = ["score", str(predictions), "--faces", str(tmp_path / "faces.csv"), "--benchmark", "ytf", "-o"]
+    for output in (predictions, tmp_path / "link.csv"):
+        assert cli.main([*command, str(output)]) == 2
+        assert "found this file as output and as" in capsys.readouterr().err
+    assert predictions.read_text() == "face,x0,y0\na,1,1\n"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+)
+def test_full_memory_is_one_message(monkeypatch, capsys, tmp_path, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr("tsal.cli.read_json", full)
+    assert cli.main(["settings", "--json", "{}", "-o", str(tmp_path / "a.yaml")]) == 2
+    assert "found no more memory" in capsys.readouterr().err
+
+
 def test_a_full_disk_during_the_flow_leaves_no_file_and_one_message(ytf_data, tmp_path, monkeypatch, capsys):
     def full(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tsal import cli
+from tsal.cli import plan
 from tsal.cli.plan import _in_words
 
 DETECTOR = {"input_px": 32, "width": 8}
@@ -22,18 +23,29 @@ def plan_of(**changes):
     return {"jobs": {"warmup": 1, "train": 1}, "trainings": trainings, "pictures": 0, **machine, **changes}
 
 
-def estimate(monkeypatch, capsys, plan):
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(plan)))
+def estimate(monkeypatch, capsys, planned):
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(planned)))
     code = cli.main(["estimate"])
     return code, capsys.readouterr()
 
 
 def test_jobs_training_and_time_are_told(monkeypatch, capsys):
+    monkeypatch.setattr(plan, "FEW_FLOPS", 0.0)
     code, told = estimate(monkeypatch, capsys, plan_of())
     first, training, total = told.out.splitlines()
     assert code == 0 and first == "To do: 1 warmup, 1 train (2 jobs)"
     assert "TFLOP in 2 runs" in training and "2 at once" in training and "GFLOP/s" in training
     assert total.startswith("In all ") and "on this machine" in total
+
+
+def test_what_takes_seconds_is_not_measured(monkeypatch, capsys):
+    monkeypatch.setattr(plan, "FEW_FLOPS", 1e18)
+    for measure in ("_tell_trainings", "_tell_rendering"):
+        monkeypatch.delattr(plan, measure)
+    code, told = estimate(monkeypatch, capsys, plan_of(pictures=10))
+    _, training, rendering, total = told.out.splitlines()
+    assert code == 0 and training.endswith("TFLOP in 2 runs") and rendering == "Rendering: 10 pictures"
+    assert total.startswith("In all ")
 
 
 @pytest.mark.slow

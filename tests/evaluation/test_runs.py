@@ -106,9 +106,9 @@ def test_text_in_scores_stays_text_and_jitter_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("a,c,0,full,inter-ocular,,\n", "face 'a' has no nme"),
-        ("a,c,0,full,inter-ocular,nan,\n", "face 'a' has no nme"),
-        ("a,c,0,full,inter-ocular,inf,\n", "face 'a' has no nme"),
+        ("a,c,0,full,inter-ocular,,\n", "face 'a': found nme nan"),
+        ("a,c,0,full,inter-ocular,-1,\n", "face 'a': found nme -1"),
+        ("a,c,0,full,inter-ocular,inf,\n", "face 'a': found nme inf"),
         ("a,c,0,full,inter-ocular,5 %,\n", "column nme, row 2: '5 %' is not a number"),
         ("a,c,0,full,inter-ocular,5,\na,c,0,full,inter-ocular,6,\n", "face 'a' is scored twice"),
     ],

@@ -143,6 +143,18 @@ def _(folder):
     return crop(folder, "v.mp4", b"ffconcat version 1.0\nfile other.avi\n")
 
 
+@case("videos", "a list of videos to join, with a byte that no text has", "v.mp4")
+def _(folder):
+    put(folder, "other.avi", bytes(clip()))
+    return crop(folder, "v.mp4", b"ffconcat version 1.0\n# \xff\nfile other.avi\n")
+
+
+@case("videos", "a video whose name is a way to read another one", "file:other.avi")
+def _(folder):
+    put(folder, "other.avi", bytes(clip()))
+    return crop(folder, "file:other.avi", b"no video")
+
+
 @case("videos", "a video that is cut off in its header", "v.avi")
 def _(folder):
     return crop(folder, "v.avi", bytes(clip()[:100]))

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,14 @@ def _(folder):
     return score(folder, f'face,{POINTS}\n"' + "x" * 1_000_000)
 
 
+@case("tables", "predictions of 3 MB that unpack to 3 GB", "predictions.csv.gz", alone=True)
+def _(folder):
+    command = score(folder, "")
+    packer = zlib.compressobj(1, wbits=31)
+    content = b"".join([*(packer.compress(bytes(1 << 24)) for _ in range(192)), packer.flush()])
+    return [command[0], str(put(folder, f"{RUN}/predictions.csv.gz", content).relative_to(folder)), *command[2:]]
+
+
 def table_of(folder: Path, scores: bytes | str) -> list[str]:
     put(folder, f"{RUN}/scores.csv", scores)
     faces = score(folder, "")[3]
@@ -125,6 +134,11 @@ def _(folder):
 @case("tables", "scores that are infinite", "scores.csv")
 def _(folder):
     return table_of(folder, "face,clip,frame,subset,normaliser,nme,jitter\na,a,0,full,inter-ocular,inf,1\n")
+
+
+@case("tables", "scores that are less than nothing", "scores.csv")
+def _(folder):
+    return table_of(folder, "face,clip,frame,subset,normaliser,nme,jitter\na,a,0,full,inter-ocular,-1,1\n")
 
 
 @case("tables", "scores of another table", "scores.csv")

@@ -8,8 +8,10 @@ import struct
 import zipfile
 
 import numpy as np
+import torch
 from hostile.cases import CANARY, case, put
 from hostile.of_pictures import FACES, encoded
+from safetensors.torch import save_file
 
 DETECTOR = "tsal detector, version 1"
 ABOUT = {"detector": {"name": "compact", "width": 8, "input_px": 32}, "scheme": "68", "precision": "float32"}
@@ -86,6 +88,53 @@ def _(folder):
 @case("weights", "a detector without any tensor", "weights.safetensors")
 def _(folder):
     return predict(folder, safetensors({}, ABOUT))
+
+
+def trained(folder, sigma: float = 4.0, **changes: torch.Tensor) -> list[str]:
+    """A whole detector but for some tensors, of names in which "__" stands for a dot."""
+    from tsal.detectors.predict import create_network
+    from tsal.settings.models import DetectorSettings
+
+    network = create_network(DetectorSettings(width=8, input_px=32, weights="none"), 68, "float32")
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    tensors |= {name.replace("__", "."): tensor for name, tensor in changes.items()}
+    about = ABOUT | {"detector": ABOUT["detector"] | {"sigma": sigma}}
+    save_file(tensors, folder / "weights.safetensors", {DETECTOR: json.dumps(about)})
+    return predict(folder, (folder / "weights.safetensors").read_bytes())
+
+
+STEM, VARIANCE = "trunk__stem__0__weight", "trunk__stem__1__running_var"
+OF_STEM = (8, 3, 3, 3)
+
+
+@case("weights", "weights that are integers of 10^15", "weights.safetensors")
+def _(folder):
+    return trained(folder, **{STEM: torch.full(OF_STEM, 10**15)})
+
+
+@case("weights", "weights that are complex", "weights.safetensors")
+def _(folder):
+    return trained(folder, **{STEM: torch.full(OF_STEM, torch.nan, dtype=torch.complex64)})
+
+
+@case("weights", "weights that are true or false", "weights.safetensors")
+def _(folder):
+    return trained(folder, **{STEM: torch.ones(OF_STEM, dtype=torch.bool)})
+
+
+@case("weights", "weights of eight bits", "weights.safetensors")
+def _(folder):
+    return trained(folder, **{STEM: torch.ones(OF_STEM).to(torch.float8_e5m2)})
+
+
+@case("weights", "variances below nothing", "weights.safetensors")
+def _(folder):
+    return trained(folder, **{VARIANCE: torch.full((8,), -5.0)})
+
+
+@case("weights", "a detector whose heatmaps are wider than any picture", "weights.safetensors")
+def _(folder):
+    return trained(folder, sigma=1e308)
 
 
 @case("weights", "a pickle that runs a command, in place of weights", "weights.safetensors")

@@ -17,13 +17,15 @@ from typing import NoReturn
 import yaml
 
 from tsal import datasets
+from tsal.bounds import INPUT_PX, LARGEST_SETTING, reason
 from tsal.bounds.texts import read_yaml
 from tsal.cli.plan import add_plan_verbs
 from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_processes, interrupted, shared, speaks
 from tsal.cli.study import add_study_verbs, read_json
+from tsal.cli.values import number, seed, threads, whole
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
-from tsal.errors import InputError, disk_full, is_disk_full, printable
+from tsal.errors import InputError, disk_full, is_disk_full, is_memory_full, printable
 from tsal.files import atomic_path
 from tsal.flow import needs_network
 from tsal.settings.models import SAVE_EVERY
@@ -241,8 +243,8 @@ def parser() -> argparse.ArgumentParser:
     added = verb(render)
     added.add_argument("benchmark")
     added.add_argument("--settings", type=Path, required=True, help="index.yaml, which says what to render")
-    added.add_argument("--shard", type=int, required=True, help="which one, from 0 on")
-    added.add_argument("--shards", type=int, required=True, help="how many there are")
+    added.add_argument("--shard", type=whole(), required=True, help="which one, from 0 on")
+    added.add_argument("--shards", type=whole(1), required=True, help="how many there are")
     _index_arguments(verb(index))
     _crop_arguments(verb(crop))
     added = verb(flow)
@@ -252,8 +254,8 @@ def parser() -> argparse.ArgumentParser:
     _machine_arguments(added)
     added = verb(train_flow)
     added.add_argument("crops", type=Path, help="CROPS/train.json")
-    added.add_argument("--steps", type=int)
-    added.add_argument("--seed", type=int, required=True)
+    added.add_argument("--steps", type=whole(1))
+    added.add_argument("--seed", type=seed, required=True)
     added.add_argument("--log", type=Path, required=True, help="log.csv to write")
     _machine_arguments(added)
     add_processes(added)
@@ -270,7 +272,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("crops", type=Path, help="CROPS/train.json, of labelled clips")
     added.add_argument("--flow", type=Path, required=True, help="their flow, by `tsal flow`")
     added.add_argument("--benchmark", required=True)
-    added.add_argument("--threads", type=int)
+    added.add_argument("--threads", type=threads)
     add_study_verbs(verb)
     add_plan_verbs(verb)
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
@@ -289,10 +291,10 @@ def _index_arguments(verb: argparse.ArgumentParser) -> None:
 def _crop_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("faces", type=Path, help="face table")
     verb.add_argument("--split", required=True, choices=("train", "validation", "test"))
-    verb.add_argument("--input-px", type=int, required=True, help="side of the network's input")
-    verb.add_argument("--expand", type=float, required=True, help="share of the box added on each side")
-    verb.add_argument("--margin", type=float, required=True, help="stored side over the network's input")
-    verb.add_argument("--threads", type=int)
+    verb.add_argument("--input-px", type=whole(1, INPUT_PX), required=True, help="side of the network's input")
+    verb.add_argument("--expand", type=number(0, 2), required=True, help="share of the box added on each side")
+    verb.add_argument("--margin", type=number(1, 2), required=True, help="stored side over the network's input")
+    verb.add_argument("--threads", type=threads)
 
 
 def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
@@ -305,7 +307,7 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
         verb.add_argument("--flow-network", type=Path, help="network of the tracker, where the method adapts it")
     else:
         verb.add_argument("--pretrained", type=Path, help="checkpoint of the detector to start from")
-    verb.add_argument("--seed", type=int, required=True)
+    verb.add_argument("--seed", type=seed, required=True)
     _machine_arguments(verb)
     add_processes(verb)
     _saving_argument(verb)
@@ -313,14 +315,14 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
 
 
 def _machine_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--threads", type=int)
+    verb.add_argument("--threads", type=threads)
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
 
 
 def _saving_argument(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--save-every",
-        type=float,
+        type=number(0, LARGEST_SETTING),
         default=SAVE_EVERY,
         metavar="SECONDS",
         help=f"between two saved states, from which a run that was ended goes on (default: {SAVE_EVERY:g})",
@@ -347,9 +349,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def _heed_signals() -> None:
     """SIGTERM ends any verb, also where the shell of a job has it ignored; a hang-up does not after `nohup`."""
-    for number in ENDING:
-        if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+    for ending in ENDING:
+        if ending == signal.SIGTERM or signal.getsignal(ending) is not signal.SIG_IGN:
+            signal.signal(ending, _terminate)
 
 
 class _Log(logging.Formatter):
@@ -381,23 +383,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     _speak()
     _heed_signals()
     try:
-        return arguments.run(arguments) or 0
+        _check_output(arguments)
+        code = arguments.run(arguments) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except KeyboardInterrupt as error:
         if speaks():
             _say(f"tsal {arguments.verb}: interrupted; run the same command again to go on")
         return interrupted(error.args[0] if error.args else signal.SIGINT)
     except InputError as error:
         return _fail(arguments, error)
+    except BrokenPipeError:  # who was told wanted to hear no more, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if is_disk_full(error):
             return _fail(arguments, disk_full(error.filename or getattr(arguments, "output", "output")))
-        if error.filename is None:
+        if error.errno is None:
             raise
-        return _fail(arguments, f"{error.filename}: {error.strerror}")
-    except Exception:
+        return _fail(arguments, f"{error.filename or getattr(arguments, 'output', 'output')}: {error.strerror}")
+    except Exception as error:
+        if is_memory_full(error):
+            return _fail(
+                arguments, f"found no more memory ({reason(error)}); expected less data, input, batch or width"
+            )
         if speaks():
             raise
         return FAILED
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        InputError: an output is one of the inputs, or another output.
+    """
+    written = [given for name in ("output", "log") if isinstance(given := getattr(arguments, name, None), Path)]
+    others = (given for name, given in vars(arguments).items() if name not in ("output", "log"))
+    read = [path for given in others for path in (given if isinstance(given, list) else [given])]
+    for place, output in enumerate(written):
+        for path in [*written[:place], *read]:
+            if isinstance(path, Path) and output.is_file() and path.exists() and output.samefile(path):
+                raise InputError(f"{output}: found this file as output and as {path}, expected another one to write")
 
 
 def _fail(arguments: argparse.Namespace, error: object) -> int:

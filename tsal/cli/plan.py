@@ -13,12 +13,15 @@ from tsal.errors import InputError
 from tsal.settings.models import Settings, parse_settings
 
 START = 4.0  # seconds of one core in which a job starts, reads and writes
+# What takes less than the measurement of how long it takes is not measured: any machine computes so much in seconds.
+FEW_FLOPS, SLOW_RATE = 0.1e12, 1e10  # operations; of them a second
+FEW_PICTURES, SLOW_PICTURE = 64, 0.3  # pictures; seconds for one
 TRIED = {"people": 4, "stills": 8, "clips": 2, "clip_frames": 4}  # rendered to measure how fast that goes
 
 
 def estimate(arguments: argparse.Namespace) -> None:
     """Tell what a plan (JSON, from standard input) computes and, by what is measured here, how long it takes."""
-    plan = read_json("standard input", sys.stdin.read())
+    plan = read_json("standard input", sys.stdin.read() if sys.stdin else "")
     try:
         jobs, trainings, pictures = plan["jobs"], plan["trainings"], plan["pictures"]
         cores, threads, gpus, device = (plan[key] for key in ("cores", "threads", "gpus", "device"))
@@ -31,10 +34,17 @@ def estimate(arguments: argparse.Namespace) -> None:
             print(f"Training: {_in_tflop(costs)} in {len(costs):,} runs")
         return
     seconds = START * sum(jobs.values()) / cores
-    if costs:
+    total = sum(flops for flops, _ in costs)
+    if total > FEW_FLOPS:
         seconds += _tell_trainings(costs, cores, threads, gpus, device)
-    if pictures:
+    elif costs:
+        print(f"Training: {_in_tflop(costs)} in {len(costs):,} runs")
+        seconds += total / SLOW_RATE
+    if pictures > FEW_PICTURES:
         seconds += _tell_rendering(pictures, cores)
+    elif pictures:
+        print(f"Rendering: {pictures:,} pictures")
+        seconds += pictures * SLOW_PICTURE
     print(f"In all {_in_words(seconds)} on this machine, if nothing else runs. Interrupted, it goes on from there.")
 
 
@@ -54,7 +64,7 @@ def _costs(trainings: list[dict[str, Any]]) -> list[tuple[float, Settings]]:
 
 def _in_tflop(costs: list[tuple[float, Settings]]) -> str:
     total = sum(flops for flops, _ in costs) / 1e12
-    return f"{total:,.{1 if total < 100 else 0}f} TFLOP"
+    return f"{total:,.{1 if total < 100 else 0}f} TFLOP" if total >= 0.1 else "under 0.1 TFLOP"
 
 
 def _tell_trainings(costs: list[tuple[float, Settings]], cores: int, threads: int, gpus: int, device: str) -> float:

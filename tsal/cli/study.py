@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tsal import datasets
+from tsal.bounds import LARGEST_SETTING
 from tsal.bounds.texts import parse_json
+from tsal.cli.values import percent
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD
@@ -35,9 +37,7 @@ def figure(arguments: argparse.Namespace) -> None:
         "faces": lambda: draw_faces(inputs[0], output),
         "ced": lambda: figures.draw_ced(inputs, output, thresholds=arguments.thresholds),
         "overlay": lambda: draw_overlay(inputs, faces, output, scheme=_landmarks_of(inputs)),
-        "sweep": lambda: figures.draw_sweep(
-            arguments.parameter, read_json("--values", arguments.values), inputs, output
-        ),
+        "sweep": lambda: figures.draw_sweep(arguments.parameter, _numbers_of(arguments.values), inputs, output),
         "budgets": lambda: figures.draw_budgets(inputs, faces, output),
         "trajectory": lambda: figures.draw_trajectory(inputs, faces, output, scheme=_landmarks_of(inputs)),
     }
@@ -63,6 +63,19 @@ def read_json(option: str, text: str | None) -> dict:
     if isinstance(values, dict) and values:
         return values
     raise InputError(f"{option}: found {text}; expected a JSON object with one entry at least")
+
+
+def _numbers_of(text: str | None) -> dict[str, float]:
+    """Numbers by the method that has them.
+
+    Raises:
+        InputError: the option holds anything else.
+    """
+    values = read_json("--values", text)
+    for method, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_SETTING:
+            raise InputError(f"--values: found {str(value)[:40]} for {method}, expected a number for each method")
+    return values
 
 
 def table(arguments: argparse.Namespace) -> None:
@@ -138,7 +151,7 @@ def _table_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--title", default="", help="of a study")
     verb.add_argument("--names", help="JSON: how each method is called (study, budgets); the first is the reference")
     verb.add_argument("--floor", type=Path, help="noise of the labels, by `tsal floor` (nme, study, budgets)")
-    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
+    verb.add_argument("--thresholds", type=percent, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
     verb.add_argument("--supervised", default="supervised", help="method that the gap is measured from (gap)")
 
 
@@ -148,4 +161,4 @@ def _figure_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--faces", type=Path, help="face table (overlay, trajectory, budgets)")
     verb.add_argument("--parameter", help="what is swept (sweep)")
     verb.add_argument("--values", help="JSON: its value of each method (sweep)")
-    verb.add_argument("--thresholds", type=float, nargs="+", default=[THRESHOLD], help="of the AUC, in percent (ced)")
+    verb.add_argument("--thresholds", type=percent, nargs="+", default=[THRESHOLD], help="of the AUC, in percent (ced)")

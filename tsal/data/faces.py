@@ -204,7 +204,8 @@ def _suffix(path: Path) -> str:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     """Text columns stay text: a person called '007' or 'nan' keeps the name, an empty cell is ''."""
-    numeric = [name for name in pd.read_csv(path, nrows=0).columns if name not in TEXT_COLUMNS]
+    header = pd.read_csv(path, nrows=0, compression=None)  # packed tables, whatever they are called, are not read
+    numeric = [name for name in header.columns if name not in TEXT_COLUMNS]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
         return pd.read_csv(
@@ -213,6 +214,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             keep_default_na=False,
             na_values={name: ["", "nan", "NaN"] for name in numeric},
             index_col=False,
+            compression=None,
         )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Budget = float | str
 EXPECTED = "a share from 0 to 1, n50 (faces), every10 (frames of a video) or first (frame of a video)"
-_FACES, _FRAMES, _FIRST = re.compile(r"n([1-9]\d*)"), re.compile(r"every([1-9]\d*)"), "first"
+_FACES, _FRAMES, _FIRST = re.compile(r"n([1-9][0-9]{0,8})"), re.compile(r"every([1-9][0-9]{0,8})"), "first"
 
 
 def parse_budget(text: str | float) -> Budget:
@@ -40,7 +40,7 @@ def parse_budget(text: str | float) -> Budget:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise InputError(f"label budget {text!r}: expected {EXPECTED}")
+        raise InputError(f"label budget {text!r:.60}: expected {EXPECTED}")
     return share
 
 

@@ -22,6 +22,12 @@ SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".
 
 # FFmpeg's own remarks on damaged files say nothing that the errors below do not say.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names.
+_FORMATS = (
+    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "avi", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "asf", "flv"),
+    *("ogg", "h264", "hevc", "m4v", "mjpeg", "gif", "dv", "mxf", "nut", "ivf", "av1", "obu", "vc1", "yuv4mpegpipe"),
+)
+os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"protocol_whitelist;file|format_whitelist;{','.join(_FORMATS)}"
 _opening = Lock()
 _BEGIN = 256  # bytes, among which every container of videos has some that no text has
 
@@ -145,7 +151,8 @@ def _opened(path: str | os.PathLike[str], threads: int = 1, *, packets: bool = F
     with _opening:  # the level of OpenCV's log is one for all threads
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         try:
-            capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, wanted)
+            # A whole path, since FFmpeg takes what stands before a colon for a way to get the rest.
+            capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, wanted)
         finally:
             cv2.utils.logging.setLogLevel(level)
     try:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -22,6 +23,7 @@ from tsal.files import atomic_path
 LARGEST = 1e6  # weight or running statistic; those of trained networks are below a thousand
 DATA = "data/"  # begins the names of tensors that are no weights, and may be infinite
 OPTIMIZER = "optimizer/"  # of an optimiser's, which have to be finite, however large
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _AGAIN = "Get it again, or train anew"
 
 
@@ -94,8 +96,14 @@ def read(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def implausible(tensors: dict[str, Tensor]) -> str | None:
     """Which of the tensors no training that goes well has, and why; None where all are fine."""
     for name, tensor in tensors.items():
-        if name.startswith(DATA) or not tensor.is_floating_point() or not tensor.numel():
+        if name.startswith(DATA) or not tensor.numel():
             continue
+        if tensor.dtype not in _FLOATS:
+            if tensor.dtype == torch.int64 and tensor.ndim == 0:  # a count
+                continue
+            return f"{name} is of type {str(tensor.dtype).removeprefix('torch.')}"
+        if name.endswith("running_var") and tensor.min() < 0:
+            return f"the smallest value of {name}, a variance, is {float(tensor.min()):g}"
         largest = float(tensor.detach().abs().amax())  # of values with NaN it is NaN
         if not math.isfinite(largest) or (largest > LARGEST and not name.startswith(OPTIMIZER)):
             return f"the largest value of {name} is {largest:g}"

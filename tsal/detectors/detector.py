@@ -103,9 +103,7 @@ class Detector(nn.Module):
         if self.decode_name == "expectation":
             return decode_expectation(self.maps(output), self.heatmap_stride)
         maps = output.stages[-1][:, : self.n_points]
-        return decode_peaks(
-            maps, self.heatmap_stride, self.sigma, refine=self.decode_name, logits=self.distribution
-        )
+        return decode_peaks(maps, self.heatmap_stride, self.sigma, refine=self.decode_name, logits=self.distribution)
 
     def decode_offsets(self, output: Output, near: Tensor) -> Tensor:
         """Decode 2: landmarks (B, K, 2) from the centre and offsets, see `decode_centre_offsets`."""

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from tsal.bounds import reading
 from tsal.bounds.tables import check_csv
+from tsal.bounds.texts import read_yaml
 from tsal.data.faces import keep_points, read_faces, visibility_of
 from tsal.data.labels import labelled_faces, parse_budget
 from tsal.data.landmarks import SCHEMES, Scheme, part_of
@@ -29,6 +29,7 @@ from tsal.settings.code import training_code
 logger = logging.getLogger(__name__)
 _FOLDER = re.compile(r"seed(\d+)")
 _TARGET = re.compile(r"on_([\w-]+)")
+_CODE = 100  # letters of a version that are shown
 _TEXT = {column: str for column in ("face", "clip", "subset", "normaliser")}
 
 
@@ -94,10 +95,10 @@ def _is_budget(text: str) -> bool:
 def code_of(folder: Path) -> str:
     """The version of the code that trained the run in a folder, empty where its machine.yaml does not say."""
     try:
-        parts = yaml.safe_load((folder / "machine.yaml").read_text(encoding="utf-8"))
-        return str(parts[-1]["code"])
-    except (OSError, ValueError, yaml.YAMLError, KeyError, IndexError, TypeError):
+        code = read_yaml(folder / "machine.yaml", "what computed a run")[-1]["code"]
+    except (OSError, InputError, KeyError, IndexError, TypeError):
         return ""
+    return code[:_CODE] if isinstance(code, str) else ""
 
 
 def by_other_code(code: str, now: str) -> str:
@@ -139,9 +140,10 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     kept = reference(path)
     scores = read_kept_scores(kept)[SCORE_COLUMNS] if kept else _read_csv(path, SCORE_COLUMNS)
     _check_numbers(scores, path, ["frame", "nme", "jitter"])
-    empty = ~np.isfinite(scores["nme"])
-    if empty.any():
-        raise InputError(f"{path}: face '{scores['face'][empty].iloc[0]}' has no nme; score the predictions anew")
+    wrong = ~(np.isfinite(scores["nme"]) & (scores["nme"] >= 0))
+    if wrong.any():
+        face, nme = scores[["face", "nme"]][wrong].iloc[0]
+        raise InputError(f"{path}: face '{face}': found nme {nme}, expected 0 or more; score the predictions anew")
     twice = scores.duplicated(["face", "subset", "normaliser"])
     if twice.any():
         raise InputError(f"{path}: face '{scores['face'][twice].iloc[0]}' is scored twice; score the predictions anew")
@@ -242,9 +244,12 @@ def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     with reading(path, "CSV", "Delete it and run its rule again"):
         if not kept:
             check_csv(path)
-        numbers = [column for column in pd.read_csv(_source(path, kept), nrows=0).columns if column not in _TEXT]
+        header = pd.read_csv(_source(path, kept), nrows=0, compression=None)
+        numbers = [column for column in header.columns if column not in _TEXT]
         missing_cells = {column: ["", "nan", "NaN"] for column in numbers}
-        table = pd.read_csv(_source(path, kept), dtype=_TEXT, keep_default_na=False, na_values=missing_cells)
+        table = pd.read_csv(
+            _source(path, kept), dtype=_TEXT, keep_default_na=False, na_values=missing_cells, compression=None
+        )
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns[:8]))}")

@@ -169,7 +169,7 @@ def _section(anchor: str, name: str, parts: Sequence[str]) -> str:
 
 
 def _table(path: Path, output: Path, floor: Path | None) -> str:
-    table = pd.read_csv(path, dtype={"labels": str, "benchmark": str, "subset": str})
+    table = pd.read_csv(path, dtype={"labels": str, "benchmark": str, "subset": str}, compression=None)
     source = _link(path, output, path.name)
     rendering = {tuple(NME_COLUMNS): partial(_nme_html, floor=floor), tuple(SIGNIFICANCE_COLUMNS): _significance_html}
     if render := rendering.get(tuple(table.columns)):

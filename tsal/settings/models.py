@@ -43,7 +43,7 @@ class DetectorSettings(Section):
     margin: float = Field(
         1.3333333, ge=1, le=2, description="crops are stored this much larger still, for the augmentation to draw from"
     )
-    sigma: float = Field(4.0, gt=0, description="of the target heatmaps, in pixels of the input")
+    sigma: float = Field(4.0, gt=0, le=1000, description="of the target heatmaps, in pixels of the input")
     decode: Literal["gaussian", "expectation", "centroid"] = Field(
         "gaussian", description="heatmap to landmark; the paper's is centroid"
     )

@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
+from tsal.bounds import LARGEST_SETTING
 from tsal.errors import InputError
 from tsal.settings.mistakes import as_lines, none_twice, problems_in
 
@@ -29,6 +38,16 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=False, protected_namespaces=()
     )
+
+    @model_validator(mode="after")
+    def _of_ordinary_size(self) -> Self:
+        """What is computed with a number stays one that a computer can hold."""
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, int | float) and abs(part) > LARGEST_SETTING:
+                    raise ValueError(f"{key}: found {part:.3g}, expected {LARGEST_SETTING:,} at most")
+        return self
 
     def replace(self, **changes: Any) -> Self:
         """The same with some values changed, checked like any other."""

@@ -73,7 +73,7 @@ def _read_whole(benchmark: str, path: str | Path) -> pd.Series:
     """The row of all landmarks."""
     again = "make it anew with `tsal floor`"
     try:
-        table = pd.read_csv(path, dtype={"benchmark": str})
+        table = pd.read_csv(path, dtype={"benchmark": str}, compression=None)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as the noise of labels ({error}); {again}") from error
     if list(table.columns) != FLOOR_COLUMNS or "all" not in table["landmarks"].tolist():

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from tsal import __version__
+from tsal.bounds import reason
 from tsal.detectors import parallel
 from tsal.detectors.detector import resolve_precision
 from tsal.errors import InputError
@@ -19,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called "cpu", "cuda" or "cuda:1"; "auto" takes a GPU if there is one.
+    """The device called "cpu", "cuda", "cuda:1" or "mps"; "auto" takes an NVIDIA GPU if there is one.
 
     Raises:
         InputError: no such device here.
@@ -33,7 +34,16 @@ def choose_device(name: str) -> torch.device:
             f"device {name!r}: PyTorch {torch.__version__} finds no GPU on {platform.node()}{shown}; expected one: see "
             "nvidia-smi there; to compute on CPUs set gpu: 0 and device: cpu (on a cluster: the profile slurm-cpu)"
         )
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        if device.type == "mps" and not torch.backends.mps.is_available():
+            raise RuntimeError("this PyTorch has no mps here")
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError(f"{device.type} computes nothing here")
+    except RuntimeError as error:
+        accepted = "auto, cpu, cuda, cuda:1 or, on a Mac, mps"
+        raise InputError(f"device {name!r:.60}: {reason(error, 80)}; expected {accepted}") from error
+    return device
 
 
 def be_deterministic(seed: int, threads: int | None) -> None:

@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-import yaml
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 from tsal import datasets
 from tsal import config as settings
+from tsal.bounds.texts import read_yaml
 from tsal.config import as_words
 from tsal.errors import InputError, printable
 from tsal.data.labels import check_number
@@ -212,7 +212,7 @@ def check_budget(benchmark, labels):
     table, index = (Path(f"data/{benchmark}/{name}") for name in ("faces.parquet", "index.yaml"))
     if not labels.startswith("n") or not (table.exists() and index.exists()):
         return
-    if yaml.safe_load(index.read_text()) != json.loads(
+    if read_yaml(index, "what the face table is made of") != json.loads(
         index_settings_as_json(SimpleNamespace(benchmark=benchmark))
     ):
         return
@@ -247,7 +247,7 @@ def index_settings_as_json(wildcards):
     recorded = Path(f"data/{wildcards.benchmark}/index.yaml")
     raw = fingerprint(benchmark, config["raw_dir"])
     if raw is None and recorded.exists():
-        raw = yaml.safe_load(recorded.read_text())["raw"]
+        raw = read_yaml(recorded, "what the face table is made of")["raw"]
     options = settings.index_options(config, wildcards.benchmark)
     return as_json({"benchmark": wildcards.benchmark, "options": options, "raw": raw})
 
