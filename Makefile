@@ -29,6 +29,10 @@ RAW_TEXT := $(subst ",\",$(subst \,\\,$(call one_line,RAW_DIR)))
 RAW := $(if $(RAW_TEXT),raw_dir=$(call quoted, "$(RAW_TEXT)" ))
 CONFIG_FILE := $(call one_line,CONFIG)
 WORDS := $(call one_line,ARGS)
+PROCESSORS := $(call quoted,$(call one_line,CORES))
+# Else make computes them once more, for the environment of each line.
+unexport RAW_DIR CONFIG ARGS CORES
+MAKEOVERRIDES :=
 # Snakemake heeds its last --config only: where ARGS has one, RAW_DIR joins it.
 OPTIONS := $(if $(findstring --config ,$(WORDS)),$(subst --config ,--config $(if $(RAW),$(RAW) ),$(WORDS)),$(WORDS) $(if $(RAW),--config $(RAW)))
 
@@ -40,7 +44,7 @@ MOVED := $(if $(MADE_IN),$(if $(subst x$(CURDIR)x,,x$(MADE_IN)x),$(MADE_IN)))
 .PHONY: all paper claims docs test stress lint format
 
 all paper claims: $(VENV)/.installed
-	snakemake --cores $(CORES) $@ $(if $(CONFIG_FILE),--configfile $(call quoted,$(CONFIG_FILE))) $(OPTIONS)
+	snakemake --cores $(PROCESSORS) $@ $(if $(CONFIG_FILE),--configfile $(call quoted,$(CONFIG_FILE))) $(OPTIONS)
 
 docs: $(VENV)/.installed
 	tsal docs README.md docs/*.md --tables docs/results/tables.yaml
@@ -49,7 +53,7 @@ test: $(VENV)/.installed
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(WORDS)
 
 stress: $(VENV)/.installed
-	python tests/stress/kill.py $(ARGS)
+	python tests/stress/kill.py $(WORDS)
 
 lint: $(VENV)/.installed
 	ruff check .

@@ -166,6 +166,24 @@ def test_names_are_escaped(inputs, tmp_path):
     assert "<script>" in page.text and page.tables[0][1][0] == "a<i>b"
 
 
+@pytest.mark.parametrize("column", ["n_faces", "n_people", "difference", "p_value", "low_people"])
+def test_texts_where_numbers_belong_are_refused(inputs, tmp_path, column):
+    significance = tmp_path / "tables/toy_significance.csv"
+    pd.read_csv(significance).assign(**{column: "<script>"}).to_csv(significance, index=False)
+    with pytest.raises(InputError, match=r"toy_significance\.csv: cannot be read as a table of numbers"):
+        write_report(tmp_path / "report.html", [significance])
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 50, b'"' * 3])
+@pytest.mark.parametrize("name", ["toy_nme.csv", "settings.yaml"])
+def test_what_is_no_text_is_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    if name == "settings.yaml" and b"\xff" not in content:
+        return
+    with pytest.raises(InputError, match=name):
+        write_report(tmp_path / "report.html", [tmp_path / name])
+
+
 def test_the_same_inputs_give_the_same_page(inputs, tmp_path):
     report(inputs, tmp_path)
     first = (tmp_path / "report.html").read_bytes()

@@ -61,3 +61,15 @@ def test_a_plug_in_method_belongs_to_it(package, plugin_folder):
     (plugin_folder / "methods").mkdir()
     (plugin_folder / "methods" / "own.py").write_text("RATE = 1\n")
     assert version() != before
+
+
+def test_a_module_beside_a_plug_in_method_belongs_to_it_and_one_of_a_data_set_does_not(package, plugin_folder):
+    (plugin_folder / "methods").mkdir()
+    (plugin_folder / "methods" / "own.py").write_text("import shared\n")
+    before = version()
+    (plugin_folder / "shared.py").write_text("RATE = 1\n")
+    after = version()
+    assert after != before
+    (plugin_folder / "datasets").mkdir()
+    (plugin_folder / "datasets" / "own.py").write_text("x = 1\n")
+    assert version() == after

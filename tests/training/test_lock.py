@@ -77,6 +77,23 @@ def test_a_process_on_another_node_without_a_sign_of_life_is_dead(tmp_path, else
         pass
 
 
+def test_a_clock_that_is_ahead_keeps_no_dead_process_alive(tmp_path, elsewhere, monkeypatch):
+    monkeypatch.setattr(lock, "DEAD", 0.3)
+    tomorrow = time.time() + 86400
+    os.utime(elsewhere, (tomorrow, tomorrow))
+    start = time.monotonic()
+    with locked(tmp_path / "run"):
+        assert 0.25 <= time.monotonic() - start < 30
+
+
+def test_a_link_in_the_place_of_the_lock_leads_to_no_other_file(tmp_path):
+    (mine := tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "run.lock").symlink_to(mine)
+    with pytest.raises(OSError, match=r"run\.lock"), locked(tmp_path / "run"):
+        raise AssertionError("held")
+    assert mine.read_text() == "mine"
+
+
 def test_its_holder_shows_life(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "BEAT", 0.02)
     with locked(tmp_path / "run"):

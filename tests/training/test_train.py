@@ -338,7 +338,10 @@ def test_a_damaged_state_is_named_and_says_what_to_do(tmp_path, paths):
     state = tmp_path / "tsal" / "checkpoint.safetensors.partial"
     state.parent.mkdir()
     state.write_bytes(b"half a sta")
-    with pytest.raises(InputError, match=r"checkpoint\.safetensors\.partial: damaged.*expected a tsal training state"):
+    with pytest.raises(
+        InputError,
+        match=r"checkpoint\.safetensors\.partial: damaged.*expected a tsal training state.*Delete it to begin again",
+    ):
         run(tmp_path, paths, "tsal")
 
 
@@ -351,6 +354,23 @@ def test_the_state_of_a_run_with_other_settings_is_not_gone_on_from(tmp_path, pa
 def test_a_warm_up_of_another_length_is_refused(tmp_path, paths):
     with pytest.raises(InputError, match=r"warmup\.safetensors.*expected 5 steps"):
         run(tmp_path, paths, "tsal", warmup_steps=5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"done": value} for value in (10**9, -1, "1", None)),
+        *({"log": value} for value in ("x", [1])),
+        *({"machines": 5}, {"seconds": "x"}, {"skipped": "x"}, {"unmeasured": []}),
+    ],
+)
+def test_a_state_that_says_what_no_run_writes_is_refused(tmp_path, change):
+    path = tmp_path / "checkpoint.safetensors.partial"
+    about = {"done": 1, "identity": "a", "log": [], "machines": [], "seconds": 1.0, "skipped": 0, "unmeasured": None}
+    checkpoints.save(path, training_run.STATE, {}, about | change)
+    state = training_run.Run(TrainingSettings(), {}, {}, CPU, "test", path, identity="a")
+    with pytest.raises(InputError, match=rf"partial: damaged: its {next(iter(change))} is .*Delete it to begin again"):
+        next(state.steps(0, 100))
 
 
 def test_student_and_teacher_do_not_share_their_optimisers_state(tmp_path, paths):

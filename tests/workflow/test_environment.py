@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -156,7 +157,7 @@ def test_versions_agree():
 
 def run_make(*settings: str) -> subprocess.CompletedProcess:
     # MAKEFLAGS has the settings of the `make test` that these tests may run in.
-    known = ("ARGS", "CONFIG", "RAW_DIR", "MAKEFLAGS")
+    known = ("ARGS", "CONFIG", "CORES", "RAW_DIR", "MAKEFLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in known}
     command = ["make", "--dry-run", "--no-print-directory", "claims", "CORES=2", *settings]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -195,12 +196,35 @@ def test_a_path_is_given_to_snakemake_as_it_is_written(text):
     assert parse_config([raw]) == {"raw_dir": text}
 
 
+@pytest.mark.parametrize("name", ["RAW_DIR", "CONFIG", "ARGS", "CORES"])
+@pytest.mark.parametrize("text", ["$(shell touch {})", "${{shell touch {}}}"])
+def test_make_computes_nothing_of_what_it_is_given(tmp_path, name, text):
+    """Not even for the environment of the command, here a stub: the shell would have no command `shell`."""
+    for needed in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / needed, tmp_path)
+    (programs := tmp_path / ".venv/bin").mkdir(parents=True)
+    (programs / "snakemake").write_text("#!/bin/sh\n")
+    (programs / "snakemake").chmod(0o755)
+    (tmp_path / ".venv/.installed").write_text(f"{tmp_path}\n")
+    environment = {key: value for key, value in os.environ.items() if key != "MAKEFLAGS"}
+    canary = tmp_path / "canary"
+    given = f"{name}={text.format(canary)}"
+    subprocess.run(["make", "all", given], cwd=tmp_path, env=environment, capture_output=True)
+    environment |= {name: text.format(canary)}
+    subprocess.run(["make", "all"], cwd=tmp_path, env=environment, capture_output=True)
+    assert not canary.exists()
+
+
+def test_the_number_of_cores_is_one_word():
+    assert planned("CORES=2; touch canary")[:3] == ["snakemake", "--cores", "2; touch canary"]
+
+
 def test_arguments_are_words_of_a_shell():
     command = run_make("ARGS=-n --config finished=\"$FINISHED x\" 'a b' $(echo c)").stdout.splitlines()[-1]
     assert command.endswith("-n --config finished=\"$FINISHED x\" 'a b' $(echo c)")
 
 
-@pytest.mark.parametrize("name", ["RAW_DIR", "CONFIG", "ARGS"])
+@pytest.mark.parametrize("name", ["RAW_DIR", "CONFIG", "ARGS", "CORES"])
 def test_a_line_break_is_one_clear_error(name):
     process = run_make(f"{name}=a\ntouch canary")
     assert process.returncode != 0 and not process.stdout

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from tsal import files
-from tsal.bounds import DOWNLOAD_BYTES, JSON_BYTES
+from tsal.bounds import DOWNLOAD_BYTES, JSON_BYTES, reason
 from tsal.bounds.texts import parse_json
 from tsal.errors import InputError, disk_full, is_disk_full, one_line
 from tsal.progress import Progress
@@ -247,7 +247,7 @@ def _fetch(wanted: _Wanted, timeout: float) -> None:
     except urllib.error.URLError as error:
         raise _Interrupted(f"no connection: {error.reason}") from error
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        raise _Interrupted(str(error) or type(error).__name__) from error
+        raise _Interrupted(reason(error)) from error
     except (ValueError, UnicodeError) as error:  # an address, or a header, that is none
         raise wanted.refused(f"cannot be used ({' '.join(str(error).split())[:200]})") from error
 

@@ -227,7 +227,11 @@ def _read(path: Path, time: int, size: int) -> pa.Table:
 
 @lru_cache(maxsize=8)
 def _rows(path: Path, time: int, size: int) -> dict[str, int]:
-    return {name: row for row, name in enumerate(_names(_read(path, time, size)))}
+    names = _names(_read(path, time, size))
+    rows = {name: row for row, name in enumerate(names)}
+    if len(rows) < len(names):
+        raise InputError(f"{path}: damaged (it keeps {len(names)} runs, {len(rows)} of them of other names). {_AGAIN}")
+    return rows
 
 
 @lru_cache(maxsize=8)
@@ -267,7 +271,7 @@ def _open(path: Path, columns: list[str] | None) -> pa.Table:
             table = table.select(expected.names).cast(expected.with_metadata(about))
             table.validate(full=True)
             return table
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error
 
 

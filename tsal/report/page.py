@@ -13,6 +13,8 @@ from string import Template
 import pandas as pd
 
 import tsal
+from tsal.bounds import YAML_BYTES, reading
+from tsal.bounds.texts import read_text
 from tsal.config.targets import method_name
 from tsal.data.labels import budget_share
 from tsal.errors import InputError
@@ -28,6 +30,8 @@ _PACKAGES = (
     "opencv-python",
     "matplotlib",
 )
+
+_TEXTS = ("benchmark", "subset", "normaliser", "method", "reference", "labels")  # columns
 
 _CAPTIONS = {
     "faces": (
@@ -169,11 +173,14 @@ def _section(anchor: str, name: str, parts: Sequence[str]) -> str:
 
 
 def _table(path: Path, output: Path, floor: Path | None) -> str:
-    table = pd.read_csv(path, dtype={"labels": str, "benchmark": str, "subset": str}, compression=None)
+    again = "Make it anew with `tsal table`"
+    with reading(path, "a table", again):
+        table = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), compression=None)
     source = _link(path, output, path.name)
     rendering = {tuple(NME_COLUMNS): partial(_nme_html, floor=floor), tuple(SIGNIFICANCE_COLUMNS): _significance_html}
     if render := rendering.get(tuple(table.columns)):
-        return "\n".join(render(cell, source) for _, cell in table.groupby(["subset", "normaliser"], sort=False))
+        with reading(path, "a table of numbers", again):
+            return "\n".join(render(cell, source) for _, cell in table.groupby(["subset", "normaliser"], sort=False))
     raise InputError(f"{path}: columns {', '.join(table.columns[:5])}, ...; expected an NME or a significance table")
 
 
@@ -204,8 +211,8 @@ def _significance_html(cell: pd.DataFrame, source: str) -> str:
     what = f"{first['benchmark']}, {first['subset']}: difference in NME by {first['normaliser']} distance"
     caption = (
         f"{escape(what)} in percentage points (negative: the first method is better), with the 95 % interval "
-        f"and p-value of the paired bootstrap: 10,000 draws of the {first['n_faces']} faces, or of the "
-        f"{first['n_people']} people with all their faces. Faces are averaged over the seeds that both have; "
+        f"and p-value of the paired bootstrap: 10,000 draws of the {first['n_faces']:.0f} faces, or of the "
+        f"{first['n_people']:.0f} people with all their faces. Faces are averaged over the seeds that both have; "
         f"the p-values are not corrected for the number of comparisons. {source}"
     )
     return _html_table(heads, rows, caption, n_text=2, starts=_starts(cell["labels"]))
@@ -266,7 +273,7 @@ def _link(path: Path, output: Path, name: str) -> str:
 
 
 def _settings(path: Path) -> str:
-    text = escape(path.read_text(encoding="utf-8").strip())
+    text = escape(read_text(path, YAML_BYTES, "a configuration in YAML").strip())
     return f"<details><summary>{escape(path.as_posix())}</summary>\n<pre>{text}</pre></details>"
 
 

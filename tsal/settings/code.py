@@ -13,14 +13,17 @@ ROOMS = ("data", "detectors", "flow", "methods", "settings", "training")  # from
 
 @cache
 def training_code() -> str:
-    """A digest of all that is executed in a training, plug-in methods included; 12 hexadecimal digits.
+    """A digest of all that is executed in a training, plug-in methods and the modules beside their folder included; 12
+    hexadecimal digits.
 
     Comments, docstrings and the layout of lines are left out: none of them changes a weight.
     """
-    folders = [PACKAGE / room for room in ROOMS] + [Path(folder) for folder in plugin_folders("methods")]
+    own = [Path(folder) for folder in plugin_folders("methods")]
+    files = {folder: sorted(folder.rglob("*.py")) for folder in [*(PACKAGE / room for room in ROOMS), *own]}
+    files |= {folder.parent: sorted(folder.parent.glob("*.py")) for folder in own}
     whole = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
+    for folder, paths in files.items():
+        for path in paths:
             whole.update(f"{folder.name}/{path.relative_to(folder)}\n{executed(path.read_text('utf-8'))}\n".encode())
     return whole.hexdigest()[:12]
 

@@ -51,7 +51,7 @@ def locked(out: Path) -> Iterator[None]:
 def _take(path: Path) -> int:
     """The open file, locked, with this process written into it."""
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)  # never into a file that a link leads to
         try:
             if not _lock(file):
                 raise _held(path, _read(file))
@@ -79,9 +79,11 @@ def _lock(file: int) -> bool:
 
 
 def _wait_for_death(path: Path, holder: dict) -> None:
-    """Return when a process on another node has shown no life for DEAD seconds, by the clock of the file system."""
-    first, told = path.stat().st_mtime, False
-    while (age := _now_beside(path) - path.stat().st_mtime) < DEAD:
+    """Return when a process on another node has shown no life for DEAD seconds, by the clock of the file system, or by
+    this node's own, should the other one be ahead.
+    """
+    first, told, start = path.stat().st_mtime, False, time.monotonic()
+    while (age := max(_now_beside(path) - path.stat().st_mtime, time.monotonic() - start)) < DEAD:
         if path.stat().st_mtime != first:
             raise _held(path, holder)
         if not told:

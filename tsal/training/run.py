@@ -5,10 +5,11 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 import torch
@@ -266,7 +267,7 @@ class Run:
             InputError: the file is not such a state.
         """
         names = names or {name: name for name in self._modules}
-        tensors, run = checkpoints.read(path, STATE)
+        tensors, run = self._read(path)
         try:
             for name, saved in names.items():
                 self._modules[name].load_state_dict(_under(tensors, self._prefix(name, saved)))
@@ -280,6 +281,28 @@ class Run:
         self._unmeasured = run.get("unmeasured")
         self._skipped = run.get("skipped", 0)
         return run["done"]
+
+    def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors of a state, and what it says of itself, which is what `save` writes.
+
+        Raises:
+            InputError: it is not.
+        """
+        with _or_begin_again():
+            tensors, about = checkpoints.read(path, STATE)
+        kinds = {"done": int, "skipped": int, "seconds": (int, float), "log": list, "machines": list}
+        kinds |= {"unmeasured": (dict, type(None))}
+        wrong = [key for key, kind in kinds.items() if key in about and not isinstance(about[key], kind)]
+        rows = [key for key in ("log", "machines") if key not in wrong]
+        wrong += [key for key in rows if not all(isinstance(row, dict) for row in about.get(key, []))]
+        if "done" not in wrong and not 0 <= about.get("done", -1) <= self.total:
+            wrong.append("done")
+        if wrong:
+            raise InputError(
+                f"{path}: damaged: its {wrong[0]} is {str(about.get(wrong[0]))[:80]}, which no run of {self.total} "
+                "steps writes. Delete it to begin again"
+            )
+        return tensors, about
 
     def _load_optimizer(self, name: str, tensors: dict[str, Tensor]) -> None:
         if name not in self.optimizers or not tensors:
@@ -299,7 +322,9 @@ class Run:
     def _restore(self) -> int:
         if self.state_path is None or not self.state_path.exists():
             return 0
-        if checkpoints.read_about(self.state_path, STATE).get("identity") != self.identity:
+        with _or_begin_again():
+            about = checkpoints.read_about(self.state_path, STATE)
+        if about.get("identity") != self.identity:
             logger.info("%s: left by a run of other settings, inputs or code; beginning again", self.state_path)
             return 0
         return self.load(self.state_path)
@@ -314,6 +339,15 @@ class Run:
             temporary.write_text(yaml.safe_dump(self.machines, sort_keys=False), encoding="utf-8")
         if self.state_path is not None:
             self.state_path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _or_begin_again() -> Iterator[None]:
+    """What to do about a state that is damaged."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{error}. Delete it to begin again") from error
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -60,8 +60,8 @@ def train_warm_up(
     run.machine, run.save_every, run.batch = machine, save_every, data.last_batch
     if pretrained is not None:
         _start_from(pretrained, settings, run)
-    start = [] if pretrained is None else [pretrained]
-    run.state_path, run.identity = _partial(out), _identity(settings, seed, crops / "train.json", *start)
+    inputs = _crops(crops) if pretrained is None else [*_crops(crops), pretrained]
+    run.state_path, run.identity = _partial(out), _identity(settings, seed, *inputs)
     run.measure = Measurements(data, open_crops(crops, "validation"))
     steps = settings.training.warmup_steps
     with locked_by_first(out):
@@ -117,7 +117,7 @@ def train_method(
     run.machine, run.save_every, run.state_path = machine, save_every, _partial(out)
     run.batch = data.last_batch
     others = [path for path in (pool and pool / "train.json", flow, flow_network) if path]
-    run.identity = _identity(settings, seed, crops / "train.json", warmup, *others)
+    run.identity = _identity(settings, seed, *_crops(crops), warmup, *others)
     with locked_by_first(out):
         shipped = run.networks[method.train(run, data, first, first + steps)]
         if parallel.is_first():
@@ -159,6 +159,11 @@ def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
 def _partial(out: Path) -> Path:
     """Where a run keeps the state it resumes from, until `out` is there."""
     return out.with_name(out.name + ".partial")
+
+
+def _crops(folder: Path) -> list[Path]:
+    """What is learned from, and what is measured on."""
+    return [folder / "train.json", folder / "validation.json"]
 
 
 def _identity(settings: Settings, seed: int, *inputs: Path) -> str:

@@ -212,9 +212,11 @@ def check_budget(benchmark, labels):
     table, index = (Path(f"data/{benchmark}/{name}") for name in ("faces.parquet", "index.yaml"))
     if not labels.startswith("n") or not (table.exists() and index.exists()):
         return
-    if read_yaml(index, "what the face table is made of") != json.loads(
-        index_settings_as_json(SimpleNamespace(benchmark=benchmark))
-    ):
+    try:
+        made_of = read_yaml(index, "what the face table is made of")
+    except InputError:
+        return  # the rule that writes it does so anew
+    if made_of != json.loads(index_settings_as_json(SimpleNamespace(benchmark=benchmark))):
         return
     from tsal.data.faces import read_faces, visibility_of  # which loads pandas
 
@@ -234,6 +236,17 @@ def settings_as_json(wildcards):
     return as_json(resolve(wildcards.benchmark, wildcards.run, wildcards.labels))
 
 
+def recorded_raw(path):
+    """What the raw data was when a face table was made of it."""
+    try:
+        made_of = read_yaml(path, "what the face table is made of")
+    except InputError as error:
+        stop(f"{error}. Delete it, and bring the raw data again")
+    if not isinstance(made_of, dict) or "raw" not in made_of:
+        stop(f"{path}: found no `raw`, expected what a face table is made of. Delete it, and bring the raw data again")
+    return made_of["raw"]
+
+
 def index_settings_as_json(wildcards):
     """What a face table is made of. Where the raw data is gone, what it was when it was last there."""
     benchmark = datasets.get(wildcards.benchmark)
@@ -247,7 +260,7 @@ def index_settings_as_json(wildcards):
     recorded = Path(f"data/{wildcards.benchmark}/index.yaml")
     raw = fingerprint(benchmark, config["raw_dir"])
     if raw is None and recorded.exists():
-        raw = read_yaml(recorded, "what the face table is made of")["raw"]
+        raw = recorded_raw(recorded)
     options = settings.index_options(config, wildcards.benchmark)
     return as_json({"benchmark": wildcards.benchmark, "options": options, "raw": raw})
 
