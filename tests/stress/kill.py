@@ -1,12 +1,13 @@
 """`kill -9` at random moments in every stage: what the next `snakemake` makes has to equal what nobody disturbed.
 
-    python tests/stress/kill.py --rounds 10    # make stress
+    python tests/stress/kill.py --rounds 10 --together 2    # make stress
 
 In each round everything is made from nothing: from the download of an archive, and the rendering of faces, to a table
 and a figure. In each stage the process is killed once, at a moment drawn uniformly from the time that it takes: it
 alone, as the kernel does when memory runs out, or together with snakemake, as when the power fails. Then snakemake is
 started again, and so on to the end. All files have to be those of an undisturbed run, byte for byte, and no other file
-may lie beside them. Prints a table; ends with 1 where something differs.
+may lie beside them. Rounds run side by side, so that the pauses of one, such as between two starts of snakemake, are
+another's time. Prints a table; ends with 1 where something differs.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -187,7 +189,7 @@ def kill_one(head: psutil.Popen, left: dict[str, float], draw: random.Random) ->
             except psutil.Error:  # it has just ended
                 continue
             return stage
-        time.sleep(0.01)
+        time.sleep(0.03)
     return None
 
 
@@ -222,25 +224,31 @@ def disturbed(place: Workplace, durations: dict[str, float], draw: random.Random
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10, help="kills of each stage (default: 10)")
+    parser.add_argument("--together", type=int, default=2, help="rounds side by side (default: 2)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     arguments = parser.parse_args()
-    draw, killed, wrong = random.Random(arguments.seed), Counter[str](), []
+    killed, wrong = Counter[str](), []
     with tempfile.TemporaryDirectory(prefix="tsal-stress-") as folder:
         content = write_zip(ytf_files(), Path(folder) / ARCHIVE).read_bytes()
         with served(content) as url:
             reference = Workplace(Path(folder) / "undisturbed", url, content)
             undisturbed(reference)
             expected, durations = reference.files(), reference.durations()
-            for number in range(arguments.rounds):
+
+            def play(number: int) -> tuple[Counter[str], list[str]]:
                 start = time.monotonic()
                 place = Workplace(Path(folder) / f"round{number}", url, content)
-                this = disturbed(place, durations, draw)
+                this = disturbed(place, durations, random.Random(f"{arguments.seed}, {number}"))
                 found = place.files()
                 differing = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-                wrong += [f"round {number}: {name}" for name in differing]
-                killed += this
                 seconds = time.monotonic() - start
                 print(f"round {number + 1}: {this.total()} kills, {seconds:.0f} s", file=sys.stderr, flush=True)
+                return this, [f"round {number + 1}: {name}" for name in differing]
+
+            with ThreadPoolExecutor(arguments.together) as pool:
+                for this, differing in pool.map(play, range(arguments.rounds)):
+                    killed += this
+                    wrong += differing
     print("| stage | seconds | `kill -9` |\n| --- | ---: | ---: |")
     for stage in STAGES:
         print(f"| {stage} | {durations[stage]:.1f} | {killed[stage]} |")
