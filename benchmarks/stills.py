@@ -31,9 +31,9 @@ from archives_300vw import pts_bytes
 from archives_300w import BOXES, box_records, mat_bytes, name_of
 
 from tsal import datasets
-from tsal.data.cropping import read_image
 from tsal.data.crops import write_crops
 from tsal.data.faces import SPLITS, read_faces
+from tsal.data.pictures import read_image
 
 PER_FOLDER = {
     "afw": 337,

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from tsal import datasets
-from tsal.data.cropping import read_image
 from tsal.data.crops import write_crops
 from tsal.data.faces import make_faces
+from tsal.data.pictures import read_image
 from tsal.data.video import frames
 from tsal.datasets.ibug_300vw import LISTS
 

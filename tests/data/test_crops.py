@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from archives import draw_face, encode, mean_face
 from archives_300vw import drawn_scene, video_bytes
-from PIL import Image
 
 from tsal.data import cropping, crops, shards
 from tsal.data.columns import numbers_of
@@ -22,11 +21,11 @@ from tsal.data.cropping import (
     crop_image,
     invert_affine,
     read_face_image,
-    read_image,
     store_size,
 )
 from tsal.data.crops import open_crops, write_crops
 from tsal.data.faces import make_faces, points_of
+from tsal.data.pictures import read_image
 from tsal.errors import InputError
 
 GEOMETRY = {"input_px": 48, "expand": 0.2, "margin": 4 / 3}
@@ -243,41 +242,6 @@ def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path):
         command = [sys.executable, "-c", _PEAK, str(tmp_path / "v.avi"), str(count), str(tmp_path / f"{count}.json")]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     assert peaks[1] - peaks[0] < 12_000
-
-
-# --- reading images
-# ---------------------------------------------------------------------------------------------
-
-
-def test_a_png_with_alpha_under_a_jpg_name_is_read_as_its_colours(tmp_path):
-    rgba = np.zeros((5, 4, 4), np.uint8)
-    rgba[...] = (10, 20, 30, 0)
-    Image.fromarray(rgba).save(tmp_path / "a.jpg", format="png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), np.tile(np.uint8([10, 20, 30]), (5, 4, 1)))
-
-
-def test_a_grey_image_gets_three_channels(tmp_path):
-    Image.fromarray(np.full((5, 4), 77, np.uint8)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.full((5, 4, 3), 77))
-
-
-def test_an_exif_orientation_is_not_applied(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # rotate by 90 degrees to show
-    Image.fromarray(ramp(40, 20)).save(tmp_path / "a.jpg", exif=exif)
-    assert read_image(tmp_path / "a.jpg").shape == (20, 40, 3)
-
-
-@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"])
-def test_an_undecodable_image_is_named(tmp_path, content):
-    (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(InputError, match=rf"a\.jpg: cannot be decoded as an image \({len(content)} bytes found\)"):
-        read_image(tmp_path / "a.jpg")
-
-
-def test_a_missing_image_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"a\.jpg: no such image"):
-        read_image(tmp_path / "a.jpg")
 
 
 # --- the store

@@ -38,7 +38,7 @@ def path(request, tmp_path):
     return path
 
 
-def test_a_video_is_known_by_its_suffix():
+def test_a_video_that_is_missing_is_known_by_its_suffix():
     assert all(map(is_video, ["a/vid.avi", "B.MP4", "c.mov", "d.mkv", "e.webm"]))
     assert not any(map(is_video, ["a.jpg", "b.png", "avi", "vid.avi/000001.png", "c.avi.npy", ""]))
 

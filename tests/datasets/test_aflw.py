@@ -10,9 +10,9 @@ from archives_300w import mat_bytes
 from archives_aflw import COUNTS, FLICKR, IMAGES, INFO, aflw_files, aflw_raw_dir, points_19, tar_bytes
 
 from tsal import datasets
-from tsal.data.cropping import read_image
 from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.data.landmarks import SCHEMES
+from tsal.data.pictures import read_image
 from tsal.errors import InputError
 
 AFLW = datasets.get("aflw")

@@ -5,7 +5,6 @@ a side. A stored crop is `margin` times as large at the same scale, so that augm
 network's edges. The affine from crop px to image px brings predictions back to the image.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,15 +12,13 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from tsal.bounds.pictures import picture_size
+from tsal.data.pictures import is_jpeg, is_stored_upright, read_image
 from tsal.data.video import frames as read_frames
 from tsal.data.video import is_video, read_frame
 from tsal.errors import InputError
 
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
 _SHRINK_BY_AREA = 1.5
-_AGAIN = "replace the file or leave its face out"
-_DECODE = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 
 
 def store_size(input_px: int, margin: float) -> int:
@@ -117,30 +114,6 @@ def _shrink_by_area(image: np.ndarray, to_image: np.ndarray, size: int) -> tuple
     return shrunk, to_source
 
 
-def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
-    """Read an image as (H, W, 3) uint8 RGB, whatever its format, channels (grey, alpha) and name.
-
-    An orientation in its EXIF data is not applied: annotations count the stored pixels.
-
-    Args:
-        shrink: 2 or 4 decodes a JPEG to its size divided by that, rounded up, which is much faster; px p of the image
-            is then px (p + 0.5) / shrink - 0.5.
-
-    Raises:
-        InputError: missing, not a whole image, or larger than tsal.bounds allows.
-    """
-    picture_size(path, _AGAIN)
-    data = np.fromfile(path, np.uint8)
-    flags = _DECODE[shrink] | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image = cv2.imdecode(data, flags) if len(data) else None
-    except (cv2.error, MemoryError):  # OpenCV has its own bound, see tsal/__init__.py
-        image = None
-    if image is None:
-        raise InputError(f"{path}: cannot be decoded as an image ({len(data):,} bytes found); {_AGAIN}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
 def image_files(faces: pd.DataFrame) -> dict[str, np.ndarray]:
     """The images and videos that faces are in, each with its faces' rows, those of a video ordered by frame.
 
@@ -206,17 +179,9 @@ def _shrinkage(path: str, boxes: np.ndarray, geometry: dict[str, float]) -> int:
     Of other formats the grid of a shrunk picture is not known.
     """
     finest = box_affine(boxes, **geometry)[:, 0, 0].min()
-    if finest < 2 or not _is_jpeg(path):
+    if finest < 2 or not is_jpeg(path) or not is_stored_upright(path):
         return 1
     return 4 if finest >= 4 else 2
-
-
-def _is_jpeg(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(2) == b"\xff\xd8"
-    except OSError:
-        return False  # read_image says what is wrong
 
 
 def _cut_shrunk(

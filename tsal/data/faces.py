@@ -11,8 +11,8 @@ Columns, in this order:
 - `x0`, `y0`, `x1`, `y1`, ...: the K landmarks; NaN where not annotated; `v0`, `v1`, ...: annotated and
   visible.
 
-Coordinates are px of the stored image (a rotation noted in its EXIF data is not applied), 0-based, with pixel
-centres at integers; they may lie outside the image. A face without any annotation is "unlabelled".
+Coordinates are px of the upright image, as viewers show it (see tsal.data.pictures), 0-based, with pixel centres at
+integers; they may lie outside the image. A face without any annotation is "unlabelled".
 """
 
 import os

@@ -3,19 +3,24 @@
 A frame's number is how many frames decode before it, from the file's start: 0, 1, 2, ... What a container says
 of its length, and where it seeks to, is believed only where the times of its frames confirm it.
 
-As of still images, a rotation noted in the file is not applied.
+Frames are upright, as players show them: turned as the file says. What a file is comes from its content, not from its
+name. Animated pictures (GIF, PNG, WebP) and pages of a TIFF are frames too.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from tsal.bounds import FRAMES, PIXELS, check
+from tsal.bounds import FRAMES, PIXELS, check, reading
+from tsal.bounds.pictures import picture_size
+from tsal.data.pictures import count_pictures, is_jpeg_stream, upright_picture
 from tsal.errors import InputError
 
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv", ".flv", ".3gp", ".ogv")
@@ -29,12 +34,68 @@ _FORMATS = (
 )
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"protocol_whitelist;file|format_whitelist;{','.join(_FORMATS)}"
 _opening = Lock()
-_BEGIN = 256  # bytes, among which every container of videos has some that no text has
+_BEGIN = 1024  # bytes, among which every container of videos has some that no text has
+# What containers of videos, and streams without one, begin with.
+_SIGNATURES = (
+    *(b"\x1a\x45\xdf\xa3", b"FLV\1", b"OggS", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34"),
+    *(b"DKIF", b"YUV4MPEG2", b"\x1f\x07\x00"),
+)
+_ATOMS = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # of QuickTime before it said what it is
+_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heif", b"mif1", b"msf1")  # of ftyp
+_ANIMATED = (b"GIF8", b"\x89PNG", b"II*\0", b"MM\0*")  # formats that may hold several pictures; WebP too
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether the name of a file says that it is a video."""
+    """Whether a file holds several pictures, told apart by their number: by its content; of one that is missing, or of
+    which the content says nothing, by its name.
+    """
+    try:
+        about = os.stat(path)
+        return _is_video(os.fspath(path), about.st_mtime_ns, about.st_size)
+    except (OSError, ValueError):
+        return _is_named_video(path)
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_video(path: str, time: int, size: int) -> bool:
+    with open(path, "rb") as file:
+        begin = file.read(_BEGIN)
+    if _is_container(begin) or _holds_pictures(path, begin):
+        return True
+    return _is_named_video(path) and not _is_picture(begin)
+
+
+def _is_named_video(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in SUFFIXES
+
+
+def _is_container(begin: bytes) -> bool:
+    """Whether a file that begins so is one of videos, or a bare stream of one."""
+    if begin[4:8] == b"ftyp":
+        return begin[8:12] not in _PICTURE_BRANDS
+    packets = any(begin[start::step][:3] == b"GGG" for start, step in ((0, 188), (4, 192)))
+    start_code = begin[:3] == b"\0\0\1" or begin[:4] == b"\0\0\0\1"
+    unit = begin.partition(b"\1")[2][:1]
+    return (
+        begin.startswith(_SIGNATURES)
+        or (begin.startswith(b"RIFF") and begin[8:12] == b"AVI ")
+        or begin[4:8] in _ATOMS
+        or packets
+        or (start_code and unit not in (b"", b"\0"))  # of a zero, it is an icon
+    )
+
+
+def _holds_pictures(path: str, begin: bytes) -> bool:
+    if begin.startswith(_ANIMATED) or (begin.startswith(b"RIFF") and begin[8:12] == b"WEBP"):
+        return count_pictures(path) > 1
+    # Of what is called a JPEG read_image finds out that it is many: all of a file has to be read for it.
+    return Path(path).suffix.lower() not in _JPEG_SUFFIXES and is_jpeg_stream(path)
+
+
+def _is_picture(begin: bytes) -> bool:
+    """Whether a file that begins so is a picture of a common format."""
+    return begin.startswith((*_ANIMATED, b"\xff\xd8\xff", b"BM")) or begin[8:12] == b"WEBP"
 
 
 def count_frames(path: str | os.PathLike[str]) -> int:
@@ -46,6 +107,8 @@ def count_frames(path: str | os.PathLike[str]) -> int:
     Raises:
         InputError: missing, no video, or not one frame decodes.
     """
+    if _is_animated(path):
+        return count_pictures(path)
     times = _frame_times(path)
     count = len(times) if times is not None else _count_decoded(path)
     if not count:
@@ -67,6 +130,9 @@ def frames(path: str | os.PathLike[str], wanted: Iterable[int], threads: int = 1
         InputError: missing, no video, or it ends (or is damaged) before a wanted frame.
         ValueError: the numbers are not in order.
     """
+    if _is_animated(path):
+        yield from _pictures(path, wanted)
+        return
     following = 0
     with _opened(path, threads) as capture:
         for number in wanted:
@@ -85,12 +151,36 @@ def read_frame(path: str | os.PathLike[str], number: int) -> np.ndarray:
     Raises:
         InputError: missing, no video, or it has no such frame.
     """
+    if _is_animated(path):
+        return next(_pictures(path, [number]))[1]
     times = _frame_times(path)
     if times is not None and 0 <= number < len(times):
         with _opened(path) as capture:
             if _seek(capture, number) and capture.get(cv2.CAP_PROP_POS_MSEC) == times[number]:
                 return _retrieve(path, capture, number)
     return next(frames(path, [number]))[1]
+
+
+def _is_animated(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a picture format that holds several, which Pillow takes apart."""
+    return Path(path).is_file() and count_pictures(path) > 1
+
+
+def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """As `frames`, of pictures that are decoded one after the other."""
+    picture_size(path, "get the file again")
+    with Image.open(path) as image:
+        count = image.n_frames
+        check(path, count, FRAMES, "frames")
+        last = -1
+        for number in wanted:
+            if number < last:
+                raise ValueError(f"frame {number} of {path} comes before {last}; expected rising numbers")
+            if number >= count:
+                raise _too_short(path, count, number)
+            with reading(f"{path}, frame {number}", "a picture", "Get the file again"):
+                image.seek(last := number)
+                yield number, upright_picture(path, image)
 
 
 def _frame_times(path: str | os.PathLike[str]) -> np.ndarray | None:
@@ -163,7 +253,7 @@ def _opened(path: str | os.PathLike[str], threads: int = 1, *, packets: bool = F
             )
         sides = [capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
         check(f"{path}: {sides[0]:,.0f} x {sides[1]:,.0f} px", int(sides[0] * sides[1]), PIXELS, "pixels a frame")
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         yield capture
     finally:
         capture.release()
