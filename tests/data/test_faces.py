@@ -7,6 +7,7 @@ import pytest
 
 from tsal.data import faces as faces_module
 from tsal.data.faces import (
+    BOX_COLUMNS,
     boxes_of,
     labelled_of,
     make_faces,
@@ -81,6 +82,60 @@ def test_a_minimal_table_is_not_enough_where_points_are_needed(tmp_path):
     path.write_text("image,box_x0,box_y0,box_x1,box_y1\na.jpg,0,0,9,9\n")
     with pytest.raises(InputError, match=r"mine\.csv: column 'face' is missing"):
         read_faces(path)
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_columns_that_are_separated_by_something_else_are_told(tmp_path, mark, name):
+    columns = ["image", *BOX_COLUMNS]
+    (tmp_path / "t.csv").write_text(mark.join(columns) + "\n" + mark.join(["a.jpg", "1", "2", "30", "40"]) + "\n")
+    with pytest.raises(InputError, match=rf"t\.csv: found columns separated by {name}, expected commas"):
+        read_faces(tmp_path / "t.csv", need_points=False)
+
+
+def test_blanks_after_commas_belong_to_no_name(tmp_path):
+    (tmp_path / "t.csv").write_text("image, box_x0, box_y0, box_x1, box_y1\na b.jpg, 1, 2, 30, 40\n")
+    faces = read_faces(tmp_path / "t.csv", need_points=False)
+    assert faces["image"].tolist() == ["a b.jpg"] and boxes_of(faces).tolist() == [[1, 2, 30, 40]]
+
+
+def test_a_missing_column_is_told_with_those_that_there_are(tmp_path):
+    (tmp_path / "t.csv").write_text("image,x,y,w,h\na.jpg,1,2,30,40\n")
+    with pytest.raises(InputError, match="'box_x0' is missing; found image, x, y, w, h; expected image, box_x0"):
+        read_faces(tmp_path / "t.csv", need_points=False)
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ("0.1,0.2,0.5,0.6", r"'box_x1', row 1: a box of 0.4 px; these boxes seem to be shares of the image"),
+        ("100,200,101,300", r"'box_x1', row 1: a box of 1 px; expected 2 px at least"),
+        ("100,200,300,201", r"'box_y1', row 1: a box of 1 px; expected 2 px at least"),
+        ("1,,30,40", "'box_y1', row 1: 40; expected more than box_y0, nan"),
+    ],
+)
+def test_a_box_that_can_be_none_is_told(tmp_path, box, message):
+    (tmp_path / "t.csv").write_text(f"image,box_x0,box_y0,box_x1,box_y1\na.jpg,{box}\n")
+    with pytest.raises(InputError, match=message):
+        read_faces(tmp_path / "t.csv", need_points=False)
+
+
+def test_an_empty_box_is_a_frame_without_a_face_where_no_landmarks_are_needed(tmp_path, table):
+    (tmp_path / "t.csv").write_text("image,box_x0,box_y0,box_x1,box_y1\na.jpg,,,,\nb.jpg,1,2,30,40\n")
+    faces = read_faces(tmp_path / "t.csv", need_points=False)
+    assert np.isnan(boxes_of(faces)[0]).all() and np.isfinite(boxes_of(faces)[1]).all()
+    whole = table.copy()
+    whole.loc[0, list(BOX_COLUMNS)] = np.nan
+    whole.to_parquet(tmp_path / "w.parquet")
+    with pytest.raises(InputError, match="row 1: nan"):
+        read_faces(tmp_path / "w.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_header_alone_is_a_table_of_no_face(tmp_path, table, suffix):
+    for name, columns in (("minimal", ["image", *BOX_COLUMNS]), ("whole", list(table.columns))):
+        empty, path = pd.DataFrame(columns=columns), tmp_path / f"{name}{suffix}"
+        empty.to_csv(path, index=False) if suffix == ".csv" else empty.to_parquet(path)
+        assert len(read_faces(path, need_points=name == "whole")) == 0
 
 
 def test_without_visibility_columns_whatever_is_annotated_is_visible(tmp_path):

@@ -10,7 +10,7 @@ from archives_300vw import drawn_scene, video_bytes
 from tsal.data import cropping
 from tsal.data.cropping import read_face_image
 from tsal.data.crops import open_crops, write_crops
-from tsal.data.faces import make_faces, read_faces
+from tsal.data.faces import BOX_COLUMNS, make_faces, read_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.detectors.predict import (
     LandmarkDetector,
@@ -184,6 +184,25 @@ def test_landmarks_lie_in_image_pixels(detector, tmp_path):
         tables.append(predict_faces(detector, read_faces(tmp_path / f"{name}.csv", need_points=False), CPU))
     a, b = (t.drop(columns="face").to_numpy().reshape(68, 2) for t in tables)
     assert np.abs(b - a - np.array([210, 120])).max() < 0.01
+
+
+def test_a_frame_without_a_face_is_a_row_without_landmarks(detector, videos):
+    faces = read_faces(videos, need_points=False).head(4)
+    whole = predict_faces(detector, faces, CPU)
+    faces.loc[1, list(BOX_COLUMNS)] = np.nan
+    found = predict_faces(detector, faces, CPU)
+    assert found["face"].tolist() == whole["face"].tolist() and found.iloc[1, 1:].isna().all()
+    np.testing.assert_array_equal(found.drop(index=1).iloc[:, 1:], whole.drop(index=1).iloc[:, 1:])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_of_no_face_there_is_a_header(detector, tmp_path, suffix):
+    table, path = pd.DataFrame(columns=["image", *BOX_COLUMNS]), tmp_path / f"t{suffix}"
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+    write_predictions([predict_faces(detector, read_faces(path, need_points=False), CPU)], tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text().splitlines()[0].startswith("face,x0,y0,") and len(
+        pd.read_csv(tmp_path / "p.csv")
+    ) == 0
 
 
 def test_predictions_are_written_whole(detector, ytf_data, tmp_path):

@@ -1,5 +1,6 @@
 """Scores against slow references with explicit loops, values by hand, and properties."""
 
+import dataclasses
 import math
 from itertools import pairwise
 
@@ -320,8 +321,8 @@ def broken(name, rng):
         faces.loc[2, ["x45", "y45"]] = faces.loc[2, ["x36", "y36"]].to_numpy()
         message = "'f2': the normaliser is 0.0 px"
     elif name == "no eye corner":
-        faces.loc[2, ["x45", "y45"]], faces.loc[2, "v45"] = np.nan, False
-        message = "'f2': the normaliser is nan px"
+        faces[["x45", "y45"]], faces["v45"] = np.nan, False
+        message = "inter-ocular: found no face with all points that it measures between"
     elif name == "no test faces":
         faces["split"], message = "train", "no face to score"
     elif name == "no subset":
@@ -342,3 +343,23 @@ def test_tables_from_which_no_score_follows_are_refused_by_name(rng, defect):
     predictions, faces, normalisers, message = broken(defect, rng)
     with pytest.raises(InputError, match=message):
         score_predictions(predictions, faces, SCHEME, normalisers, True)
+
+
+def test_a_face_that_lacks_a_point_of_a_normaliser_is_left_out_of_it_alone_and_counted(rng, caplog):
+    faces, predictions = faces_and_predictions(rng)
+    scheme = dataclasses.replace(SCHEME, normalisers=SCHEME.normalisers | {"box": "box"})
+    whole = score_predictions(predictions, faces, SCHEME, ["inter-ocular", "inter-pupil"], True)
+    faces.loc[2, ["x45", "y45"]], faces.loc[2, "v45"] = np.nan, False  # an outer eye corner
+    scores = score_predictions(predictions, faces, scheme, ["inter-ocular", "box"], True)
+    of = scores[scores["normaliser"] == "inter-ocular"]
+    assert "f2" not in of["face"].tolist() and "f2" in scores[scores["normaliser"] == "box"]["face"].tolist()
+    others = whole[(whole["normaliser"] == "inter-ocular") & (whole["face"] != "f2")]
+    np.testing.assert_array_equal(of["nme"], others["nme"])
+    assert np.isfinite(scores["nme"]).all()
+    assert f"inter-ocular: 1 of {of['face'].nunique() + 1} faces are left out" in caplog.text
+
+
+def test_of_no_face_there_is_no_score(rng):
+    faces, predictions = faces_and_predictions(rng)
+    scores = score_predictions(predictions.iloc[:0], faces.iloc[:0], SCHEME, ["inter-ocular"], True)
+    assert scores.empty and scores.columns.tolist() == SCORE_COLUMNS

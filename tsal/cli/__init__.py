@@ -186,7 +186,7 @@ def score(arguments: argparse.Namespace) -> None:
         arguments.faces,
         arguments.output,
         scheme=benchmark.landmarks,
-        normalisers=benchmark.normalisers,
+        normalisers=arguments.normaliser or benchmark.normalisers,
         is_video=benchmark.is_video,
         subsets=benchmark.subsets,
         points=arguments.points,
@@ -267,6 +267,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("predictions", type=Path)
     added.add_argument("--faces", type=Path, required=True)
     added.add_argument("--benchmark", required=True)
+    added.add_argument("--normaliser", nargs="+", metavar="NAME", help="of the landmarks (default: the benchmark's)")
     added.add_argument("--points", choices=list(SCHEMES), help="only these landmarks, such as 51: no jaw line")
     added = verb(floor)
     added.add_argument("crops", type=Path, help="CROPS/train.json, of labelled clips")

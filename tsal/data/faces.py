@@ -31,6 +31,10 @@ from tsal.files import atomic_path
 TEXT_COLUMNS = ("face", "image", "video", "clip", "person", "split", "subset")
 BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEAD_COLUMNS = ("face", "image", "video", "frame", "clip", "person", "split", "subset", *BOX_COLUMNS)
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_SHOWN = 12  # columns, in errors
+_SMALLEST_BOX = 2.0  # px: nothing is seen of a smaller face
+_LARGEST_SHARE = 1.5  # of an image, of a box that reaches beyond it
 _FARTHEST = 10_000_000  # px, or frames, from the origin: no picture and no video reaches as far
 SPLITS = ("train", "validation", "test")
 
@@ -175,7 +179,7 @@ def read_faces(path: str | os.PathLike[str], need_points: bool = True, split: st
     Args:
         split: whose faces alone to read; of a .parquet file the others take no memory.
         need_points: False accepts a minimal table, of which only `image` and the box are needed; the other
-            columns get the defaults of make_faces.
+            columns get the defaults of make_faces, and an empty box, NaN, is a frame without a face.
 
     Raises:
         InputError: names the file, the column and the row of what is wrong.
@@ -204,7 +208,15 @@ def _suffix(path: Path) -> str:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     """Text columns stay text: a person called '007' or 'nan' keeps the name, an empty cell is ''."""
-    header = pd.read_csv(path, nrows=0, compression=None)  # packed tables, whatever they are called, are not read
+    with open(path, encoding="utf-8-sig") as file:
+        first = file.readline()
+    found = next((name for mark, name in _SEPARATORS.items() if mark in first and "," not in first), None)
+    if found:
+        raise InputError(f"{path}: found columns separated by {found}, expected commas")
+    # A blank after each comma is no part of a name; that a file's name begins with one, a table without them may say.
+    blanks = ", " in first
+    # Packed tables, whatever they are called, are not read.
+    header = pd.read_csv(path, nrows=0, compression=None, skipinitialspace=blanks)
     numeric = [name for name in header.columns if name not in TEXT_COLUMNS]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
@@ -215,6 +227,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             na_values={name: ["", "nan", "NaN"] for name in numeric},
             index_col=False,
             compression=None,
+            skipinitialspace=blanks,
         )
 
 
@@ -232,7 +245,8 @@ def check_faces(faces: pd.DataFrame, path: str | os.PathLike[str], need_points: 
     required = [*HEAD_COLUMNS, "x0", "y0", "v0"] if need_points else ["image", *BOX_COLUMNS]
     missing = [column for column in required if column not in faces.columns]
     if missing:
-        raise InputError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(required)}")
+        found = ", ".join(map(str, faces.columns[:_SHOWN]))
+        raise InputError(f"{path}: column {missing[0]!r} is missing; found {found}; expected {', '.join(required)}")
     beyond = {f"{axis}{k}" for axis in "xyv" for k in range(count, len(faces.columns))} & set(faces.columns)
     if beyond:
         raise InputError(f"{path}: column {min(beyond)!r} has no partner; expected x, y (and v) of points 0, 1, 2, ...")
@@ -246,6 +260,7 @@ def check_faces(faces: pd.DataFrame, path: str | os.PathLike[str], need_points: 
         **{name: _texts(faces, name, path) for name in TEXT_COLUMNS if name in faces.columns and name != "image"},
         frame=_frames(faces, path),
     )
+    _check_boxes(table, path, empty=not need_points)
     _check_rows(table, path)
     return table
 
@@ -325,19 +340,32 @@ def _visibility(faces: pd.DataFrame, path: str | os.PathLike[str], points: np.nd
     return visible
 
 
-def _check_rows(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """What must hold within and between the rows of a complete table."""
+def _check_boxes(faces: pd.DataFrame, path: str | os.PathLike[str], empty: bool) -> None:
+    """Refuse boxes that can be none.
+
+    Args:
+        empty: whether a frame without a face, whose box is left empty, may be among them.
+    """
     boxes = boxes_of(faces)
+    counted = ~np.isnan(boxes).all(axis=1) | (not empty)
     for low, high in ((0, 2), (1, 3)):
-        bad = ~(boxes[:, high] > boxes[:, low])  # also where either is NaN
+        bad = ~(boxes[:, high] > boxes[:, low]) & counted  # also where either is NaN
         if bad.any():
             row = int(bad.argmax())
-            raise _fail(
-                path,
-                BOX_COLUMNS[high],
-                row,
-                f"{boxes[row, high]:g}; expected more than {BOX_COLUMNS[low]}, {boxes[row, low]:g}",
-            )
+            expected = f"expected more than {BOX_COLUMNS[low]}, {boxes[row, low]:g}"
+            raise _fail(path, BOX_COLUMNS[high], row, f"{boxes[row, high]:g}; {expected}")
+        bad = (boxes[:, high] - boxes[:, low] < _SMALLEST_BOX) & counted
+        if bad.any():
+            row = int(bad.argmax())
+            shares = np.nanmin(boxes) >= 0 and np.nanmax(boxes) <= _LARGEST_SHARE
+            hint = "these boxes seem to be shares of the image; " if shares else ""
+            side = boxes[row, high] - boxes[row, low]
+            expected = f"{hint}expected {_SMALLEST_BOX:g} px at least"
+            raise _fail(path, BOX_COLUMNS[high], row, f"a box of {side:.3g} px; {expected}")
+
+
+def _check_rows(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """What must hold between the rows of a complete table."""
     twice = faces["face"].duplicated().to_numpy()
     if twice.any():
         row = int(twice.argmax())

@@ -183,13 +183,14 @@ def predict_faces(detector: LandmarkDetector, faces: pd.DataFrame, device: torch
         faces: columns face, image, frame, box_x0, box_y0, box_x1, box_y1; see `faces.read_faces`.
 
     Returns:
-        Columns face, x0, y0, x1, y1, ...: image px, pixel centres at integers, in the order of the table.
+        Columns face, x0, y0, x1, y1, ...: image px, pixel centres at integers, in the order of the table; NaN of a
+            row whose box is NaN, a frame without a face.
 
     Raises:
         InputError: an image or video that is missing or cannot be decoded, a frame that a video does not have, or a
             box outside of its image.
     """
-    points = np.empty((len(faces), detector.scheme.n_points, 2))
+    points = np.full((len(faces), detector.scheme.n_points, 2), np.nan)
     with Progress(len(faces), "predict", "face") as progress, one_thread_of_opencv():
         for rows, crops, to_image in _ahead(_batches(_cut(detector.settings, faces, torch.get_num_threads()))):
             points[rows] = apply_affine(to_image, detector.landmarks(crops, device))
@@ -220,7 +221,9 @@ def _predictions(face: np.ndarray, points: np.ndarray) -> pd.DataFrame:
 def _cut(settings: DetectorSettings, faces: pd.DataFrame, threads: int) -> Iterator[_Face]:
     """The faces of all files, video by video and then the images, which are decoded ahead by threads."""
     geometry = {"input_px": settings.input_px, "expand": settings.expand, "margin": 1.0}
-    rows_of, frames, boxes = image_files(faces), faces["frame"].to_numpy(), boxes_of(faces)
+    frames, boxes = faces["frame"].to_numpy(), boxes_of(faces)
+    there = np.flatnonzero(np.isfinite(boxes).all(axis=1))
+    rows_of = {path: there[rows] for path, rows in image_files(faces.iloc[there]).items()}
 
     def of_file(path: str) -> Iterator[_Face]:
         rows = rows_of[path]

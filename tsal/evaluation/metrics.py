@@ -4,6 +4,7 @@ Everything is computed in float64 from predictions and face tables in image pixe
 An input for which a score is undefined raises InputError and names the face: no score is silently NaN.
 """
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from tsal.data.faces import boxes_of, n_points, points_of, visibility_of
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 
+logger = logging.getLogger(__name__)
 THRESHOLD = 8.0  # the tau of FR@0.08 and AUC@0.08, in percent
 SCORE_COLUMNS = ["face", "clip", "frame", "subset", "normaliser", "nme", "jitter"]
 
@@ -143,7 +145,8 @@ def score_predictions(
     """Score every test face that has at least one visible landmark.
 
     Left out: faces without a visible landmark (unlabelled), and predictions of faces of other splits. A face
-    that belongs to several subsets ("common+full") is scored in each. Jitter is given for a frame whose
+    that belongs to several subsets ("common+full") is scored in each. By a normaliser, faces are left out, and counted in
+    a warning, of which a point is not annotated that it measures between. Jitter is given for a frame whose
     neighbours t - 1 and t + 1 of the same clip are scored too, on the landmarks visible in all three.
 
     Args:
@@ -158,11 +161,13 @@ def score_predictions(
         jitter NaN where not defined.
 
     Raises:
-        InputError: a face without prediction, or twice predicted, or unknown to the face table; wrong number
+        InputError: a normaliser without any face; a face without prediction, or twice predicted, or unknown to the face table; wrong number
             of landmarks; unknown normaliser; no face to score; anything that makes an NME undefined (see
             nme).
     """
     _check_tables(predictions, faces, scheme, normalisers)
+    if faces.empty:
+        return pd.DataFrame(columns=SCORE_COLUMNS)
     scored = faces[(faces["split"] == "test").to_numpy() & visibility_of(faces).any(axis=1)].reset_index(drop=True)
     if scored.empty:
         raise InputError("no face to score: the face table has no labelled face in split 'test'")
@@ -179,14 +184,32 @@ def score_predictions(
     tables = []
     for name in normalisers:
         distance = scheme.distances(name, truth, boxes_of(scored))
-        table = scored[["face", "clip", "frame", "subset"]].assign(normaliser=name)
-        table["nme"] = nme(predicted, truth, visible, distance, names)
-        table["jitter"] = np.nan
+        known = _known(distance, name)
+        table = scored[["face", "clip", "frame", "subset"]].assign(normaliser=name, nme=np.nan, jitter=np.nan)
+        some = [face for face, is_known in zip(names, known, strict=True) if is_known]
+        table.loc[known, "nme"] = nme(predicted[known], truth[known], visible[known], distance[known], some)
         table.loc[neighbours[1], "jitter"] = _second_difference(offset, visible, distance, neighbours)
-        tables.append(table)
+        tables.append(table[known])
     table = pd.concat(tables, ignore_index=True)
     table = table.assign(subset=table["subset"].str.split("+")).explode("subset", ignore_index=True)
     return table[SCORE_COLUMNS]
+
+
+def _known(distance: np.ndarray, normaliser: str) -> np.ndarray:
+    """Which faces have the distance that errors are divided by (N,) bool; those that lack a point of it are counted.
+
+    Raises:
+        InputError: none has.
+    """
+    known = ~np.isnan(distance)
+    if not known.any():
+        raise InputError(f"{normaliser}: found no face with all points that it measures between; choose another one")
+    if not known.all():
+        logger.warning(
+            "%s: %d of %d faces are left out, since points that it measures between are not annotated",
+            *(normaliser, (~known).sum(), len(known)),
+        )
+    return known
 
 
 def _check_tables(predictions, faces, scheme, normalisers) -> None:

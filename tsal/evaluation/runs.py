@@ -191,12 +191,13 @@ def write_scores(
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Predictions: columns face, x0, y0, x1, y1, ... in image px; empty cells are NaN, which scoring refuses.
+    """Predictions: columns face, x0, y0, x1, y1, ... in image px; empty cells are NaN, which scoring refuses. Of no
+    face, no row.
 
     Raises:
-        InputError: unreadable, no rows, missing columns, or cells that are no numbers.
+        InputError: unreadable, missing columns, or cells that are no numbers.
     """
-    predictions = _read_csv(path, ["face", "x0", "y0"])
+    predictions = _read_csv(path, ["face", "x0", "y0"], may_be_empty=True)
     points = [column for column in predictions.columns if re.fullmatch(r"[xy]\d+", column)]
     _check_numbers(predictions, path, points)
     expected = [f"{axis}{k}" for k in range(len(points) // 2) for axis in "xy"]
@@ -238,7 +239,7 @@ def people_of(runs: Mapping[Run, pd.DataFrame], faces: pd.DataFrame, path: str |
     return people
 
 
-def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
+def _read_csv(path: str | Path, columns: list[str], may_be_empty: bool = False) -> pd.DataFrame:
     """Read a table with the columns; text stays text, since a face may well be called "007" or "NA"."""
     kept = reference(path)
     with reading(path, "CSV", "Delete it and run its rule again"):
@@ -253,7 +254,7 @@ def _read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(map(str, table.columns[:8]))}")
-    if table.empty:
+    if table.empty and not may_be_empty:
         raise InputError(f"{path}: a header without rows; delete it and run its rule again")
     if "face" in table.columns and (table["face"] == "").any():
         row = int((table["face"] == "").to_numpy().argmax())
