@@ -184,13 +184,13 @@ def measure(task: tuple[str, pd.DataFrame, list[Path], argparse.Namespace]) -> d
     cv2.setNumThreads(1)
     before = memory_mib("VmRSS")
     search = create(name)
-    calibration = calibrate(search, part_of(table, TRAINING, chosen.limit or 300))
+    calibration = calibrate(search, part_of(table, TRAINING, chosen.calibrate))
     found = {
         kind: scores_of(search, calibration, part_of(table, of, chosen.limit or len(table)))
         for kind, of in SETS.items()
     }
-    found["harder"] = recall_when_harder(search, calibration, part_of(table, SETS["common"], chosen.limit or 60))
-    found["videos"] = video_scores(search, videos, chosen.limit or 60) if videos else {}
+    found["harder"] = recall_when_harder(search, calibration, part_of(table, SETS["common"], chosen.harder))
+    found["videos"] = video_scores(search, videos, chosen.frames) if videos else {}
     found["memory"] = {"MiB": memory_mib("VmHWM") - before}
     return found
 
@@ -232,7 +232,10 @@ def main() -> None:
     options.add_argument("raw_dir", type=Path, metavar="RAW_DIR")
     options.add_argument("--videos", type=Path, help="folder of videos that show one face each")
     options.add_argument("--only", nargs="+", help="face detectors to measure")
-    options.add_argument("--limit", type=int, help="pictures of a set, for slow ones")
+    options.add_argument("--limit", type=int, help="pictures of a set; default: all")
+    options.add_argument("--calibrate", type=int, default=150, help="training pictures that calibrate")
+    options.add_argument("--harder", type=int, default=40, help="faces that are made harder")
+    options.add_argument("--frames", type=int, default=40, help="frames of a video, its first")
     options.add_argument("--processes", type=int, default=1, help="face detectors measured side by side")
     chosen = options.parse_args()
     known = ["blazeface", *VARIANTS, *face_candidates.installed()]

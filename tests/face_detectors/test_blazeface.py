@@ -4,7 +4,6 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -252,7 +251,3 @@ def test_it_takes_the_networks_boxes_as_they_are_meant(finder):
 def test_pytorch_is_not_loaded():
     code = "import sys; from tsal.face_detectors import create; create(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-def test_the_networks_are_two():
-    assert replace(blazeface._BACK, side=128).centres().shape == blazeface._SHORT.centres().shape == (896, 2)

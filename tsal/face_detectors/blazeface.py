@@ -128,7 +128,10 @@ def tiles(width: int, height: int, smallest: float) -> Iterator[tuple[int, int, 
         x, y of a tile's corner and its side, in px.
     """
     longest = max(width, height)
-    finest = max(smallest * height, _FINEST) / _SMALLEST
+    least = max(smallest * height, _FINEST)
+    if least > min(width, height):
+        return
+    finest = least / _SMALLEST
     # A level's smallest faces must not be too large for the next one, with some room for boxes that are off.
     step = 0.8 * _LARGEST_IN_TILE / _SMALLEST
     levels = math.ceil(math.log(longest / finest) / math.log(step)) if finest < longest else 0
