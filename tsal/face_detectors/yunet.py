@@ -1,7 +1,7 @@
 """YuNet (Wu et al. 2023), as OpenCV runs it, with weights that the user has.
 
 The file is face_detection_yunet_2023mar.onnx of OpenCV's model zoo (github.com/opencv/opencv_zoo, MIT licence), which
-no package holds. Its digest is the one that the zoo's repository gives for it.
+no package that we found holds. Its digest is the one that the zoo's repository gives for it.
 
 The network was trained on faces of 10 to 300 px. So it searches the picture twice, with 640 and with 320 px on the
 longer side: large faces are found in the smaller one.
@@ -64,8 +64,8 @@ def _at(network: cv2.FaceDetectorYN, image: np.ndarray, side: int) -> tuple[np.n
     return np.concatenate([low, low + rows[:, 2:4] * factor], axis=1) - 0.5, rows[:, 14]
 
 
-# YuNet's weights were not at hand: these are of libfacedetection, whose boxes its authors trained alike (its row in
-# docs/faces.md). With the file: python benchmarks/face_calibration.py RAW_DIR --detector yunet --set file=FILE
+# A guess, since YuNet's weights were not at hand: fitted on libfacedetection, a network by the same author, see
+# docs/faces.md. With the file: python benchmarks/face_calibration.py RAW_DIR --detector yunet --set file=FILE
 FACE_DETECTOR = FaceDetector(
     title="YuNet", options=Options, make=_make, calibration=Calibration(shift=(0.0, 0.130), scale=(1.025, 0.759))
 )
