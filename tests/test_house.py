@@ -14,8 +14,8 @@ PACKAGE = ROOT / "tsal"
 # From low to high: a room imports from itself, from its own level and from those before.
 LEVELS = [
     {"errors", "bounds", "files", "progress"},
-    *[{"settings"}, {"data"}, {"synth"}, {"datasets"}, {"detectors"}, {"flow"}, {"evaluation"}, {"training"}],
-    *[{"methods"}, {"config"}, {"tables"}, {"figures"}, {"report"}, {"cli"}],
+    *[{"settings"}, {"data"}, {"synth"}, {"datasets"}, {"face_detectors"}, {"detectors"}, {"flow"}, {"evaluation"}],
+    *[{"training"}, {"methods"}, {"config"}, {"tables"}, {"figures"}, {"report"}, {"cli"}],
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 # What the workflow imports to plan, and what verbs import that train and predict nothing.
@@ -23,6 +23,7 @@ LIGHT = [
     *["tsal.cli", "tsal.config", "tsal.datasets", "tsal.methods", "tsal.evaluation.runs", "tsal.data.crops"],
     *["tsal.data.video", "tsal.datasets.synth", "tsal.synth.shards", "tsal.flow", "tsal.tables"],
     *["tsal.figures", "tsal.figures.contact_sheet", "tsal.figures.overlay", "tsal.report.page"],
+    *["tsal.face_detectors"],
 ]
 PAGES = sorted(
     page for pattern in ("*.md", "docs/**/*.md", "peers/**/*.md", "results/README.md") for page in ROOT.glob(pattern)
