@@ -20,8 +20,8 @@ import yaml
 from faces import TRAINING, faces_of
 
 from tsal import face_detectors
-from tsal.data.cropping import read_image
 from tsal.data.faces import boxes_of
+from tsal.data.pictures import read_image
 from tsal.face_detectors.boxes import overlap
 from tsal.face_detectors.calibration import fit, spread
 from tsal.settings.models import Augmentation, DetectorSettings

@@ -27,8 +27,9 @@ import numpy as np
 import pandas as pd
 
 from tsal import face_detectors
-from tsal.data.cropping import apply_affine, read_image
+from tsal.data.cropping import apply_affine
 from tsal.data.faces import boxes_of, points_of, read_faces
+from tsal.data.pictures import read_image
 from tsal.data.video import SUFFIXES, count_frames, frames
 from tsal.datasets import ibug_300w
 from tsal.face_detectors.boxes import overlap

@@ -145,8 +145,8 @@ def score_predictions(
     """Score every test face that has at least one visible landmark.
 
     Left out: faces without a visible landmark (unlabelled), and predictions of faces of other splits. A face
-    that belongs to several subsets ("common+full") is scored in each. By a normaliser, faces are left out, and counted in
-    a warning, of which a point is not annotated that it measures between. Jitter is given for a frame whose
+    that belongs to several subsets ("common+full") is scored in each. Of a normaliser, faces are left out, and
+    counted in a warning, that lack a point which it measures between. Jitter is given for a frame whose
     neighbours t - 1 and t + 1 of the same clip are scored too, on the landmarks visible in all three.
 
     Args:
@@ -161,8 +161,8 @@ def score_predictions(
         jitter NaN where not defined.
 
     Raises:
-        InputError: a normaliser without any face; a face without prediction, or twice predicted, or unknown to the face table; wrong number
-            of landmarks; unknown normaliser; no face to score; anything that makes an NME undefined (see
+        InputError: a normaliser without any face; a face without prediction, or twice predicted, or unknown to the
+            face table; wrong number of landmarks; unknown normaliser; no face to score; anything that makes an NME undefined (see
             nme).
     """
     _check_tables(predictions, faces, scheme, normalisers)

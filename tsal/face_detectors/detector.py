@@ -42,7 +42,7 @@ class Finder:
 
         Args:
             image: (H, W, 3) uint8 RGB, of any size from 1 px on. Grey pictures, 16 bits and alpha are for the caller
-                to convert, as tsal.data.cropping.read_image does.
+                to convert, as tsal.data.pictures.read_image does.
 
         Returns:
             Boxes (N, 4) float64, x0, y0, x1, y1 in px of the picture, with pixel centres at integers, and confidences
