@@ -200,9 +200,8 @@ def test_of_no_face_there_is_a_header(detector, tmp_path, suffix):
     table, path = pd.DataFrame(columns=["image", *BOX_COLUMNS]), tmp_path / f"t{suffix}"
     table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
     write_predictions([predict_faces(detector, read_faces(path, need_points=False), CPU)], tmp_path / "p.csv")
-    assert (tmp_path / "p.csv").read_text().splitlines()[0].startswith("face,x0,y0,") and len(
-        pd.read_csv(tmp_path / "p.csv")
-    ) == 0
+    written = pd.read_csv(tmp_path / "p.csv")
+    assert written.columns[:3].tolist() == ["face", "x0", "y0"] and written.empty
 
 
 def test_predictions_are_written_whole(detector, ytf_data, tmp_path):

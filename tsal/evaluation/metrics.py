@@ -162,8 +162,8 @@ def score_predictions(
 
     Raises:
         InputError: a normaliser without any face; a face without prediction, or twice predicted, or unknown to the
-            face table; wrong number of landmarks; unknown normaliser; no face to score; anything that makes an NME undefined (see
-            nme).
+            face table; wrong number of landmarks; unknown normaliser; no face to score; anything that makes an NME
+            undefined (see nme).
     """
     _check_tables(predictions, faces, scheme, normalisers)
     if faces.empty:

@@ -243,7 +243,9 @@ def recorded_raw(path):
     except InputError as error:
         stop(f"{error}. Delete it, and bring the raw data again")
     if not isinstance(made_of, dict) or "raw" not in made_of:
-        stop(f"{path}: found no `raw`, expected what a face table is made of. Delete it, and bring the raw data again")
+        stop(
+            f"{path}: found no `raw`, expected what a face table is made of. Delete it, and bring the raw data again"
+        )
     return made_of["raw"]
 
 
