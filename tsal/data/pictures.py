@@ -5,18 +5,16 @@ A file that holds several pictures, such as an animated GIF, is never read as it
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from tsal.bounds.pictures import picture_size
+from tsal.bounds.pictures import Header, picture_header
 from tsal.errors import InputError
 
 AGAIN = "replace the file or leave its face out"
 _DECODE = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-_EXIF_ORIENTATION = 0x0112
 # EXIF orientation (JEITA CP-3451, tag 274): what turns the stored picture into the upright one.
 _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda image: image,
@@ -28,6 +26,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
     8: np.rot90,
 }
+_JPEG = b"\xff\xd8"
 _NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"  # the end of one and the begin of another, as in a stream of them
 
 
@@ -41,10 +40,10 @@ def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
     Raises:
         InputError: missing, not a whole image, of several pictures, or larger than tsal.bounds allows.
     """
-    picture_size(path, AGAIN)
+    header = picture_header(path, AGAIN)
     data = np.fromfile(path, np.uint8)
-    if (count := count_pictures(path)) > 1 or (is_jpeg(path) and _is_stream(path, data)):
-        found = f"{count:,} pictures" if count > 1 else "several pictures"
+    if (header is not None and header.count > 1) or _is_stream(data, header):
+        found = f"{header.count:,} pictures" if header is not None and header.count > 1 else "several pictures"
         raise InputError(f"{path}: found {found} in this file, expected one, or the number of one in column 'frame'")
     try:
         image = cv2.imdecode(data, _DECODE[shrink] | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
@@ -52,66 +51,50 @@ def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
         image = None
     if image is None:
         raise InputError(f"{path}: cannot be decoded as an image ({len(data):,} bytes found); {AGAIN}")
-    return cv2.cvtColor(np.ascontiguousarray(_UPRIGHT[orientation(path)](image)), cv2.COLOR_BGR2RGB)
-
-
-def orientation(path: str | os.PathLike[str]) -> int:
-    """How a picture is stored, 1 to 8 as in EXIF; 1, upright, where nothing or nonsense is said of it.
-
-    Of formats other than JPEG, PNG and WebP it is 1: their decoders turn pictures themselves, or nothing does.
-    """
-    try:
-        with Image.open(path) as image:
-            # Of a PNG, EXIF data that comes after the pixels would have them decoded here.
-            if image.format not in ("JPEG", "MPO", "PNG", "WEBP") or not image.info.get("exif"):
-                return 1
-            found = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # of damaged EXIF data Pillow raises what its parsers do
-        return 1
-    return found if found in _UPRIGHT else 1
+    upright = _UPRIGHT[1 if header is None else header.orientation](image)
+    return cv2.cvtColor(np.ascontiguousarray(upright), cv2.COLOR_BGR2RGB)
 
 
 def is_stored_upright(path: str | os.PathLike[str]) -> bool:
-    """Whether a picture's stored pixels are those that a viewer shows, in their places."""
-    return orientation(path) == 1
+    """Whether a picture's stored pixels are those that a viewer shows, in their places; read_image says what is wrong
+    with one that cannot be read.
+    """
+    header = _header_or_none(path)
+    return header is None or header.orientation == 1
 
 
 def count_pictures(path: str | os.PathLike[str]) -> int:
-    """How many pictures a GIF, PNG, WebP or TIFF holds; 1 of other files, and of those that cannot be read.
+    """How many pictures a GIF, PNG, WebP or TIFF holds; 1 of other files, and of those that cannot be read."""
+    header = _header_or_none(path)
+    return 1 if header is None else header.count
 
-    A JPEG with more pictures behind it in the way of cameras (MPO: a second view, a map of depth) shows its first one
-    everywhere.
-    """
+
+def _header_or_none(path: str | os.PathLike[str]) -> Header | None:
     try:
-        with Image.open(path) as image:
-            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    except Exception:  # whoever decodes it says what is wrong
-        return 1
+        return picture_header(path, AGAIN)
+    except (InputError, OSError):
+        return None
 
 
-def upright_picture(path: str | os.PathLike[str], image: Image.Image) -> np.ndarray:
+def upright_picture(image: Image.Image, header: Header) -> np.ndarray:
     """One of several pictures of an opened file, (H, W, 3) uint8 RGB."""
-    return np.ascontiguousarray(_UPRIGHT[orientation(path)](np.asarray(image.convert("RGB"))))
+    return np.ascontiguousarray(_UPRIGHT[header.orientation](np.asarray(image.convert("RGB"))))
 
 
 def is_jpeg(path: str | os.PathLike[str]) -> bool:
     try:
         with open(path, "rb") as file:
-            return file.read(2) == b"\xff\xd8"
+            return file.read(2) == _JPEG
     except OSError:
         return False  # read_image says what is wrong
 
 
 def is_jpeg_stream(path: str | os.PathLike[str]) -> bool:
     """Whether a file is JPEGs one after the other, as cameras send them (.mjpeg)."""
-    return is_jpeg(path) and _is_stream(path, np.fromfile(path, np.uint8))
+    return is_jpeg(path) and _is_stream(np.fromfile(path, np.uint8), _header_or_none(path))
 
 
-def _is_stream(path: str | os.PathLike[str], data: np.ndarray) -> bool:
-    if _NEXT_JPEG not in memoryview(data).tobytes():
-        return False
-    try:
-        with Image.open(Path(path)) as image:
-            return image.format != "MPO"
-    except Exception:
-        return True
+def _is_stream(data: np.ndarray, header: Header | None) -> bool:
+    """Whether a file that holds these bytes is one; `header` is that of its first picture."""
+    content = data.tobytes()
+    return content.startswith(_JPEG) and _NEXT_JPEG in content and not (header is not None and header.has_more)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from tsal.bounds import FRAMES, PIXELS, check, reading
-from tsal.bounds.pictures import picture_size
+from tsal.bounds.pictures import picture_header
 from tsal.data.pictures import count_pictures, is_jpeg_stream, upright_picture
 from tsal.errors import InputError
 
@@ -168,10 +168,9 @@ def _is_animated(path: str | os.PathLike[str]) -> bool:
 
 def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
     """As `frames`, of pictures that are decoded one after the other."""
-    picture_size(path, "get the file again")
+    header = picture_header(path, "get the file again")
     with Image.open(path) as image:
-        count = image.n_frames
-        check(path, count, FRAMES, "frames")
+        check(path, count := header.count, FRAMES, "frames")
         last = -1
         for number in wanted:
             if number < last:
@@ -180,7 +179,7 @@ def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[t
                 raise _too_short(path, count, number)
             with reading(f"{path}, frame {number}", "a picture", "Get the file again"):
                 image.seek(last := number)
-                yield number, upright_picture(path, image)
+                yield number, upright_picture(image, header)
 
 
 def _frame_times(path: str | os.PathLike[str]) -> np.ndarray | None:

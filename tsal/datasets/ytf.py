@@ -26,7 +26,7 @@ from pydantic import Field
 
 from tsal.bounds import CSV_BYTES, PICTURE_BYTES
 from tsal.bounds.archives import read_file, read_member
-from tsal.bounds.pictures import picture_size
+from tsal.bounds.pictures import picture_header
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import FEWEST_PEOPLE, split_people
@@ -265,10 +265,10 @@ def _image_sizes(images_dir: Path, faces: list[_Face]) -> np.ndarray:
     sizes = np.empty((len(faces), 2))
     with Progress(len(faces), "index ytf", "face") as progress:
         for row, face in enumerate(faces):
-            size = picture_size(images_dir / face.path, _AGAIN)
-            if size is None:
+            header = picture_header(images_dir / face.path, _AGAIN)
+            if header is None:
                 raise InputError(f"{images_dir / face.path}: cannot be decoded as an image; {_AGAIN}")
-            sizes[row] = size
+            sizes[row] = header.size
             progress.update()
     return sizes
 
