@@ -107,6 +107,40 @@ def test_frames_of_a_phone_that_was_held_upright_are_upright(tmp_path):
     np.testing.assert_array_equal(dict(frames(tmp_path / "turned.mp4", [2]))[2], turned)
 
 
+# --- damaged
+
+
+def test_a_jpeg_with_rotten_bytes_is_told_by_its_name(tmp_path, caplog):
+    """Some hundred bytes of noise can by chance be valid; of twenty such files most are not."""
+    picture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8), (0, 0), 2)
+    whole = cv2.imencode(".jpg", picture)[1].tobytes()
+    for number in range(20):
+        place = len(whole) // 3 + 50 * number
+        noise = np.random.default_rng(number).bytes(400)
+        (tmp_path / f"{number}.jpg").write_bytes(whole[:place] + noise + whole[place + 400 :])
+        assert read_image(tmp_path / f"{number}.jpg").shape == (300, 400, 3)
+    assert sum(f"/{number}.jpg: damaged (" in caplog.text for number in range(20)) >= 16
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 4])
+def test_a_jpeg_that_ends_too_soon_is_told_by_its_name(tmp_path, caplog, shrink):
+    whole = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    assert read_image(tmp_path / "a.jpg", shrink).shape == (60 // shrink, 80 // shrink, 3)
+    assert "a.jpg: damaged (Premature end" in caplog.text
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_whole_jpeg_has_the_pixels_that_opencv_gives(tmp_path, caplog, shrink, channels):
+    picture = np.random.default_rng(0).integers(0, 256, (61, 83, channels), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture)
+    flags = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}[shrink]
+    expected = cv2.imread(str(tmp_path / "a.jpg"), flags)[..., ::-1]
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg", shrink), expected)
+    assert not caplog.text
+
+
 # --- several pictures
 
 

@@ -211,8 +211,9 @@ def disturbed(place: Workplace, durations: dict[str, float], draw: random.Random
         code = head.wait(PATIENCE)
         if code == 0 and not left:
             return killed
-        # What ended before its moment is made once more, and sooner.
-        again = ["--forcerun", *(RULES.get(stage, stage) for stage in left)] if code == 0 else []
+        # What ended before its moment is made once more, and sooner. Killed meanwhile, the same command follows.
+        if code == 0:
+            again = ["--forcerun", *(RULES.get(stage, stage) for stage in left)]
         left = {stage: seconds * (0.7 if code == 0 else 1) for stage, seconds in left.items()}
         if code < 0:  # killed itself, and has left its lock
             place.snakemake("--unlock").wait(PATIENCE)

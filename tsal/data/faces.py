@@ -33,7 +33,7 @@ BOX_COLUMNS = ("box_x0", "box_y0", "box_x1", "box_y1")
 HEAD_COLUMNS = ("face", "image", "video", "frame", "clip", "person", "split", "subset", *BOX_COLUMNS)
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SHOWN = 12  # columns, in errors
-_SMALLEST_BOX = 2.0  # px: nothing is seen of a smaller face
+_SMALLEST_BOX, _SMALLEST_OF_A_BENCHMARK = 2.0, 1.0  # px: nothing is seen of a smaller face, but some are annotated
 _LARGEST_SHARE = 1.5  # of an image, of a box that reaches beyond it
 _FARTHEST = 10_000_000  # px, or frames, from the origin: no picture and no video reaches as far
 SPLITS = ("train", "validation", "test")
@@ -346,7 +346,7 @@ def _check_boxes(faces: pd.DataFrame, path: str | os.PathLike[str], empty: bool)
     Args:
         empty: whether a frame without a face, whose box is left empty, may be among them.
     """
-    boxes = boxes_of(faces)
+    boxes, smallest = boxes_of(faces), _SMALLEST_BOX if empty else _SMALLEST_OF_A_BENCHMARK
     counted = ~np.isnan(boxes).all(axis=1) | (not empty)
     for low, high in ((0, 2), (1, 3)):
         bad = ~(boxes[:, high] > boxes[:, low]) & counted  # also where either is NaN
@@ -354,13 +354,13 @@ def _check_boxes(faces: pd.DataFrame, path: str | os.PathLike[str], empty: bool)
             row = int(bad.argmax())
             expected = f"expected more than {BOX_COLUMNS[low]}, {boxes[row, low]:g}"
             raise _fail(path, BOX_COLUMNS[high], row, f"{boxes[row, high]:g}; {expected}")
-        bad = (boxes[:, high] - boxes[:, low] < _SMALLEST_BOX) & counted
+        bad = (boxes[:, high] - boxes[:, low] < smallest) & counted
         if bad.any():
             row = int(bad.argmax())
             shares = np.nanmin(boxes) >= 0 and np.nanmax(boxes) <= _LARGEST_SHARE
             hint = "these boxes seem to be shares of the image; " if shares else ""
             side = boxes[row, high] - boxes[row, low]
-            expected = f"{hint}expected {_SMALLEST_BOX:g} px at least"
+            expected = f"{hint}expected {smallest:g} px at least"
             raise _fail(path, BOX_COLUMNS[high], row, f"a box of {side:.3g} px; {expected}")
 
 

@@ -3,16 +3,20 @@
 A file that holds several pictures, such as an animated GIF, is never read as its first one: see tsal.data.video.
 """
 
+import logging
 import os
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image
 
+from tsal.bounds import reason
 from tsal.bounds.pictures import Header, picture_header
 from tsal.errors import InputError
 
+logger = logging.getLogger(__name__)
 AGAIN = "replace the file or leave its face out"
 _DECODE = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
 # EXIF orientation (JEITA CP-3451, tag 274): what turns the stored picture into the upright one.
@@ -38,21 +42,44 @@ def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
             is then px (p + 0.5) / shrink - 0.5. Only of one that `is_stored_upright`.
 
     Raises:
-        InputError: missing, not a whole image, of several pictures, or larger than tsal.bounds allows.
+        InputError: missing, no image, of several pictures, or larger than tsal.bounds allows. A JPEG that is damaged in
+            part is decoded as far as it can be, with a warning that names it.
     """
     header = picture_header(path, AGAIN)
     data = np.fromfile(path, np.uint8)
     if (header is not None and header.count > 1) or _is_stream(data, header):
         found = f"{header.count:,} pictures" if header is not None and header.count > 1 else "several pictures"
         raise InputError(f"{path}: found {found} in this file, expected one, or the number of one in column 'frame'")
+    image = _decode_jpeg(path, data, shrink) if header is not None and is_jpeg(path) else None
+    if image is None:
+        image = _decode(data, shrink)
+    if image is None:
+        raise InputError(f"{path}: cannot be decoded as an image ({len(data):,} bytes found); {AGAIN}")
+    return np.ascontiguousarray(_UPRIGHT[1 if header is None else header.orientation](image))
+
+
+def _decode_jpeg(path: str | os.PathLike[str], data: np.ndarray, shrink: int) -> np.ndarray | None:
+    """Decode a JPEG, to the pixels that OpenCV gives, but with a word where it is damaged; None where this cannot."""
+    content = data.tobytes()
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(content)
+        sides = {"min_height": -(-height // shrink), "min_width": -(-width // shrink), "min_factor": shrink}
+        try:
+            return simplejpeg.decode_jpeg(content, "RGB", **sides)
+        except ValueError as error:
+            image = simplejpeg.decode_jpeg(content, "RGB", **sides, strict=False)
+            logger.warning("%s: damaged (%s): what it shows is wrong in part; %s", path, reason(error), AGAIN)
+            return image
+    except (ValueError, MemoryError):  # such as one in CMYK, or of a coding that libjpeg-turbo does not have
+        return None
+
+
+def _decode(data: np.ndarray, shrink: int) -> np.ndarray | None:
     try:
         image = cv2.imdecode(data, _DECODE[shrink] | cv2.IMREAD_IGNORE_ORIENTATION) if len(data) else None
     except (cv2.error, MemoryError):  # OpenCV has its own bound, see tsal/__init__.py
-        image = None
-    if image is None:
-        raise InputError(f"{path}: cannot be decoded as an image ({len(data):,} bytes found); {AGAIN}")
-    upright = _UPRIGHT[1 if header is None else header.orientation](image)
-    return cv2.cvtColor(np.ascontiguousarray(upright), cv2.COLOR_BGR2RGB)
+        return None
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def is_stored_upright(path: str | os.PathLike[str]) -> bool:
