@@ -2,12 +2,11 @@
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
 from archives_300vw import video_bytes
 from PIL import Image, ImageOps
 
-from tsal.data.cropping import cut_faces, read_face_image
+from tsal.data.cropping import cut_faces, image_files, read_face_image
 from tsal.data.faces import make_faces
 from tsal.data.pictures import read_image
 from tsal.data.video import count_frames, frames, is_video, read_frame
@@ -250,5 +249,21 @@ def test_pictures_are_no_videos(tmp_path, begin):
 
 def test_a_picture_that_is_called_a_video_is_one_picture(tmp_path):
     Image.fromarray(ramp(60, 40)).save(tmp_path / "v.mp4", format="png")
-    faces = pd.concat([make_faces([str(tmp_path / "v.mp4")], [[1, 1, 9, 9]])])
+    faces = make_faces([str(tmp_path / "v.mp4")], [[1, 1, 9, 9]])
     np.testing.assert_array_equal(read_face_image(faces, 0), ramp(60, 40))
+
+
+@pytest.mark.parametrize(("name", "frames"), [("v.mp4", [3]), ("v.mp4", [0, 1]), ("v.png", [0, 1]), ("v.png", [-1, 4])])
+def test_one_picture_is_never_taken_for_many_frames(tmp_path, name, frames):
+    Image.fromarray(ramp(60, 40)).save(tmp_path / name, format="png")
+    faces = make_faces([str(tmp_path / name)] * len(frames), [[1, 1, 9, 9]] * len(frames), frame=frames)
+    with pytest.raises(
+        InputError, match=rf"found one picture in this file, expected a video, of which frame {max(frames)}"
+    ):
+        image_files(faces)
+
+
+def test_a_frame_that_was_cut_out_before_keeps_its_number(tmp_path):
+    Image.fromarray(ramp(60, 40)).save(tmp_path / "v_000007.png")
+    faces = make_faces([str(tmp_path / "v_000007.png")] * 2, [[1, 1, 9, 9]] * 2, frame=7)
+    assert next(iter(image_files(faces).values())).tolist() == [0, 1]

@@ -5,6 +5,7 @@ a side. A stored crop is `margin` times as large at the same scale, so that augm
 network's edges. The affine from crop px to image px brings predictions back to the image.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from tsal.data.pictures import is_jpeg, is_stored_upright, read_image
 from tsal.data.video import frames as read_frames
-from tsal.data.video import is_video, read_frame
+from tsal.data.video import is_named_video, is_video, read_frame
 from tsal.errors import InputError
 
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
@@ -118,11 +119,14 @@ def image_files(faces: pd.DataFrame) -> dict[str, np.ndarray]:
     """The images and videos that faces are in, each with its faces' rows, those of a video ordered by frame.
 
     Raises:
-        InputError: a face of a video has no frame.
+        InputError: a face of a video has no frame; faces of a file with one picture have several.
     """
     rows_of = dict(faces.groupby("image", sort=False).indices)
     frames = faces["frame"].to_numpy()
-    for path in filter(is_video, rows_of):
+    for path in rows_of:
+        if not is_video(path):
+            _check_single(path, frames[rows_of[path]])
+            continue
         rows = rows_of[path] = rows_of[path][np.argsort(frames[rows_of[path]], kind="stable")]
         if frames[rows[0]] < 0:
             face = faces["face"].iloc[rows[0]]
@@ -130,6 +134,13 @@ def image_files(faces: pd.DataFrame) -> dict[str, np.ndarray]:
                 f"{path}: face {face!r} has no number in column 'frame'; expected that of a frame, from 0 on"
             )
     return rows_of
+
+
+def _check_single(path: str, frames: np.ndarray) -> None:
+    """A picture may be a frame of some number, cut out before, but not many frames."""
+    several = frames.max() > frames.min() or (is_named_video(path) and frames[0] > 0)
+    if several and os.path.exists(path):
+        raise InputError(f"{path}: found one picture in this file, expected a video, of which frame {frames.max()} is")
 
 
 def read_face_image(faces: pd.DataFrame, row: int) -> np.ndarray:

@@ -54,7 +54,7 @@ def is_video(path: str | os.PathLike[str]) -> bool:
         about = os.stat(path)
         return _is_video(os.fspath(path), about.st_mtime_ns, about.st_size)
     except (OSError, ValueError):
-        return _is_named_video(path)
+        return is_named_video(path)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -63,10 +63,11 @@ def _is_video(path: str, time: int, size: int) -> bool:
         begin = file.read(_BEGIN)
     if _is_container(begin) or _holds_pictures(path, begin):
         return True
-    return _is_named_video(path) and not _is_picture(begin)
+    return is_named_video(path) and not _is_picture(begin)
 
 
-def _is_named_video(path: str | os.PathLike[str]) -> bool:
+def is_named_video(path: str | os.PathLike[str]) -> bool:
+    """Whether the name of a file says that it is a video."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
