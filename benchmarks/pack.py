@@ -20,11 +20,11 @@ import yaml
 from safetensors.torch import save_file
 
 from tsal import datasets
+from tsal.data.archives import extract_zip
 from tsal.data.faces import read_faces, write_faces
 from tsal.detectors.trunk_weights import load_imagenet
 from tsal.detectors.vgg16_cpm import vgg16_features
 from tsal.errors import InputError
-from tsal.files import extract_zip
 
 PRESETS = Path(__file__).parents[1] / "config" / "presets.yaml"
 TRUNK = "trunk.safetensors"

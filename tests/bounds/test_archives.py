@@ -10,8 +10,8 @@ from hostile.of_archives import declare
 
 from tsal.bounds import GIB, MIB, UNPACKED_FREE
 from tsal.bounds.archives import check_zip, read_file, read_member
+from tsal.data.archives import open_zip
 from tsal.errors import InputError
-from tsal.files import open_zip
 
 
 def test_a_member_is_never_unpacked_beyond_the_size_that_it_declares(tmp_path):

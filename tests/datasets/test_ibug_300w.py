@@ -13,13 +13,13 @@ from archives_300w import BOXES, COUNTS, box_records, ibug_300w_files, ibug_300w
 from scipy.io import loadmat, savemat
 
 from tsal import datasets
+from tsal.data.archives import open_zip
 from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.data.landmarks import SCHEMES
 from tsal.data.pictures import read_image
 from tsal.datasets.reading.matlab import read_mat
 from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
-from tsal.files import open_zip
 
 IBUG = datasets.get("300w")
 FOLDER_BOXES = "Bounding Boxes/bounding_boxes_{}.mat"

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from tsal import files
 from tsal.bounds import DOWNLOAD_BYTES, JSON_BYTES, reason
 from tsal.bounds.texts import parse_json
+from tsal.data import archives
 from tsal.errors import InputError, disk_full, is_disk_full, one_line
 from tsal.progress import Progress
 
@@ -268,7 +269,7 @@ def _receive_checked(response: http.client.HTTPResponse, wanted: _Wanted, have: 
         )
     kind = response.headers.get_content_type() if response.headers.get("Content-Type") else ""
     first = response.read(_CHUNK)
-    is_page = files.is_page(first) or (kind in _PAGES and wanted.sha256 is None)
+    is_page = archives.is_page(first) or (kind in _PAGES and wanted.sha256 is None)
     if is_page and not start and wanted.path.suffix.lower() not in (".html", ".htm"):
         raise wanted.refused("answered with a web page in place of the file")
     if not first and not start and total in (None, 0):

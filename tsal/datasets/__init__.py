@@ -19,10 +19,11 @@ from typing import Any
 
 from tsal.bounds import DOWNLOAD_BYTES
 from tsal.bounds.texts import parse_json
+from tsal.data.archives import check_archive
 from tsal.data.download import MismatchError, download, untrusted
 from tsal.data.landmarks import Scheme, scheme_of
 from tsal.errors import InputError
-from tsal.files import atomic_path, check_archive, sha256
+from tsal.files import atomic_path, sha256
 from tsal.settings.models import NoOptions
 from tsal.settings.plugins import import_plugins
 from tsal.settings.section import Section, read_section

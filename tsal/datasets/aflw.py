@@ -19,6 +19,7 @@ from pydantic import Field
 
 from tsal.bounds import MAT_BYTES, PICTURE_BYTES
 from tsal.bounds.archives import read_file
+from tsal.data.archives import copy_files, extract_tar
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
@@ -26,7 +27,6 @@ from tsal.datasets import Dataset
 from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.matlab import Value, read_mat
 from tsal.errors import InputError
-from tsal.files import copy_files, extract_tar
 from tsal.settings.section import Section
 
 _IMAGES, _INFO = "aflw.tar.gz", "AFLWinfo_release.mat"

@@ -22,6 +22,7 @@ from pydantic import Field
 
 from tsal.bounds import FRAMES, PTS_BYTES, check
 from tsal.bounds.archives import read_file, read_member
+from tsal.data.archives import extract_zip, open_zip
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
@@ -29,7 +30,7 @@ from tsal.datasets import Dataset
 from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError, one_line
-from tsal.files import atomic_path, extract_zip, open_zip
+from tsal.files import atomic_path
 from tsal.progress import Progress
 from tsal.settings.section import Section
 

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from tsal.bounds import MAT_BYTES, PICTURE_BYTES, PTS_BYTES
 from tsal.bounds.archives import read_file, read_member
+from tsal.data.archives import copy_files, extract_zip, open_zip
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
@@ -30,7 +31,6 @@ from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.matlab import Value, read_mat
 from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError, one_line
-from tsal.files import copy_files, extract_zip, open_zip
 from tsal.settings.section import Section
 
 _SETS = {

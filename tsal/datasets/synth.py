@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from tsal.bounds import PICTURE_BYTES
+from tsal.data.archives import extract_zip, open_zip
 from tsal.data.faces import make_faces, write_faces
 from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
-from tsal.files import extract_zip, open_zip
 from tsal.settings.section import Section
 from tsal.synth import RENDERER
 from tsal.synth.plan import plan, read_settings

@@ -27,12 +27,12 @@ from pydantic import Field
 from tsal.bounds import CSV_BYTES, PICTURE_BYTES
 from tsal.bounds.archives import read_file, read_member
 from tsal.bounds.pictures import picture_header
+from tsal.data.archives import extract_zip, open_zip
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import FEWEST_PEOPLE, split_people
 from tsal.datasets import Dataset, Published
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.files import extract_zip, open_zip
 from tsal.progress import Progress
 from tsal.settings.section import Section
 

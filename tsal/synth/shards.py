@@ -29,8 +29,9 @@ from tsal.bounds import NPZ_BYTES, YAML_BYTES
 from tsal.bounds.archives import read_member
 from tsal.bounds.arrays import read_npz
 from tsal.bounds.texts import parse_json
+from tsal.data.archives import open_zip
 from tsal.errors import InputError
-from tsal.files import atomic_path, open_zip
+from tsal.files import atomic_path
 from tsal.progress import Progress
 from tsal.synth import RENDERER
 from tsal.synth.plan import Shot, SynthSettings, plan
