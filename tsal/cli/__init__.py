@@ -19,6 +19,7 @@ import yaml
 from tsal import datasets
 from tsal.bounds import INPUT_PX, LARGEST_SETTING, reason
 from tsal.bounds.texts import read_yaml
+from tsal.cli.media import add_media_verbs
 from tsal.cli.plan import add_plan_verbs
 from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_processes, interrupted, shared, speaks
 from tsal.cli.study import add_study_verbs, read_json
@@ -276,6 +277,7 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--threads", type=threads)
     add_study_verbs(verb)
     add_plan_verbs(verb)
+    add_media_verbs(verb)
     verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     return top
 

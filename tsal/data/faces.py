@@ -164,13 +164,21 @@ def write_faces(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         InputError: another suffix, an invalid table (see read_faces), or the device is full.
     """
-    path = Path(path)
     faces = check_faces(faces, path)
+    if table_suffix(path) == ".csv":
+        faces = faces.astype(dict.fromkeys(visibility_columns(n_points(faces)), np.int8))
+    write_table(faces, path)
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write a table of faces as .parquet or .csv, whole or not at all.
+
+    Raises:
+        InputError: another suffix, or the device is full.
+    """
+    suffix = table_suffix(path)
     with atomic_path(path) as temporary:
-        if _suffix(path) == ".csv":
-            faces.astype(dict.fromkeys(visibility_columns(n_points(faces)), np.int8)).to_csv(temporary, index=False)
-        else:
-            faces.to_parquet(temporary, index=False)
+        table.to_csv(temporary, index=False) if suffix == ".csv" else table.to_parquet(temporary, index=False)
 
 
 def read_faces(path: str | os.PathLike[str], need_points: bool = True, split: str | None = None) -> pd.DataFrame:
@@ -187,7 +195,7 @@ def read_faces(path: str | os.PathLike[str], need_points: bool = True, split: st
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a face table (.parquet or .csv)")
-    suffix = _suffix(path)
+    suffix = table_suffix(path)
     with reading(path, "a face table", "Make it anew"):
         if suffix == ".csv":
             check_csv(path)
@@ -199,8 +207,13 @@ def read_faces(path: str | os.PathLike[str], need_points: bool = True, split: st
     return faces[faces["split"] == split].reset_index(drop=True) if split else faces
 
 
-def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
+def table_suffix(path: str | os.PathLike[str]) -> str:
+    """.csv or .parquet, as the name of a table ends.
+
+    Raises:
+        InputError: it ends with something else.
+    """
+    suffix = Path(path).suffix.lower()
     if suffix not in (".parquet", ".csv"):
         raise InputError(f"{path}: a face table is a .parquet or .csv file, not {suffix or 'a file without suffix'}")
     return suffix

@@ -1,0 +1,88 @@
+"""The faces of pictures and videos: a table with a box a face, such as `tsal predict` takes."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tsal.bounds.pictures import picture_header
+from tsal.data.faces import BOX_COLUMNS
+from tsal.data.pictures import read_image
+from tsal.data.video import count_frames, frames, is_video
+from tsal.errors import InputError
+from tsal.face_detectors.detector import Finder
+from tsal.progress import Progress
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+COLUMNS = ("face", "image", "frame", *BOX_COLUMNS, "confidence")
+
+
+def find_faces(finder: Finder, files: Iterable[str], threads: int = 1) -> pd.DataFrame:
+    """Find the faces of all pictures, and of all frames of all videos.
+
+    Args:
+        files: paths of pictures and videos, see `files_in`.
+        threads: of a video's decoder.
+
+    Returns:
+        Columns COLUMNS: a row a face, the most confident of a picture first; a picture or frame without a face is a
+        row with an empty box and no confidence. Boxes are calibrated, in px of the upright picture; `frame` is -1 for
+        a picture. `face` is a unique name: the file, with the frame and the number of the face where there are several.
+
+    Raises:
+        InputError: a file that is missing or cannot be decoded.
+    """
+    rows: list[tuple] = []
+    for path in files:
+        rows += _rows_of(finder, path, threads)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def files_in(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Files as they are named, and of each folder the pictures and videos in it, by name.
+
+    Raises:
+        InputError: a folder holds none.
+    """
+    found: list[str] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(str(path))
+            continue
+        inside = [str(file) for file in sorted(path.iterdir()) if file.is_file() and _is_video_or_picture(file)]
+        if not inside:
+            raise InputError(f"{path}: found no picture and no video in this folder, expected some")
+        found += inside
+    return found
+
+
+def _is_video_or_picture(path: Path) -> bool:
+    """Whether a file can be read as pictures, as far as its begin says, or should be, as its name says."""
+    if is_video(path) or path.suffix.lower() in _SUFFIXES:
+        return True
+    try:
+        return picture_header(path, "") is not None
+    except InputError:
+        return True  # whoever reads it says what is wrong
+
+
+def _rows_of(finder: Finder, path: str, threads: int) -> Iterator[tuple]:
+    if not is_video(path):
+        yield from _rows(finder, path, -1, path, read_image(path))
+        return
+    count = count_frames(path)
+    with Progress(count, f"find faces in {Path(path).name}", "frame") as progress:
+        for number, image in frames(path, range(count), threads):
+            yield from _rows(finder, path, number, f"{path}:{number}", image)
+            progress.update()
+
+
+def _rows(finder: Finder, path: str, frame: int, name: str, image: np.ndarray) -> Iterator[tuple]:
+    boxes, confidences = finder.find(image)
+    boxes = finder.calibration.apply(boxes)
+    if not len(boxes):
+        yield (name, path, frame, *[np.nan] * 4, np.nan)
+    for number, (box, confidence) in enumerate(zip(boxes.tolist(), confidences.tolist(), strict=True)):
+        yield (f"{name}#{number}" if number else name, path, frame, *box, confidence)
