@@ -191,7 +191,8 @@ def predict_faces(detector: LandmarkDetector, faces: pd.DataFrame, device: torch
             box outside of its image.
     """
     points = np.full((len(faces), detector.scheme.n_points, 2), np.nan)
-    with Progress(len(faces), "predict", "face") as progress, one_thread_of_opencv():
+    with_box = int(np.isfinite(boxes_of(faces)).all(axis=1).sum())
+    with Progress(with_box, "predict", "face") as progress, one_thread_of_opencv():
         for rows, crops, to_image in _ahead(_batches(_cut(detector.settings, faces, torch.get_num_threads()))):
             points[rows] = apply_affine(to_image, detector.landmarks(crops, device))
             progress.update(len(rows))
