@@ -17,11 +17,18 @@ from tsal.files import sha256
 
 
 def test_tensors_and_what_is_said_of_them_come_back(tmp_path):
-    tensors = {"a": torch.arange(6).view(2, 3), "b": torch.ones(2)}
+    tensors = {"data/a": torch.arange(6).view(2, 3), "b": torch.ones(2), "num_batches_tracked": torch.tensor(3)}
     checkpoints.save(tmp_path / "x", "thing", tensors, {"n": 1, "list": [1.5, None]})
     read, about = checkpoints.read(tmp_path / "x", "thing")
     assert about == checkpoints.read_about(tmp_path / "x", "thing") == {"n": 1, "list": [1.5, None]}
     assert read.keys() == tensors.keys() and all(torch.equal(read[name], tensors[name]) for name in read)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64, torch.uint8])
+def test_weights_are_floating_point_numbers(tmp_path, kind):
+    with pytest.raises(InputError, match=rf"x: not written, a is of type {str(kind).removeprefix('torch.')}"):
+        checkpoints.save(tmp_path / "x", "thing", {"a": torch.ones(2, 3).to(kind)}, {})
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):
