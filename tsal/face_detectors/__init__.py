@@ -14,8 +14,6 @@ boxes: overlap of boxes, and one box for each face. finding: the faces of many f
 applies calibrations. weights: files whose digest is known.
 """
 
-import importlib
-import pkgutil
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -24,7 +22,7 @@ from typing import Any
 from tsal.errors import InputError
 from tsal.face_detectors.calibration import Calibration
 from tsal.face_detectors.detector import FaceDetector, Finder
-from tsal.settings.plugins import import_plugins
+from tsal.settings.plugins import by_module
 from tsal.settings.section import read_section
 
 __all__ = ["DEFAULT", "Calibration", "FaceDetector", "Finder", "create", "get", "names"]
@@ -36,16 +34,7 @@ _SHARED = ("boxes", "calibration", "detector", "finding", "weights")
 
 @cache
 def _registry() -> dict[str, FaceDetector]:
-    own = [info.name for info in pkgutil.iter_modules(__path__[:1]) if info.name not in _SHARED]
-    found = {name: importlib.import_module(f"{__name__}.{name}").FACE_DETECTOR for name in own}
-    for file, module in import_plugins("face_detectors", sys.modules[__name__], "FACE_DETECTOR"):
-        if not isinstance(module.FACE_DETECTOR, FaceDetector):
-            raise InputError(
-                f"{file}: FACE_DETECTOR is a {type(module.FACE_DETECTOR).__name__}; expected a "
-                "tsal.face_detectors.FaceDetector"
-            )
-        found[module.__name__.rpartition(".")[2]] = module.FACE_DETECTOR
-    return dict(sorted(found.items()))
+    return by_module(sys.modules[__name__], "FACE_DETECTOR", FaceDetector, "tsal.face_detectors.FaceDetector", _SHARED)
 
 
 def names() -> list[str]:

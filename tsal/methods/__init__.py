@@ -4,15 +4,13 @@ A module here that trains imports what is heavy with `later`, so that plans are 
 own: see settings.plugins.
 """
 
-import importlib
-import pkgutil
 import sys
 from functools import cache
 from pathlib import Path
 
 from tsal.errors import InputError
 from tsal.settings.models import Settings, parse_settings, read_mapping
-from tsal.settings.plugins import import_plugins
+from tsal.settings.plugins import by_module
 from tsal.training.method import Method
 
 # What methods share; every other module of this folder is one.
@@ -21,15 +19,7 @@ _SHARED = ("common", "flow_adaptation", "memory", "pseudo_labels", "signals")
 
 @cache
 def _registry() -> dict[str, Method]:
-    own = [info.name for info in pkgutil.iter_modules(__path__[:1]) if info.name not in _SHARED]
-    found = {name: importlib.import_module(f"{__name__}.{name}").METHOD for name in own}
-    for file, module in import_plugins("methods", sys.modules[__name__], "METHOD"):
-        if not isinstance(module.METHOD, Method):
-            raise InputError(
-                f"{file}: METHOD is a {type(module.METHOD).__name__}; expected a tsal.training.method.Method"
-            )
-        found[module.__name__.rpartition(".")[2]] = module.METHOD
-    return dict(sorted(found.items()))
+    return by_module(sys.modules[__name__], "METHOD", Method, "tsal.training.method.Method", _SHARED)
 
 
 def names() -> list[str]:

@@ -1,19 +1,21 @@
-"""Plug-ins: methods and data sets that are found in folders of the user's, named by the variable TSAL_PLUGINS."""
+"""Plug-ins: methods, data sets and face detectors in folders of the user's, named by the variable TSAL_PLUGINS."""
 
 import importlib
 import os
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from tsal.errors import InputError
 
+T = TypeVar("T")
 VARIABLE = "TSAL_PLUGINS"
 
 
 def plugin_folders(kind: str) -> list[str]:
-    """The folders of that kind, "methods" or "datasets", within each folder that TSAL_PLUGINS lists (like PATH)."""
+    """The folders of that kind, such as "methods", within each folder that TSAL_PLUGINS lists (like PATH)."""
     return [str(folder / kind) for folder in _listed() if (folder / kind).is_dir()]
 
 
@@ -42,7 +44,7 @@ def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[
 
     Args:
         package: whose `__path__` is extended by the folders.
-        expected: the name that each module has to define, "METHOD" or "DATASET".
+        expected: the name that each module has to define, such as "METHOD".
 
     Returns:
         (file, module) of each.
@@ -64,6 +66,27 @@ def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[
             taken[name] = file
             found.append((file, _import(f"{package.__name__}.{name}", file, expected)))
     return found
+
+
+def by_module(package: ModuleType, expected: str, kind: type[T], called: str, shared: Collection[str]) -> dict[str, T]:
+    """What the modules of a package and of its plug-in folders define, by the modules' names, sorted.
+
+    Args:
+        package: such as tsal.methods, whose plug-ins lie in methods/.
+        expected: the name that each module defines; kind: of what, which users call `called`.
+        shared: modules of the package that define none.
+
+    Raises:
+        InputError: see `import_plugins`; or a plug-in defines something of another kind: names its file.
+    """
+    own = [info.name for info in pkgutil.iter_modules(package.__path__[:1]) if info.name not in shared]
+    found = {name: getattr(importlib.import_module(f"{package.__name__}.{name}"), expected) for name in own}
+    for file, module in import_plugins(package.__name__.rpartition(".")[2], package, expected):
+        value = getattr(module, expected)
+        if not isinstance(value, kind):
+            raise InputError(f"{file}: {expected} is a {type(value).__name__}; expected a {called}")
+        found[module.__name__.rpartition(".")[2]] = value
+    return dict(sorted(found.items()))
 
 
 def _module_names(folder: str) -> Sequence[str]:
