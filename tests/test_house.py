@@ -14,7 +14,17 @@ PACKAGE = ROOT / "tsal"
 # From low to high: a room imports from itself, from its own level and from those before.
 LEVELS = [
     {"errors", "bounds", "files", "progress"},
-    *[{"settings"}, {"data"}, {"synth"}, {"datasets"}, {"face_detectors"}, {"detectors"}, {"flow"}, {"evaluation"}],
+    *[
+        {"settings"},
+        {"data"},
+        {"synth"},
+        {"datasets"},
+        {"face_detectors"},
+        {"detectors"},
+        {"flow"},
+        {"tracking"},
+        {"evaluation"},
+    ],
     *[{"training"}, {"methods"}, {"config"}, {"tables"}, {"figures"}, {"report"}, {"cli"}],
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}

@@ -11,8 +11,9 @@ import yaml
 
 from tsal.bounds.texts import parse_yaml
 from tsal.cli.study import Verb
-from tsal.cli.values import threads
+from tsal.cli.values import number, threads, whole
 from tsal.errors import InputError
+from tsal.tracking.smooth import OneEuro
 
 
 def find(arguments: argparse.Namespace) -> None:
@@ -36,6 +37,46 @@ def find(arguments: argparse.Namespace) -> None:
     )
 
 
+def track(arguments: argparse.Namespace) -> None:
+    """Find and follow the faces of pictures and videos, and write their landmarks, with a confidence each."""
+    import torch
+
+    from tsal import face_detectors
+    from tsal.detectors.predict import load_detector
+    from tsal.face_detectors.finding import files_in
+    from tsal.tracking.follow import Following
+    from tsal.tracking.formats import check_format
+    from tsal.tracking.overlay import check_overlay
+    from tsal.tracking.track import track as follow
+    from tsal.training.machine import be_deterministic, choose_device
+
+    files = files_in(arguments.files)
+    output = arguments.output or Path(f"{Path(files[0]).stem}_landmarks.csv")
+    check_format(output)  # now rather than after the work
+    for path in files if arguments.overlay else ():
+        check_overlay(arguments.overlay if len(files) == 1 else arguments.overlay / Path(path).name, path)
+    be_deterministic(0, arguments.threads)
+    device = choose_device(arguments.device)
+    detector = load_detector(arguments.checkpoint, device)
+    finder = face_detectors.create(arguments.detector or face_detectors.DEFAULT, _options(arguments.set))
+    following = Following(search_every=arguments.search_every, most=arguments.faces)
+    count = follow(
+        files,
+        detector,
+        finder,
+        device,
+        output,
+        overlay=arguments.overlay,
+        following=following,
+        smooth=None if arguments.smooth is None else OneEuro(arguments.smooth),
+        threads=torch.get_num_threads(),
+        keep_empty=not arguments.skip_empty,
+    )
+    print(f"{output}: {count.faces:,} faces in {count.frames:,} pictures, {count.empty:,} of them without one")
+    if arguments.overlay:
+        print(arguments.overlay)
+
+
 def _options(texts: Sequence[str]) -> dict:
     """Keys and values of KEY=VALUE."""
     options = {}
@@ -52,8 +93,40 @@ def _options(texts: Sequence[str]) -> dict:
 
 def add_media_verbs(verb: Verb) -> None:
     """Add the verbs of this module."""
+    _track_arguments(verb(track, output=False))
     added = verb(find)
     added.add_argument("files", type=Path, nargs="+", help="pictures, videos, or folders of them")
     added.add_argument("--detector", help="face detector by name: blazeface, yunet (default: blazeface)")
     added.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the face detector")
     added.add_argument("--threads", type=threads)
+
+
+def _track_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("files", type=Path, nargs="+", help="videos, pictures, folders of them, 'a*.png'")
+    verb.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="checkpoint.safetensors")
+    verb.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="landmarks as .csv, .parquet, .json (COCO), .dlc.csv (DeepLabCut), or .pts (a folder); "
+        "default: NAME_landmarks.csv",
+    )
+    verb.add_argument(
+        "--overlay", type=Path, metavar="FILE", help="video or picture with landmarks drawn; of several files a folder"
+    )
+    verb.add_argument(
+        "--smooth",
+        nargs="?",
+        const=OneEuro.min_cutoff,
+        type=number(0.01, 1000),
+        metavar="HZ",
+        help=f"One Euro filter; cut-off at rest (default: {OneEuro.min_cutoff:g})",
+    )
+    verb.add_argument("--faces", type=whole(1), help="at most so many in a frame, the largest (default: all)")
+    verb.add_argument("--search-every", type=whole(1), default=15, metavar="FRAMES", help="look for new faces so often")
+    verb.add_argument("--skip-empty", action="store_true", help="write no rows of frames without a face")
+    verb.add_argument("--detector", help="face detector by name: blazeface, yunet (default: blazeface)")
+    verb.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the face detector")
+    verb.add_argument("--threads", type=threads)
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")

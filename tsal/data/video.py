@@ -28,12 +28,14 @@ SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".
 # FFmpeg's own remarks on damaged files say nothing that the errors below do not say.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names.
-_FORMATS = (
+FORMATS = (
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "avi", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "asf", "flv"),
     *("ogg", "h264", "hevc", "m4v", "mjpeg", "gif", "dv", "mxf", "nut", "ivf", "av1", "obu", "vc1", "yuv4mpegpipe"),
 )
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"protocol_whitelist;file|format_whitelist;{','.join(_FORMATS)}"
+os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"protocol_whitelist;file|format_whitelist;{','.join(FORMATS)}"
 _opening = Lock()
+_RATE = 25.0  # frames a second of what does not say its own
+_HIGHEST_RATE = 1000.0  # above it, what a container says is a clock's rate
 _BEGIN = 1024  # bytes, among which every container of videos has some that no text has
 # What containers of videos, and streams without one, begin with.
 _SIGNATURES = (
@@ -132,7 +134,7 @@ def frames(path: str | os.PathLike[str], wanted: Iterable[int], threads: int = 1
         ValueError: the numbers are not in order.
     """
     if _is_animated(path):
-        yield from _pictures(path, wanted)
+        yield from ((number, image) for number, image, _ in _pictures(path, wanted))
         return
     following = 0
     with _opened(path, threads) as capture:
@@ -144,6 +146,52 @@ def frames(path: str | os.PathLike[str], wanted: Iterable[int], threads: int = 1
                     raise _too_short(path, following, number)
                 following += 1
             yield number, _retrieve(path, capture, number)
+
+
+def all_frames(
+    path: str | os.PathLike[str], threads: int = 1
+) -> tuple[int | None, Iterator[tuple[int, float, np.ndarray]]]:
+    """Decode a whole video once, in order, with the time of each frame.
+
+    Args:
+        threads: of the decoder, each of which holds a frame.
+
+    Returns:
+        How many frames there are, None where only decoding can tell, and an iterator over (number, seconds since the
+        first frame, image (H, W, 3) uint8 RGB). Times rise from frame to frame: where a file has none they follow from
+        its rate.
+
+    Raises:
+        InputError: missing, no video, or not one frame decodes; from the iterator: it is damaged.
+    """
+    if _is_animated(path):
+        return count_pictures(path), _timed_pictures(path)
+    times = _frame_times(path)
+    count = None if times is None else len(times)
+    return count, _timed(path, count, threads)
+
+
+def _timed(path: str | os.PathLike[str], count: int | None, threads: int) -> Iterator[tuple[int, float, np.ndarray]]:
+    with _opened(path, threads) as capture:
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        step = 1 / (rate if 0 < rate < _HIGHEST_RATE else _RATE)
+        number, seconds, start = 0, -step, None
+        while capture.grab():
+            check(path, number + 1, FRAMES, "frames")
+            found = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            start = found if start is None else start
+            seconds = found - start if found - start > seconds else seconds + step
+            yield number, seconds, _retrieve(path, capture, number)
+            number += 1
+        if not number or (count is not None and number < count):
+            raise _too_short(path, number, max((count or 1) - 1, 0))
+
+
+def _timed_pictures(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.ndarray]]:
+    seconds = 0.0
+    for number, image, shown in _pictures(path, range(count_pictures(path))):
+        yield number, seconds, image
+        seconds += shown
 
 
 def read_frame(path: str | os.PathLike[str], number: int) -> np.ndarray:
@@ -167,8 +215,8 @@ def _is_animated(path: str | os.PathLike[str]) -> bool:
     return Path(path).is_file() and count_pictures(path) > 1
 
 
-def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """As `frames`, of pictures that are decoded one after the other."""
+def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[tuple[int, np.ndarray, float]]:
+    """As `frames`, of pictures that are decoded one after the other; with the seconds that each is shown for."""
     header = picture_header(path, "get the file again")
     with Image.open(path) as image:
         check(path, count := header.count, FRAMES, "frames")
@@ -180,7 +228,8 @@ def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[t
                 raise _too_short(path, count, number)
             with reading(f"{path}, frame {number}", "a picture", "Get the file again"):
                 image.seek(last := number)
-                yield number, upright_picture(image, header)
+                shown = image.info.get("duration") or 0
+                yield number, upright_picture(image, header), shown / 1000 if shown > 0 else 1 / _RATE
 
 
 def _frame_times(path: str | os.PathLike[str]) -> np.ndarray | None:

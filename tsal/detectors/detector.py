@@ -1,6 +1,7 @@
 """What every detector shares: the two heads' output, the two decodes, the precision of a forward pass."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsal.detectors import parallel
-from tsal.detectors.heatmaps import decode_expectation, decode_peaks
+from tsal.detectors.heatmaps import decode_expectation, decode_peaks, mass_at_peak, peaks
 from tsal.errors import InputError
 
 PRECISIONS = ("auto", "float32", "tf32", "bfloat16")  # see mixed_precision
@@ -104,6 +105,17 @@ class Detector(nn.Module):
             return decode_expectation(self.maps(output), self.heatmap_stride)
         maps = output.stages[-1][:, : self.n_points]
         return decode_peaks(maps, self.heatmap_stride, self.sigma, refine=self.decode_name, logits=self.distribution)
+
+    def confidence(self, output: Output) -> Tensor:
+        """Confidence (B, K) in [0, 1] of the landmarks of decode 1.
+
+        Of distributions the probability of the cells within two sigma of the peak, of regressed Gaussians the height
+        of the peak. Both are near 1 where a map looks as it was trained to, and fall as it spreads or fades.
+        """
+        maps = output.stages[-1][:, : self.n_points]
+        if self.distribution:
+            return mass_at_peak(maps, math.ceil(2 * self.sigma / self.heatmap_stride))
+        return peaks(maps)[1].clamp(0, 1)
 
     def decode_offsets(self, output: Output, near: Tensor) -> Tensor:
         """Decode 2: landmarks (B, K, 2) from the centre and offsets, see `decode_centre_offsets`."""

@@ -155,6 +155,16 @@ def decode_peaks(
     return (cell + torch.where(shown, shift, 0.0)) * stride + (stride - 1) / 2
 
 
+def mass_at_peak(logits: Tensor, radius: int) -> Tensor:
+    """Probability (...) in the square of cells around the peak, of logits of distributions (..., height, width).
+
+    Args:
+        radius: of the square, in cells; what lies beyond the border counts as 0.
+    """
+    _, values, _, inside = _windows(logits, radius)
+    return (values.masked_fill(~inside, -torch.inf).logsumexp(-1) - logits.flatten(-2).logsumexp(-1)).exp()
+
+
 def decode_expectation(distributions: Tensor, stride: int) -> Tensor:
     """Mean position (..., K, 2) in input pixels of maps (..., K, height, width) that sum to 1 (soft-argmax)."""
     height, width = distributions.shape[-2:]

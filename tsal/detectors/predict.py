@@ -6,20 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from tsal.bounds import INPUT_PX, check, reason
+from tsal.data.ahead import ahead
 from tsal.data.augment import apply_view, draw_view, from_view
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
 from tsal.data.faces import boxes_of, point_columns
 from tsal.data.landmarks import Scheme, as_setting, scheme_of
 from tsal.data.video import is_video
-from tsal.detectors import Detector, build, checkpoints
+from tsal.detectors import Detector, Output, build, checkpoints
 from tsal.detectors.detector import PRECISIONS, has_tf32
 from tsal.errors import InputError
 from tsal.files import atomic_path
@@ -31,8 +32,6 @@ logger = logging.getLogger(__name__)
 BATCH = 64
 _CHECKED = 1000  # faces of a store, all of which have one geometry
 DETECTOR = "tsal detector, version 1"
-
-T = TypeVar("T")
 
 
 class _Face(NamedTuple):
@@ -66,6 +65,15 @@ class LandmarkDetector:
 
     def landmarks(self, crops: np.ndarray, device: torch.device) -> np.ndarray:
         """Landmarks (N, K, 2), float64 px of the crops, of uint8 RGB crops (N, S, S, 3)."""
+        return self._found(crops, device)[0]
+
+    def landmarks_and_confidences(self, crops: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks as `landmarks`, and the confidence of each, (N, K) float64 in [0, 1]: see `Detector.confidence`."""
+        points, output = self._found(crops, device)
+        with torch.inference_mode():
+            return points, self.network.confidence(output).double().cpu().numpy()
+
+    def _found(self, crops: np.ndarray, device: torch.device) -> tuple[np.ndarray, Output]:
         images = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
         view = draw_view(len(images), images.shape[1], self.settings.input_px, NO_AUGMENTATION, torch.Generator()).to(
             device
@@ -76,7 +84,7 @@ class LandmarkDetector:
             output = self.network(apply_view(images, view, self.settings.input_px))
             points = from_view(self.network.decode(output), view, self.scheme)
         self.network.train(was_training)
-        return points.double().cpu().numpy()
+        return points.double().cpu().numpy(), output
 
 
 def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
@@ -193,7 +201,7 @@ def predict_faces(detector: LandmarkDetector, faces: pd.DataFrame, device: torch
     points = np.full((len(faces), detector.scheme.n_points, 2), np.nan)
     with_box = int(np.isfinite(boxes_of(faces)).all(axis=1).sum())
     with Progress(with_box, "predict", "face") as progress, one_thread_of_opencv():
-        for rows, crops, to_image in _ahead(_batches(_cut(detector.settings, faces, torch.get_num_threads()))):
+        for rows, crops, to_image in ahead(_batches(_cut(detector.settings, faces, torch.get_num_threads()))):
             points[rows] = apply_affine(to_image, detector.landmarks(crops, device))
             progress.update(len(rows))
     return _predictions(faces["face"].to_numpy(), points)
@@ -248,15 +256,6 @@ def _batches(cut: Iterator[_Face]) -> Iterator[tuple[np.ndarray, np.ndarray, np.
             np.stack([face.crop for face in batch]),
             np.stack([face.to_image for face in batch]),
         )
-
-
-def _ahead(batches: Iterator[T]) -> Iterator[T]:
-    """The same batches, of which a thread makes the next one while the caller uses one."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield batch
 
 
 def write_predictions(tables: Iterable[pd.DataFrame], path: str | Path) -> None:

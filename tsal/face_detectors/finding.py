@@ -1,5 +1,6 @@
 """The faces of pictures and videos: a table with a box a face, such as `tsal predict` takes."""
 
+import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -41,21 +42,31 @@ def find_faces(finder: Finder, files: Iterable[str], threads: int = 1) -> pd.Dat
 
 
 def files_in(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Files as they are named, and of each folder the pictures and videos in it, by name.
+    """Files as they are named, those that a pattern such as `a*.png` fits, and the pictures and videos of folders.
 
     Raises:
-        InputError: a folder holds none.
+        InputError: a folder holds none; a pattern fits nothing.
     """
     found: list[str] = []
     for path in map(Path, paths):
         if not path.is_dir():
-            found.append(str(path))
+            found += [str(path)] if path.exists() else _fitting(str(path))
             continue
         inside = [str(file) for file in sorted(path.iterdir()) if file.is_file() and _is_video_or_picture(file)]
         if not inside:
             raise InputError(f"{path}: found no picture and no video in this folder, expected some")
         found += inside
     return found
+
+
+def _fitting(pattern: str) -> list[str]:
+    """The files that a pattern fits, by name; what is no pattern is a name, of which whoever reads it says more."""
+    if not glob.has_magic(pattern):
+        return [pattern]
+    fitting = [path for path in sorted(glob.glob(pattern, recursive=True)) if Path(path).is_file()]
+    if not fitting:
+        raise InputError(f"{pattern}: found no file that fits this pattern, expected some")
+    return fitting
 
 
 def _is_video_or_picture(path: Path) -> bool:

@@ -1,0 +1,131 @@
+"""From pictures and videos to landmarks: faces found, followed, smoothed on request, written and drawn."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tsal.data.ahead import ahead
+from tsal.data.cropping import apply_affine, crop_image
+from tsal.data.pictures import read_image
+from tsal.data.video import all_frames, is_video
+from tsal.detectors.predict import LandmarkDetector
+from tsal.face_detectors import Finder
+from tsal.progress import Progress
+from tsal.tracking.follow import Follower, Following, Locate, bounds_of
+from tsal.tracking.formats import Frame, Write, open_writer
+from tsal.tracking.overlay import Draw, open_overlay
+from tsal.tracking.smooth import OneEuro, Smoother
+
+_FORGOTTEN = 0.5  # seconds out of sight after which a face's landmarks are not smoothed into those before
+
+
+@dataclass
+class Count:
+    """What was seen: pictures and frames, those without a face, and faces, of which a video's count once."""
+
+    frames: int = 0
+    empty: int = 0
+    faces: int = 0
+
+
+def track(
+    files: Sequence[str],
+    detector: LandmarkDetector,
+    finder: Finder,
+    device: torch.device,
+    output: Path,
+    *,
+    overlay: Path | None = None,
+    following: Following | None = None,
+    smooth: OneEuro | None = None,
+    threads: int = 1,
+    keep_empty: bool = True,
+) -> Count:
+    """Write the landmarks of all faces of pictures and videos.
+
+    Args:
+        output: see `formats`.
+        overlay: the one picture or video with its landmarks drawn; of several files a folder for them.
+        threads: of the decoder.
+        keep_empty: whether a frame without a face is written, without landmarks.
+
+    Raises:
+        InputError: a file that is missing or cannot be decoded; an output that cannot be written.
+    """
+    count = Count()
+    locate = locator(detector, device)
+    with open_writer(output, detector.scheme) as write:
+        for path in files:
+            target = overlay / Path(path).name if overlay is not None and len(files) > 1 else overlay
+            with ExitStack() as stack:
+                draw = None if target is None else stack.enter_context(open_overlay(target, path, detector.scheme))
+                seen = _seen(path, finder, locate, following or Following(), threads)
+                _pass_on(_smoothed(seen, smooth) if smooth is not None else seen, write, draw, keep_empty, count)
+    return count
+
+
+def locator(detector: LandmarkDetector, device: torch.device) -> Locate:
+    """Landmarks (N, K, 2) and confidences (N, K) of a picture and boxes (N, 4)."""
+    geometry = {"input_px": detector.settings.input_px, "expand": detector.settings.expand, "margin": 1.0}
+
+    def locate(image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        crops, affines = zip(*(crop_image(image, box, **geometry) for box in boxes), strict=True)
+        points, confidences = detector.landmarks_and_confidences(np.stack(crops), device)
+        return apply_affine(np.stack(affines), points), confidences
+
+    return locate
+
+
+Seen = Iterator[tuple[np.ndarray, Frame]]
+
+
+def _seen(path: str, finder: Finder, locate: Locate, following: Following, threads: int) -> Seen:
+    """The pixels of each frame of a file, and what is on it."""
+
+    def find(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        boxes, confidences = finder.find(image)
+        return finder.calibration.apply(boxes), confidences
+
+    if not is_video(path):
+        image = read_image(path)
+        faces = Follower(find, locate, following).follow(image)
+        yield image, Frame(path, -1, float("nan"), image.shape[1::-1], faces)
+        return
+    follower = Follower(find, locate, following)
+    count, frames = all_frames(path, threads)
+    with Progress(count, f"track {Path(path).name}", "frame") as progress:
+        for number, seconds, image in ahead(frames):
+            yield image, Frame(path, number, seconds, image.shape[1::-1], follower.follow(image))
+            progress.update()
+
+
+def _smoothed(seen: Seen, smooth: OneEuro) -> Seen:
+    """The same with smoothed landmarks."""
+    smoothers: dict[int, tuple[float, Smoother]] = {}
+    for image, frame in seen:
+        faces = []
+        for face in frame.faces:
+            last, smoother = smoothers.get(face.id, (-np.inf, None))
+            if smoother is None or frame.seconds - last > _FORGOTTEN:
+                smoother = Smoother(smooth)
+            smoothers[face.id] = frame.seconds, smoother
+            points = smoother.apply(face.points, frame.seconds)
+            faces.append(replace(face, points=points, box=bounds_of(points[None])[0]))
+        yield image, replace(frame, faces=faces)
+
+
+def _pass_on(seen: Seen, write: Write, draw: Draw | None, keep_empty: bool, count: Count) -> None:
+    ids = set()
+    for image, frame in seen:
+        count.frames += 1
+        count.empty += not frame.faces
+        ids.update(face.id for face in frame.faces)
+        if frame.faces or keep_empty:
+            write(frame)
+        if draw is not None:
+            draw(image, frame)
+    count.faces += len(ids)
