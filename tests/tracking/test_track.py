@@ -111,6 +111,14 @@ def test_patterns_are_files_and_what_fits_nothing_is_told(tmp_path):
         files_in([tmp_path / "*.mp4"])
 
 
+def test_what_is_drawn_of_several_files_lies_in_folders_as_theirs_are(tmp_path):
+    files = [str(tmp_path / name) for name in ("a/x.png", "b/x.png", "b/c/y.mp4")]
+    found = module.overlays(files, tmp_path / "drawn")
+    assert found == [tmp_path / "drawn" / name for name in ("a/x.png", "b/x.png", "b/c/y.mp4")]
+    assert module.overlays(files[:1], tmp_path / "one.png") == [tmp_path / "one.png"]
+    assert module.overlays(files, None) == [None] * 3
+
+
 # --- the command line ---
 
 

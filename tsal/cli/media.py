@@ -47,14 +47,16 @@ def track(arguments: argparse.Namespace) -> None:
     from tsal.tracking.follow import Following
     from tsal.tracking.formats import check_format
     from tsal.tracking.overlay import check_overlay
+    from tsal.tracking.track import overlays
     from tsal.tracking.track import track as follow
     from tsal.training.machine import be_deterministic, choose_device
 
     files = files_in(arguments.files)
     output = arguments.output or Path(f"{Path(files[0]).stem}_landmarks.csv")
     check_format(output)  # now rather than after the work
-    for path in files if arguments.overlay else ():
-        check_overlay(arguments.overlay if len(files) == 1 else arguments.overlay / Path(path).name, path)
+    for path, target in zip(files, overlays(files, arguments.overlay), strict=True):
+        if target is not None:
+            check_overlay(target, path)
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
     detector = load_detector(arguments.checkpoint, device)

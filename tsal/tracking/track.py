@@ -1,5 +1,6 @@
 """From pictures and videos to landmarks: faces found, followed, smoothed on request, written and drawn."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -59,13 +60,21 @@ def track(
     count = Count()
     locate = locator(detector, device)
     with open_writer(output, detector.scheme) as write:
-        for path in files:
-            target = overlay / Path(path).name if overlay is not None and len(files) > 1 else overlay
+        for path, target in zip(files, overlays(files, overlay), strict=True):
             with ExitStack() as stack:
                 draw = None if target is None else stack.enter_context(open_overlay(target, path, detector.scheme))
                 seen = _seen(path, finder, locate, following or Following(), threads)
                 _pass_on(_smoothed(seen, smooth) if smooth is not None else seen, write, draw, keep_empty, count)
     return count
+
+
+def overlays(files: Sequence[str], overlay: Path | None) -> list[Path | None]:
+    """Where what is drawn of each file goes: of one to `overlay`, of several below it, in folders as theirs are."""
+    if overlay is None or len(files) == 1:
+        return [overlay] * len(files)
+    whole = [os.path.abspath(path) for path in files]
+    common = os.path.commonpath([os.path.dirname(path) for path in whole])
+    return [overlay / os.path.relpath(path, common) for path in whole]
 
 
 def locator(detector: LandmarkDetector, device: torch.device) -> Locate:
