@@ -10,8 +10,13 @@ import zipfile
 import numpy as np
 import torch
 from hostile.cases import CANARY, case, put
-from hostile.of_pictures import FACES, encoded
+from hostile.of_pictures import FACES, clip, encoded
+from PIL import Image
 from safetensors.torch import save_file
+
+from tsal.data.landmarks import SCHEMES
+from tsal.detectors.predict import LandmarkDetector, create_network
+from tsal.settings.models import DetectorSettings
 
 DETECTOR = "tsal detector, version 1"
 ABOUT = {"detector": {"name": "compact", "width": 8, "input_px": 32}, "scheme": "68", "precision": "float32"}
@@ -186,3 +191,41 @@ def _(folder):
 @case("annotations", "crops of which no face is annotated", "crops/train.json")
 def _(folder):
     return warm_up(folder, {"width": 8}, np.nan)
+
+
+# --- what follows faces, once its weights are right ---
+
+
+def track(folder, *arguments: str) -> list[str]:
+    """Follow the faces of a file with an untrained detector."""
+    settings = DetectorSettings(width=8, input_px=32)
+    LandmarkDetector(create_network(settings, 68, "float32"), settings, SCHEMES["68"]).save(folder / "d.safetensors")
+    return ["track", *arguments, "--checkpoint", "d.safetensors", "--device", "cpu", "--threads", "1"]
+
+
+@case("videos", "a playlist that is called a video, to be followed and drawn", "v.mp4")
+def _(folder):
+    put(folder, "other.avi", bytes(clip()))
+    put(folder, "v.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nother.avi\n#EXT-X-ENDLIST\n")
+    return track(folder, "v.mp4", "--overlay", "drawn.mp4", "-o", "landmarks.csv")
+
+
+@case("videos", "noise that is called a video, to be followed and drawn", "v.mkv")
+def _(folder):
+    put(folder, "v.mkv", np.random.default_rng(0).bytes(100_000))
+    return track(folder, "v.mkv", "--overlay", "drawn.mp4", "-o", "landmarks.json")
+
+
+@case("videos", "landmarks to be put into a folder of other things", "out.pts")
+def _(folder):
+    put(folder, "v.avi", bytes(clip()))
+    put(folder, "out.pts/notes.txt", "mine")
+    return track(folder, "v.avi", "-o", "out.pts")
+
+
+@case("videos", "a frame that is gone from the middle of an animated picture", "v.gif")
+def _(folder):
+    images = [Image.fromarray(np.full((64, 64, 3), 20 * number, np.uint8)) for number in range(9)]
+    images[0].save(content := io.BytesIO(), "gif", save_all=True, append_images=images[1:])
+    put(folder, "v.gif", content.getvalue()[: len(content.getvalue()) // 2])
+    return track(folder, "v.gif", "-o", "landmarks.parquet")
