@@ -62,8 +62,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     lines = path.read_bytes()[before:].decode().splitlines() if path.exists() else []
     tflop = sum(float(line.split()[0]) for line in lines)
     terminalreporter.write_line(f"trained and predicted: {tflop:.2f} TFLOP, most of all by")
+    # What was deselected is among them, too, as tests rather than reports.
     reports = [
-        report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "user_properties")
+        report for kind in terminalreporter.stats.values() for report in kind if isinstance(report, pytest.TestReport)
     ]
     shares = [(dict(report.user_properties).get("TFLOP", 0), report.when, report.nodeid) for report in reports]
     for share, when, name in sorted(shares, reverse=True)[:10]:

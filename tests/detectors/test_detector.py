@@ -1,13 +1,16 @@
 """What all detectors share: heads by name, decode 2, precision."""
 
+import math
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from tsal.detectors import build, check_precision, decode_centre_offsets, mixed_precision
+from tsal.detectors import Detector, Output, build, check_precision, decode_centre_offsets, mixed_precision
 from tsal.detectors.detector import resolve_precision
+from tsal.detectors.heatmaps import encode_distribution
 from tsal.errors import InputError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -37,6 +40,41 @@ def test_a_cell_that_a_neighbour_exceeds_is_no_candidate_however_few_there_are()
     centre = torch.from_numpy(-np.hypot(x - 5, y - 5)).float()[None, None]  # one peak, a slope everywhere else
     near = torch.tensor([[[8 * 9 + 3.5, 8 * 9 + 3.5]]])
     assert decode_centre_offsets(centre, torch.zeros(1, 2, 12, 12), 8, near)[0, 0].tolist() == [43.5, 43.5]
+
+
+# --- confidence ---
+
+
+def confidence_of(name: str, maps: torch.Tensor) -> list[float]:
+    """Of logits, or of regressed Gaussians, (K, h, w)."""
+    detector = build(name, len(maps), **({} if name == "compact" else {"weights": None}))
+    return detector.confidence(Output([maps[None]], torch.zeros(1), torch.zeros(1)))[0].tolist()
+
+
+def test_confidence_of_a_distribution_falls_from_1_to_0_as_it_spreads():
+    points = torch.tensor([[[40.0, 50.0]]])
+    sigmas = (4.0, 8.0, 16.0, 1000.0)  # the first as it was trained
+    maps = torch.cat([encode_distribution(points, (24, 24), 4, sigma)[0] for sigma in sigmas]).clamp_min(1e-12).log()
+    found = confidence_of("compact", maps)
+    assert found[0] > 0.95 and found[-1] == pytest.approx(0, abs=1e-3)
+    assert sorted(found, reverse=True) == found
+    # Two sigma around the peak of a Gaussian of four, in two dimensions; the cells' edges lie half a cell further out.
+    exact = math.erf(2.5 * 4 / 16 / math.sqrt(2)) ** 2
+    assert found[2] == pytest.approx((exact - 25 / 576) / (1 - 25 / 576), abs=0.02)
+
+
+def test_a_landmark_that_could_be_at_two_places_is_half_confident():
+    ends = [encode_distribution(torch.tensor([[[x, 50.0]]]), (24, 24), 4, 4.0)[0] for x in (20.0, 70.0)]
+    maps = (0.501 * ends[0] + 0.499 * ends[1]).clamp_min(1e-12).log()
+    assert confidence_of("compact", maps)[0] == pytest.approx(0.48, abs=0.03)
+
+
+def test_confidence_of_a_regressed_gaussian_is_its_height():
+    maps = torch.zeros(4, 8, 8)  # the last is the background
+    maps[0, 3, 3], maps[1, 0, 7], maps[2, 5, 5] = 0.7, 1.2, -0.1
+    detector = SimpleNamespace(n_points=3, distribution=False)
+    found = Detector.confidence(detector, Output([maps[None]], torch.zeros(1), torch.zeros(1)))
+    assert found[0].tolist() == pytest.approx([0.7, 1.0, 0.0])
 
 
 def centre_maps() -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tsal.detectors import parallel
-from tsal.detectors.heatmaps import decode_expectation, decode_peaks, mass_at_peak, peaks
+from tsal.detectors.heatmaps import NOTHING, decode_expectation, decode_peaks, mass_at_peak, peaks
 from tsal.errors import InputError
 
 PRECISIONS = ("auto", "float32", "tf32", "bfloat16")  # see mixed_precision
@@ -109,13 +109,16 @@ class Detector(nn.Module):
     def confidence(self, output: Output) -> Tensor:
         """Confidence (B, K) in [0, 1] of the landmarks of decode 1.
 
-        Of distributions the probability of the cells within two sigma of the peak, of regressed Gaussians the height
-        of the peak. Both are near 1 where a map looks as it was trained to, and fall as it spreads or fades.
+        Of distributions the probability of the cells within two sigma of the peak, beyond what a uniform one has there;
+        of regressed Gaussians the height of the peak. Both are near 1 where a map looks as it was trained to, and fall
+        to 0 as it spreads or fades.
         """
         maps = output.stages[-1][:, : self.n_points]
-        if self.distribution:
-            return mass_at_peak(maps, math.ceil(2 * self.sigma / self.heatmap_stride))
-        return peaks(maps)[1].clamp(0, 1)
+        if not self.distribution:
+            return peaks(maps)[1].clamp(0, 1)
+        radius = math.ceil(2 * self.sigma / self.heatmap_stride)
+        uniform = min((2 * radius + 1) ** 2 / (maps.shape[-2] * maps.shape[-1]), 1 - NOTHING)
+        return ((mass_at_peak(maps, radius) - uniform) / (1 - uniform)).clamp(0, 1)
 
     def decode_offsets(self, output: Output, near: Tensor) -> Tensor:
         """Decode 2: landmarks (B, K, 2) from the centre and offsets, see `decode_centre_offsets`."""
