@@ -6,7 +6,7 @@ import pytest
 from archives_300vw import video_bytes
 
 from tsal.data import video
-from tsal.data.video import count_frames, frames, is_video, read_frame
+from tsal.data.video import all_frames, count_frames, frames, is_video, read_frame
 from tsal.errors import InputError
 
 FORMATS = [("MJPG", ".avi"), ("XVID", ".avi"), ("mp4v", ".mp4")]
@@ -63,6 +63,30 @@ def test_any_frame_is_the_one_that_comes_in_order(path):
 def test_more_threads_of_the_decoder_change_nothing(path):
     for (_, one), (_, four) in zip(frames(path, range(COUNT)), frames(path, range(COUNT), 4), strict=True):
         np.testing.assert_array_equal(one, four)
+
+
+def test_a_whole_video_comes_with_its_times(path):
+    count, found = all_frames(path)
+    assert count == COUNT
+    found = [(number, number_of(image), round(25 * seconds, 3)) for number, seconds, image in found]
+    assert found == [(number, number, number) for number in range(COUNT)]
+
+
+def test_where_times_are_no_guide_a_whole_video_ends_where_it_ends(path, monkeypatch):
+    monkeypatch.setattr(video, "_frame_times", lambda path: None)
+    count, found = all_frames(path)
+    assert count is None and [number for number, *_ in found] == list(range(COUNT))
+
+
+def test_a_video_that_lacks_its_end_is_told(tmp_path, caplog):
+    path, whole = tmp_path / "v.avi", video_bytes(numbered(COUNT), "MJPG")
+    for content, words in ((whole, 0), (whole[: len(whole) // 2], 1)):
+        path.write_bytes(content)
+        count = len(list(all_frames(path)[1]))
+        found = [
+            record.message for record in caplog.records if f"found {count} frames, expected some 40" in record.message
+        ]
+        assert len(found) == words
 
 
 def test_frames_are_rgb(tmp_path):

@@ -7,6 +7,7 @@ Frames are upright, as players show them: turned as the file says. What a file i
 name. Animated pictures (GIF, PNG, WebP) and pages of a TIFF are frames too.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,9 @@ FORMATS = (
     *("ogg", "h264", "hevc", "m4v", "mjpeg", "gif", "dv", "mxf", "nut", "ivf", "av1", "obu", "vc1", "yuv4mpegpipe"),
 )
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"protocol_whitelist;file|format_whitelist;{','.join(FORMATS)}"
+logger = logging.getLogger(__name__)
 _opening = Lock()
+_NEARLY = 0.95  # of the frames that a header declares
 _RATE = 25.0  # frames a second of what does not say its own
 _HIGHEST_RATE = 1000.0  # above it, what a container says is a clock's rate
 _BEGIN = 1024  # bytes, among which every container of videos has some that no text has
@@ -185,6 +188,12 @@ def _timed(path: str | os.PathLike[str], count: int | None, threads: int) -> Ite
             number += 1
         if not number or (count is not None and number < count):
             raise _too_short(path, number, max((count or 1) - 1, 0))
+        declared = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if number + 1 < _NEARLY * declared:  # some containers tell it but roughly
+            logger.warning(
+                "%s: found %s frames, expected some %s, as its header says: the end may be missing; get the file again",
+                *(path, f"{number:,}", f"{declared:,.0f}"),
+            )
 
 
 def _timed_pictures(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.ndarray]]:

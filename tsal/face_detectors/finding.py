@@ -11,7 +11,7 @@ import pandas as pd
 from tsal.bounds.pictures import picture_header
 from tsal.data.faces import BOX_COLUMNS
 from tsal.data.pictures import read_image
-from tsal.data.video import count_frames, frames, is_video
+from tsal.data.video import all_frames, is_video
 from tsal.errors import InputError
 from tsal.face_detectors.detector import Finder
 from tsal.progress import Progress
@@ -83,9 +83,9 @@ def _rows_of(finder: Finder, path: str, threads: int) -> Iterator[tuple]:
     if not is_video(path):
         yield from _rows(finder, path, -1, path, read_image(path))
         return
-    count = count_frames(path)
+    count, images = all_frames(path, threads)
     with Progress(count, f"find faces in {Path(path).name}", "frame") as progress:
-        for number, image in frames(path, range(count), threads):
+        for number, _, image in images:
             yield from _rows(finder, path, number, f"{path}:{number}", image)
             progress.update()
 
