@@ -14,7 +14,8 @@ training people alone the tables `confidence` and `likeness` are made. Each tabl
 - smoothing: jitter that is left by the One Euro filter, and its lag: the delay at which landmarks that are not
   smoothed fit those that are best;
 - confidence: of faces, and of windows beside them; and how well it ranks the errors of landmarks;
-- likeness: of a face in two frames of a clip, at another time of the clip, and of two people.
+- likeness: of a face in two frames of a video, in two pictures of a clip, which lie further apart, at another time of
+  the clip, and of two people.
 """
 
 import argparse
@@ -50,7 +51,15 @@ from tsal.tracking.track import locator
 CPU = torch.device("cpu")
 LEFT_EYE, RIGHT_EYE = 36, 45  # outer corners
 HELD, FREE = Following(), Following(hold_shift=0.0, hold_size=0.0)
-FILTERS = [(0.5, 5.0), (1.0, 2.0), (1.0, 5.0), (1.0, 10.0), (2.0, 5.0), (4.0, 5.0)]  # cut-off at rest in Hz, beta
+FILTERS = [
+    (0.5, 5.0),
+    (1.0, 2.0),
+    (1.0, 5.0),
+    (1.0, 10.0),
+    (2.0, 2.0),
+    (2.0, 5.0),
+    (4.0, 5.0),
+]  # cut-off at rest in Hz, beta
 
 
 def table(title: str, columns: list[str], rows: list[list]) -> None:
@@ -203,10 +212,10 @@ def jitter(checkpoint: Path, videos: list[Path]) -> None:
         free, held = (landmarks_of(checkpoint, video, settings) for settings in (FREE, HELD))
         peer = dlib_landmarks(video)
         filtered = smoothed(*held, OneEuro())
-        ours = [jitter_of(points) for points in (free[0], held[0], filtered)]
+        ours = [jitter_of(points) for points in (free[0], held[0], filtered, held[0].round())]
         rows.append([video.name, len(held[0]), *(f"{value:.3f}" for value in ours)])
         rows[-1].append("" if peer is None else f"{jitter_of(peer):.3f}")
-    columns = ["video", "frames", "window moves", "window held (default)", "with --smooth", "dlib"]
+    columns = ["video", "frames", "window moves", "window held (default)", "with --smooth", "default, whole px", "dlib"]
     table("Jitter, % of the distance between the outer eye corners", columns, rows)
 
 
@@ -262,12 +271,9 @@ def confidence(checkpoint: Path, faces: pd.DataFrame, limit: int) -> None:
     rows = []
     for low, high in pairwise([0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0001]):
         of = (trust >= low) & (trust < high)
-        figures = [
-            f"{100 * of.mean():.1f}%",
-            f"{100 * error[of].mean():.1f}%",
-            f"{100 * (error[of] > 0.1).mean():.1f}%",
-        ]
-        rows.append([f"{low:g} to {min(high, 1):g}", *(figures if of.any() else ["0", "", ""])])
+        means = [of.mean(), *([error[of].mean(), (error[of] > 0.1).mean()] if of.any() else [np.nan, np.nan])]
+        figures = [f"{100 * mean:.1f}%" for mean in means]
+        rows.append([f"{low:g} to {min(high, 1):g}", *figures])
     table("Confidence of a landmark", ["confidence", "landmarks", "mean error", "error over 10 %"], rows)
 
 
@@ -275,7 +281,18 @@ def _quantiles(values: list[float]) -> list[str]:
     return [f"{value:.2f}" for value in np.quantile(values, [0.01, 0.05, 0.5, 0.95, 0.99])]
 
 
-def likenesses(faces: pd.DataFrame, limit: int) -> None:
+def looks_of(checkpoint: Path, video: Path) -> list[np.ndarray]:
+    """Of the first face of each frame."""
+    follower = Follower(
+        finding(face_detectors.create(options={"smallest": 0.15})),
+        locator(load_detector(checkpoint, CPU), CPU),
+        Following(stays=-1.0),
+    )
+    faces = ((image, follower.follow(image)) for _, _, image in all_frames(video)[1])
+    return [look_of(image, found[0].box) for image, found in faces if found]
+
+
+def likenesses(faces: pd.DataFrame, limit: int, checkpoint: Path, videos: list[Path]) -> None:
     """`clip` is PERSON_CLIP/FOLDER, of which both folders have frames of another time."""
     looks, bounds = {}, bounds_of(points_of(faces))
     rows_of = dict(list(faces.groupby("clip", sort=True).indices.items())[: 2 * limit])
@@ -286,6 +303,7 @@ def likenesses(faces: pd.DataFrame, limit: int) -> None:
     next_to = [likeness(looks[a], looks[b]) for rows in rows_of.values() for a, b in pairwise(rows)]
     key = [clip.split("/")[0] for clip in clips]
     person = [faces["person"][rows_of[clip][0]] for clip in clips]
+    in_videos = [likeness(*two) for video in videos for two in pairwise(looks_of(checkpoint, video))]
     later, others = [], []
     random = np.random.default_rng(0)
     for a, clip in enumerate(clips):
@@ -297,7 +315,12 @@ def likenesses(faces: pd.DataFrame, limit: int) -> None:
             others.append(likeness(looks[rows_of[clip][0]], looks[rows_of[clips[b]][0]]))
     rows = [
         [name, len(values), *(_quantiles(values) if values else [""] * 5)]
-        for name, values in (("next frames", next_to), ("another time", later), ("another person", others))
+        for name, values in (
+            ("next frames of a video", in_videos),
+            ("next pictures of a clip", next_to),
+            ("another time", later),
+            ("another person", others),
+        )
     ]
     table("Likeness", ["of", "pairs", "1%", "5%", "50%", "95%", "99%"], rows)
 
@@ -335,7 +358,7 @@ def main() -> None:
             if "confidence" in arguments.only:
                 confidence(arguments.checkpoint, faces, arguments.limit)
             if "likeness" in arguments.only:
-                likenesses(faces, arguments.limit)
+                likenesses(faces, arguments.limit, arguments.checkpoint, videos)
 
 
 if __name__ == "__main__":

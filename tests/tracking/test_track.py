@@ -136,7 +136,7 @@ def test_a_picture_without_a_face_is_an_empty_row(tmp_path, checkpoint, capsys):
     )
     table = pd.read_csv(tmp_path / "o.csv")
     assert len(table) == 1 and table["box_x0"].isna().all()
-    assert "0 faces in 1 pictures, 1 of them without one" in capsys.readouterr().out
+    assert "1 pictures or frames, 1 without a face; faces: 0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -157,3 +157,23 @@ def test_a_mistake_is_one_line_before_the_work(tmp_path, checkpoint, capsys, mon
         code = error.code
     assert code and said in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "d.safetensors"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a.png", "--overlay", "a.png"],
+        ["a.png", "--overlay", "link.png"],
+        [".", "--overlay", "."],
+        ["a.png", "--overlay", "a.png", "-o", "o.csv"],
+    ],
+)
+def test_a_picture_is_never_drawn_over_itself(tmp_path, checkpoint, capsys, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite("a.png", np.full((120, 160, 3), 90, np.uint8))
+    (tmp_path / "link.png").symlink_to("a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    assert cli.main(["track", *arguments, "--checkpoint", str(checkpoint)])
+    assert "found this file as output and as" in capsys.readouterr().err
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "link.png", "d.safetensors"}

@@ -32,6 +32,7 @@ from tsal.flow import needs_network
 from tsal.settings.models import SAVE_EVERY
 from tsal.synth.shards import round_alike
 
+_OUTPUTS = ("output", "log", "overlay")
 _RAW_DIR = "holds <benchmark>/<archive>"
 
 
@@ -422,8 +423,8 @@ def _check_output(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: an output is one of the inputs, or another output.
     """
-    written = [given for name in ("output", "log") if isinstance(given := getattr(arguments, name, None), Path)]
-    others = (given for name, given in vars(arguments).items() if name not in ("output", "log"))
+    written = [given for name in _OUTPUTS if isinstance(given := getattr(arguments, name, None), Path)]
+    others = (given for name, given in vars(arguments).items() if name not in _OUTPUTS)
     read = [path for given in others for path in (given if isinstance(given, list) else [given])]
     for place, output in enumerate(written):
         for path in [*written[:place], *read]:

@@ -4,6 +4,7 @@ Like those of `cli`, they import what is heavy only where it is used.
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,9 +55,11 @@ def track(arguments: argparse.Namespace) -> None:
     files = files_in(arguments.files)
     output = arguments.output or Path(f"{Path(files[0]).stem}_landmarks.csv")
     check_format(output)  # now rather than after the work
-    for path, target in zip(files, overlays(files, arguments.overlay), strict=True):
+    drawn = overlays(files, arguments.overlay)
+    for path, target in zip(files, drawn, strict=True):
         if target is not None:
             check_overlay(target, path)
+    _refuse_inputs([output, *filter(None, drawn)], files)
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
     detector = load_detector(arguments.checkpoint, device)
@@ -74,9 +77,21 @@ def track(arguments: argparse.Namespace) -> None:
         threads=torch.get_num_threads(),
         keep_empty=not arguments.skip_empty,
     )
-    print(f"{output}: {count.faces:,} faces in {count.frames:,} pictures, {count.empty:,} of them without one")
+    print(f"{output}: {count.frames:,} pictures or frames, {count.empty:,} without a face; faces: {count.faces:,}")
     if arguments.overlay:
         print(arguments.overlay)
+
+
+def _refuse_inputs(outputs: Sequence[Path], files: Sequence[str]) -> None:
+    """As for arguments of all verbs, of files that are found in folders or called by default.
+
+    Raises:
+        InputError: an output is one of the files that are read.
+    """
+    read = {os.path.realpath(path): path for path in files}
+    for output in outputs:
+        if path := read.get(os.path.realpath(output)):
+            raise InputError(f"{output}: found this file as output and as {path}, expected another one to write")
 
 
 def _options(texts: Sequence[str]) -> dict:

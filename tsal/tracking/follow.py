@@ -36,7 +36,7 @@ class Following:
     """
 
     search_every: int = 15
-    confidence: float = 0.4
+    confidence: float = 0.6
     same_face: float = 0.4
     stays: float = 0.5
     returns: float = 0.75

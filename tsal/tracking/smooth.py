@@ -16,7 +16,7 @@ class OneEuro:
         speed_cutoff: cut-off frequency of the speed itself, in Hz.
     """
 
-    min_cutoff: float = 1.0
+    min_cutoff: float = 2.0
     beta: float = 5.0
     speed_cutoff: float = 1.0
 
