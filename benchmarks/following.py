@@ -286,7 +286,7 @@ def looks_of(checkpoint: Path, video: Path) -> list[np.ndarray]:
     follower = Follower(
         finding(face_detectors.create(options={"smallest": 0.15})),
         locator(load_detector(checkpoint, CPU), CPU),
-        Following(stays=-1.0),
+        Following(alike=-1.0),
     )
     faces = ((image, follower.follow(image)) for _, _, image in all_frames(video)[1])
     return [look_of(image, found[0].box) for image, found in faces if found]

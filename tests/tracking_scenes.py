@@ -1,5 +1,7 @@
 """Videos of square 'faces', each with a texture of its own, and detectors that know where they are."""
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 
@@ -23,10 +25,16 @@ class Scene:
     Args:
         frames: of each frame the persons and the centres (x, y) of their faces.
         missed: persons that the face detector does not see, by frame.
+        unsure: frames in which landmarks are not confident.
     """
 
-    def __init__(self, frames: list[dict[int, tuple[float, float]]], missed: dict[int, set[int]] | None = None) -> None:
-        self.frames, self.missed = frames, missed or {}
+    def __init__(
+        self,
+        frames: list[dict[int, tuple[float, float]]],
+        missed: dict[int, set[int]] | None = None,
+        unsure: Collection[int] = (),
+    ) -> None:
+        self.frames, self.missed, self.unsure = frames, missed or {}, unsure
         self.number = -1
         self.searches: list[int] = []
         self.windows: list[np.ndarray] = []
@@ -60,5 +68,5 @@ class Scene:
             shares = overlap(box[None], bounds_of(there))[0] if len(there) else np.zeros(1)
             hit = shares.max() > 0.2
             points.append(there[shares.argmax()] if hit else box[:2] + _GRID * (box[2:] - box[:2]))
-            confidences.append(np.full(9, 0.9 if hit else 0.05))
+            confidences.append(np.full(9, 0.05 if not hit else 0.3 if self.number in self.unsure else 0.9))
         return np.array(points), np.array(confidences)

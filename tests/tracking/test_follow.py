@@ -63,6 +63,16 @@ def test_what_it_misses_again_and_again_is_no_face():
     assert found[14] == [0] and found[15] == []
 
 
+def test_a_face_that_is_found_is_one_however_confident_its_landmarks_are():
+    scene = Scene([{1: (100, 100)}] * 12, unsure=range(4, 8))
+    follower = Follower(scene.find, scene.locate)
+    faces = [follower.follow(scene.next_image()) for _ in scene.frames]
+    assert [[(face.id, round(face.confidence, 2)) for face in frame] for frame in faces] == (
+        [[(0, 0.9)]] * 4 + [[(0, 0.3)]] * 4 + [[(0, 0.9)]] * 4
+    )
+    assert scene.searches == [0, 4, 5, 6, 7]
+
+
 def test_a_face_is_there_once_however_often_it_is_found():
     class Twice(Scene):
         def find(self, image):

@@ -2,7 +2,8 @@
 
 In each frame the landmark detector looks where a face's landmarks were in the frame before. The face detector is asked
 again every few frames, and at once when a face is lost: when its landmarks are not confident any more, when it looks
-like another one, as after a cut, or when there is none. A face that comes back gets its id again if it looks as it did.
+like another one, as after a cut, or when there is none. What it finds is a face, however confident its landmarks are.
+A face that comes back gets its id again if it looks as it did.
 """
 
 import itertools
@@ -26,8 +27,8 @@ class Following:
         search_every: frames after which the face detector is asked again although all is well.
         confidence: mean of a face's landmarks below which it is lost.
         same_face: share of overlap beyond which two boxes are of one face.
-        stays: likeness of a face in two frames next to each other below which there is another face in its place.
-        returns: likeness to one of its earlier looks at which a face that was lost gets its id again.
+        alike: likeness below which another face is in a face's place, as after a cut, and from which on a face that was
+            lost gets its id again. benchmarks/following.py measures how well it tells people apart.
         unseen: searches in a row that may miss a face whose landmarks are confident.
         hold_shift, hold_size: the window that the landmark detector sees stays where it is until the face has moved by
             more than this share of its side, or changed its size by it: then the landmarks of a still face do not
@@ -38,8 +39,7 @@ class Following:
     search_every: int = 15
     confidence: float = 0.6
     same_face: float = 0.4
-    stays: float = 0.5
-    returns: float = 0.75
+    alike: float = 0.75
     unseen: int = 3
     hold_shift: float = 0.02
     hold_size: float = 0.04
@@ -134,11 +134,12 @@ class Follower:
         before = self._active
         self._active = []
         for track, found in zip(before, self._landmarks(image, [track.window for track in before]), strict=True):
-            look = self._look(image, found)
-            if look is None or likeness(look, track.look) < self._settings.stays or self._is_taken(found.box, faces):
+            look = look_of(image, found.box) if _can_be_seen(found.box, image) else None
+            sure = look is not None and found.confidence >= self._settings.confidence
+            if sure and likeness(look, track.look) >= self._settings.alike and not self._is_taken(found.box, faces):
+                self._keep(image, track, found, look, faces)
+            else:
                 self._lost.append(track)
-                continue
-            self._keep(image, track, found, look, faces)
         self._lost = self._lost[-_REMEMBERED:]
         return faces, len(self._active) < len(before)
 
@@ -154,27 +155,26 @@ class Follower:
                 self._active.remove(track)
                 self._lost.append(track)
                 del faces[track.id]
-        new = self._landmarks(image, [box for box in boxes if not self._is_taken(box, faces)])
-        # Once more around their own bounds, as in the frames to come.
-        for found in self._landmarks(image, [face.box for face in new if self._look(image, face) is not None]):
+        for found in self._new_landmarks(image, [box for box in boxes if not self._is_taken(box, faces)]):
             if self._settings.most is not None and len(faces) >= self._settings.most:
                 return
-            look = self._look(image, found)
-            if look is not None and not self._is_taken(found.box, faces):
+            if not self._is_taken(found.box, faces):
+                look = look_of(image, found.box)
                 track = self._known(look) or _Track(next(self._ids), found.box, look)
                 self._keep(image, track, found, look, faces)
+
+    def _new_landmarks(self, image: np.ndarray, windows: list[np.ndarray]) -> list[_Found]:
+        """Landmarks of new faces: once more around their own bounds, as in the frames to come, where that is better."""
+        first = [found for found in self._landmarks(image, windows) if _can_be_seen(found.box, image)]
+        again = self._landmarks(image, [found.box for found in first])
+        pairs = zip(first, again, strict=True)
+        return [b if b.confidence >= a.confidence and _can_be_seen(b.box, image) else a for a, b in pairs]
 
     def _landmarks(self, image: np.ndarray, windows: list[np.ndarray]) -> list[_Found]:
         if not windows:
             return []
         points, confidences = self._locate(image, np.array(windows))
         return [_Found(*face) for face in zip(bounds_of(points), points, confidences, strict=True)]
-
-    def _look(self, image: np.ndarray, found: _Found) -> np.ndarray | None:
-        """What a face looks like; None of landmarks that are none."""
-        if found.confidence < self._settings.confidence or not _can_be_seen(found.box, image):
-            return None
-        return look_of(image, found.box)
 
     def _is_taken(self, box: np.ndarray, faces: dict[int, Face]) -> bool:
         others = np.array([face.box for face in faces.values()]).reshape(-1, 4)
@@ -199,7 +199,7 @@ class Follower:
     def _known(self, look: np.ndarray) -> _Track | None:
         """The lost track that looks most like this, if it does so enough; it is lost no more."""
         likenesses = [max(likeness(look, other) for other in track.looks) for track in self._lost]
-        if not likenesses or max(likenesses) < self._settings.returns:
+        if not likenesses or max(likenesses) < self._settings.alike:
             return None
         track = self._lost.pop(int(np.argmax(likenesses)))
         return replace(track, unseen=0)
