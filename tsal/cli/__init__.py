@@ -32,7 +32,7 @@ from tsal.flow import needs_network
 from tsal.settings.models import SAVE_EVERY
 from tsal.synth.shards import round_alike
 
-_OUTPUTS = ("output", "log", "overlay")
+_OUTPUTS = ("output", "log", "overlay", "report")
 _RAW_DIR = "holds <benchmark>/<archive>"
 
 

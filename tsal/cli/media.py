@@ -6,6 +6,7 @@ Like those of `cli`, they import what is heavy only where it is used.
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,7 @@ from tsal.bounds.texts import parse_yaml
 from tsal.cli.study import Verb
 from tsal.cli.values import number, threads, whole
 from tsal.errors import InputError
+from tsal.files import temporary_path
 from tsal.tracking.smooth import OneEuro
 
 
@@ -45,6 +47,7 @@ def track(arguments: argparse.Namespace) -> None:
     from tsal import face_detectors
     from tsal.detectors.predict import load_detector
     from tsal.face_detectors.finding import files_in
+    from tsal.report.video import VideoReport
     from tsal.tracking.follow import Following
     from tsal.tracking.formats import check_format
     from tsal.tracking.overlay import check_overlay
@@ -59,27 +62,54 @@ def track(arguments: argparse.Namespace) -> None:
     for path, target in zip(files, drawn, strict=True):
         if target is not None:
             check_overlay(target, path)
-    _refuse_inputs([output, *filter(None, drawn)], files)
+    if arguments.report:
+        _check_report(arguments.report, arguments.overlay, files)
+    _refuse_inputs([output, *filter(None, [*drawn, arguments.report])], files)
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
     detector = load_detector(arguments.checkpoint, device)
     finder = face_detectors.create(arguments.detector or face_detectors.DEFAULT, _options(arguments.set))
     following = Following(search_every=arguments.search_every, most=arguments.faces)
-    count = follow(
-        files,
-        detector,
-        finder,
-        device,
-        output,
-        overlay=arguments.overlay,
-        following=following,
-        smooth=None if arguments.smooth is None else OneEuro(arguments.smooth),
-        threads=torch.get_num_threads(),
-        keep_empty=not arguments.skip_empty,
-    )
+    with ExitStack() as stack:
+        overlay, page = arguments.overlay, None
+        if arguments.report:
+            page = VideoReport(detector.scheme)
+            overlay = overlay or stack.enter_context(temporary_path(arguments.report.with_suffix(".mp4")))
+        count = follow(
+            files,
+            detector,
+            finder,
+            device,
+            output,
+            overlay=overlay,
+            following=following,
+            smooth=None if arguments.smooth is None else OneEuro(arguments.smooth),
+            threads=torch.get_num_threads(),
+            keep_empty=not arguments.skip_empty,
+            watch=page and page.see,
+        )
+        if page:
+            page.write(arguments.report, files[0], overlay)
     print(f"{output}: {count.frames:,} pictures or frames, {count.empty:,} without a face; faces: {count.faces:,}")
-    if arguments.overlay:
-        print(arguments.overlay)
+    for also in filter(None, (arguments.overlay, arguments.report)):
+        print(also)
+
+
+def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> None:
+    """Refuse what no page can be made of.
+
+    Raises:
+        InputError: another suffix; several files, or a picture; a drawn video that browsers do not show.
+    """
+    from tsal.data.video import is_video
+
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{report}: found suffix {report.suffix or 'none'!r}, expected .html")
+    if len(files) != 1 or not is_video(files[0]):
+        found = f"{len(files):,} files" if len(files) > 1 else f"a picture, {files[0]}"
+        raise InputError(f"{report}: found {found}, expected one video, which --report is of")
+    if overlay is not None and overlay.suffix.lower() == ".mkv":
+        raise InputError(f"{overlay}: browsers do not show .mkv; expected --overlay as .mp4 with --report")
 
 
 def _refuse_inputs(outputs: Sequence[Path], files: Sequence[str]) -> None:
@@ -132,6 +162,7 @@ def _track_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--overlay", type=Path, metavar="FILE", help="video or picture with landmarks drawn; of several files a folder"
     )
+    verb.add_argument("--report", type=Path, metavar="FILE.html", help="a page of one video: drawn, and over time")
     verb.add_argument(
         "--smooth",
         nargs="?",

@@ -25,7 +25,7 @@ _SPARE_COLOURS = (SKY, BLACK, GREY, GREEN, PURPLE, ORANGE)
 SOLID, DASHED, DOTTED, DASH_DOT = "-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2))
 LINE_STYLES = (SOLID, DASHED, DASH_DOT, DOTTED)
 
-_STYLE = {
+STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "font.size": 7.5,
     "text.color": "#222222",
@@ -91,7 +91,7 @@ def new_figure(output: str | Path) -> Iterator[Callable[[float, float], Figure]]
         FigureCanvasAgg(made[0])
         return made[0]
 
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **_STYLE}):
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **STYLE}):
         yield make
         for kind, metadata in _METADATA.items():
             with atomic_path(output.with_suffix(f".{kind}")) as temporary:

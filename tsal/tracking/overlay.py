@@ -24,7 +24,7 @@ _VIDEOS = (".mp4", ".mov", ".mkv")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _CLOCK = 90_000  # ticks a second, into which the times of all common rates divide
 # RGB, of which neighbours differ, also to the colour-blind: Okabe and Ito 2008.
-_COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178))
+COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178))
 _UNSURE = 0.5  # confidence below which a landmark is a ring
 _SHIFT = 4  # binary digits after the point, in OpenCV's coordinates
 
@@ -38,7 +38,7 @@ def draw(image: np.ndarray, faces: list[Face], scheme: Scheme) -> np.ndarray:
     """
     image = np.ascontiguousarray(image).copy()
     for face in faces:
-        colour = _COLOURS[face.id % len(_COLOURS)]
+        colour = COLOURS[face.id % len(COLOURS)]
         side = float((face.box[2:] - face.box[:2]).max())
         width, radius = max(1, round(side / 200)), max(1.2, side / 90)
         points = np.round(face.points * (1 << _SHIFT)).astype(np.int32)

@@ -45,6 +45,7 @@ def track(
     smooth: OneEuro | None = None,
     threads: int = 1,
     keep_empty: bool = True,
+    watch: Draw | None = None,
 ) -> Count:
     """Write the landmarks of all faces of pictures and videos.
 
@@ -53,6 +54,7 @@ def track(
         overlay: the one picture or video with its landmarks drawn; of several files a folder for them.
         threads: of the decoder.
         keep_empty: whether a frame without a face is written, without landmarks.
+        watch: is given each frame and its pixels, too.
 
     Raises:
         InputError: a file that is missing or cannot be decoded; an output that cannot be written.
@@ -64,7 +66,8 @@ def track(
             with ExitStack() as stack:
                 draw = None if target is None else stack.enter_context(open_overlay(target, path, detector.scheme))
                 seen = _seen(path, finder, locate, following or Following(), threads)
-                _pass_on(_smoothed(seen, smooth) if smooth is not None else seen, write, draw, keep_empty, count)
+                watching = [one for one in (draw, watch) if one is not None]
+                _pass_on(_smoothed(seen, smooth) if smooth is not None else seen, write, watching, keep_empty, count)
     return count
 
 
@@ -127,7 +130,7 @@ def _smoothed(seen: Seen, smooth: OneEuro) -> Seen:
         yield image, replace(frame, faces=faces)
 
 
-def _pass_on(seen: Seen, write: Write, draw: Draw | None, keep_empty: bool, count: Count) -> None:
+def _pass_on(seen: Seen, write: Write, watching: Sequence[Draw], keep_empty: bool, count: Count) -> None:
     ids = set()
     for image, frame in seen:
         count.frames += 1
@@ -135,6 +138,6 @@ def _pass_on(seen: Seen, write: Write, draw: Draw | None, keep_empty: bool, coun
         ids.update(face.id for face in frame.faces)
         if frame.faces or keep_empty:
             write(frame)
-        if draw is not None:
-            draw(image, frame)
+        for watch in watching:
+            watch(image, frame)
     count.faces += len(ids)
