@@ -47,7 +47,6 @@ def track(arguments: argparse.Namespace) -> None:
     from tsal import face_detectors
     from tsal.detectors.predict import load_detector
     from tsal.face_detectors.finding import files_in
-    from tsal.report.video import VideoReport
     from tsal.tracking.follow import Following
     from tsal.tracking.formats import check_format
     from tsal.tracking.overlay import check_overlay
@@ -73,6 +72,8 @@ def track(arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
         overlay, page = arguments.overlay, None
         if arguments.report:
+            from tsal.report.video import VideoReport  # which imports what draws curves
+
             page = VideoReport(detector.scheme)
             overlay = overlay or stack.enter_context(temporary_path(arguments.report.with_suffix(".mp4")))
         count = follow(
