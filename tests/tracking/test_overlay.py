@@ -23,25 +23,26 @@ def face(id: int = 0, confidence: float = 1.0) -> Face:
     return Face(id, bounds_of(points[None])[0], confidence, points, np.full(68, confidence))
 
 
-def write_video(path, times=TIMES, size=(101, 81), sound=True):
+def write_video(path, times=TIMES, size=(101, 81), codec="aac", rate=16000, layout="mono"):
     """A video of grey frames, with a tone of 440 Hz."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("mpeg4")
         stream.width, stream.height, stream.pix_fmt = *(side + side % 2 for side in size), "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
-        tone = file.add_stream("aac", rate=16000) if sound else None
+        tone = file.add_stream(codec, rate=rate)
+        tone.layout = layout
         for number, time in enumerate(times):
             image = np.full((stream.height, stream.width, 3), 100 + 5 * number, np.uint8)
             picture = av.VideoFrame.from_ndarray(image, "rgb24")
             picture.pts, picture.time_base = round(1000 * time), Fraction(1, 1000)
             file.mux(stream.encode(picture))
         file.mux(stream.encode())
-        if tone is not None:
-            wave = np.sin(2 * np.pi * 440 * np.arange(round(16000 * times[-1])) / 16000).astype(np.float32)
-            samples = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
-            samples.rate, samples.pts = 16000, 0
-            file.mux(tone.encode(samples))
-            file.mux(tone.encode())
+        wave = np.sin(2 * np.pi * 440 * np.arange(round(rate * times[-1])) / rate).astype(np.float32)
+        channels = len(av.AudioLayout(layout).channels)
+        samples = av.AudioFrame.from_ndarray(np.repeat(wave[None], channels, axis=0), "fltp", layout)
+        samples.rate, samples.pts = rate, 0
+        file.mux(tone.encode(samples))
+        file.mux(tone.encode())
     return path
 
 
@@ -61,15 +62,19 @@ def test_every_frame_is_drawn_at_its_time(tmp_path):
         assert (np.abs(image.astype(int) - np.median(image)).max(axis=2) > 60).sum() > 100  # drawn upon
 
 
-def test_the_sound_is_kept(tmp_path):
-    target = drawn(write_video(tmp_path / "a.mp4"), tmp_path / "b.mp4")
-    with av.open(str(target)) as file:
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "layout"),
+    [("a.mp4", "aac", 16000, "mono"), ("a.mkv", "pcm_s16le", 192000, "stereo"), ("a.mkv", "flac", 48000, "5.1")],
+)
+def test_the_sound_is_kept(tmp_path, name, codec, rate, layout):
+    source = write_video(tmp_path / name, codec=codec, rate=rate, layout=layout)
+    with av.open(str(drawn(source, tmp_path / "b.mp4"))) as file:
         assert file.streams.video[0].codec_context.name == "h264"
         samples = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
-        rate = file.streams.audio[0].rate
+        found = file.streams.audio[0].rate
     spectrum = np.abs(np.fft.rfft(samples))
-    assert np.argmax(spectrum) * rate / len(samples) == pytest.approx(440, abs=5)
-    assert len(samples) / rate == pytest.approx(TIMES[-1], abs=0.15)
+    assert np.argmax(spectrum) * found / len(samples) == pytest.approx(440, abs=5)
+    assert len(samples) / found == pytest.approx(TIMES[-1], abs=0.15)
 
 
 def test_a_video_without_sound_and_of_odd_sides_is_drawn(tmp_path):

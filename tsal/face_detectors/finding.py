@@ -56,7 +56,7 @@ def files_in(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
         if not inside:
             raise InputError(f"{path}: found no picture and no video in this folder, expected some")
         found += inside
-    return found
+    return list(dict.fromkeys(found))  # each once, however often it is named
 
 
 def _fitting(pattern: str) -> list[str]:

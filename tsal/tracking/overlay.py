@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 _VIDEOS = (".mp4", ".mov", ".mkv")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _CLOCK = 90_000  # ticks a second, into which the times of all common rates divide
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz that every player knows
 # RGB, of which neighbours differ, also to the colour-blind: Okabe and Ito 2008.
 COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178))
 _UNSURE = 0.5  # confidence below which a landmark is a ring
@@ -159,8 +160,8 @@ class _Sound:
         begin = pictures.start_time * pictures.time_base if pictures is not None and pictures.start_time else 0
         self._begin = float(begin)
         self._frames = container.decode(audio)
-        self._stream = output.add_stream("aac", rate=audio.rate)
-        self._stream.layout = audio.layout.name
+        self._stream = output.add_stream("aac", rate=audio.rate if audio.rate in _AAC_RATES else max(_AAC_RATES))
+        self._stream.layout = "mono" if audio.channels == 1 else "stereo"
 
     def until(self, seconds: float) -> None:
         """Write what is heard before a time, in seconds since the first frame."""
