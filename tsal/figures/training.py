@@ -186,7 +186,9 @@ def _draw_curves(axes: Axes, curves: Sequence[_Curve], before: Sequence[_Curve] 
         axes.axvline(start, color=GREY, linewidth=0.6, linestyle=DOTTED)
         place = dict(xycoords=axes.get_xaxis_transform(), textcoords="offset points", rotation=90, fontsize=7)
         name = method_name("warmup")
-        axes.annotate(name, (start, 0.02), (-2, 0), ha="right", va="bottom", color=curve.colour, **place)
+        # Left of its end, but not over the axis, where a short warm-up ends.
+        shift, side = (-2, "right") if start - first > 0.1 * (last - first) else (2, "left")
+        axes.annotate(name, (start, 0.02), (shift, 0), ha=side, va="bottom", color=curve.colour, **place)
 
 
 def _with_columns(runs: Mapping[Run, pd.DataFrame], prefix: str) -> dict[Run, pd.DataFrame]:
