@@ -14,6 +14,8 @@ training people alone the tables `confidence` and `likeness` are made. Each tabl
 - smoothing: jitter that is left by the One Euro filter, and its lag: the delay at which landmarks that are not
   smoothed fit those that are best;
 - confidence: of faces, and of windows beside them; and how well it ranks the errors of landmarks;
+- boxes: error on 300W (RAW_DIR/300w, see benchmarks/faces.py) with true boxes, with found ones, and with those after a
+  second look around the landmarks that were found first, as `tsal track` takes it;
 - likeness: of a face in two frames of a video, in two pictures of a clip, which lie further apart, at another time of
   the clip, and of two people.
 """
@@ -36,6 +38,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+from faces import SETS, TRAINING, faces_of, part_of
 
 from tsal import datasets, face_detectors
 from tsal.data.faces import boxes_of, points_of, read_faces
@@ -325,6 +328,34 @@ def likenesses(faces: pd.DataFrame, limit: int, checkpoint: Path, videos: list[P
     table("Likeness", ["of", "pairs", "1%", "5%", "50%", "95%", "99%"], rows)
 
 
+def boxes(checkpoint: Path, raw_dir: Path, folder: Path, limit: int) -> None:
+    """Inter-ocular NME, the mean over the faces that are found."""
+    faces = faces_of(raw_dir, folder)
+    find = finding(face_detectors.create(options={"smallest": 0.15}))
+    locate = locator(load_detector(checkpoint, CPU), CPU)
+    rows = []
+    for name, folders in ({"training": TRAINING} | SETS).items():
+        part = part_of(faces, folders, limit)
+        errors = []
+        for path, box, truth in zip(part["image"], boxes_of(part), points_of(part), strict=True):
+            image = read_image(path)
+            found, _ = find(image)
+            near = overlap(box[None], found)[0]
+            if not len(near) or near.max() <= 0.25:
+                continue
+            first = locate(image, np.array([box, found[near.argmax()]]))[0]
+            second = locate(image, bounds_of(first[1:]))[0]
+            size = np.linalg.norm(truth[LEFT_EYE] - truth[RIGHT_EYE])
+            errors.append(np.linalg.norm(np.concatenate([first, second]) - truth, axis=2).mean(axis=1) / size)
+        true, once, twice = 100 * np.mean(errors, axis=0)
+        share = f"{100 * len(errors) / len(part):.1f}%"
+        rows.append(
+            [name, len(part), share, f"{true:.2f}", f"{once:.2f}", f"{twice:.2f}", f"{100 * (twice / true - 1):+.1f}%"]
+        )
+    columns = ["set", "faces", "found", "true boxes", "found boxes", "found, second look", "second look against true"]
+    table("Inter-ocular NME on 300W, %", columns, rows)
+
+
 def videos_in(folder: Path) -> Iterator[Path]:
     return filter(is_video, sorted(folder.iterdir()))
 
@@ -336,7 +367,7 @@ def main() -> None:
     parser.add_argument("--raw", type=Path)
     parser.add_argument("--limit", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
-    names = ("speed", "memory", "jitter", "smoothing", "confidence", "likeness")
+    names = ("speed", "memory", "jitter", "smoothing", "confidence", "likeness", "boxes")
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -353,6 +384,8 @@ def main() -> None:
             for name, function in (("jitter", jitter), ("smoothing", smoothing)):
                 if name in arguments.only:
                     function(arguments.checkpoint, videos)
+        if arguments.raw and "boxes" in arguments.only:
+            boxes(arguments.checkpoint, arguments.raw, folder, arguments.limit)
         if arguments.raw and {"confidence", "likeness"} & set(arguments.only):
             faces = training_faces(arguments.raw, folder)
             if "confidence" in arguments.only:

@@ -39,7 +39,7 @@ def page_of(tmp_path, frames, source="clip.mp4", scheme=SCHEMES["68"]) -> str:
 
 def cells(page: str) -> list[list[str]]:
     rows = re.findall(r"<tr><td>(.*?)</td></tr>", page)
-    return [row.split("</td><td>") for row in rows]
+    return [[re.sub("<.*?>", "", cell) for cell in row.split("</td><td>")] for row in rows]
 
 
 def test_openings_and_jitter_are_what_they_are_of_landmarks(tmp_path):

@@ -184,7 +184,14 @@ class VideoReport:
         rows = []
         for id, curve in sorted(self._curves.items()):
             means = [_mean(curve.values[name]) for name in _CURVES]
-            cells = [str(id), f"{len(curve.seconds):,}", f"{curve.seconds[0]:.2f}", f"{curve.seconds[-1]:.2f}", *means]
+            colour = f'<i style="background: rgb{COLOURS[id % len(COLOURS)]}"></i>'
+            cells = [
+                f"{colour}{id}",
+                f"{len(curve.seconds):,}",
+                f"{curve.seconds[0]:.2f}",
+                f"{curve.seconds[-1]:.2f}",
+                *means,
+            ]
             rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         return "\n".join(rows)
 
@@ -248,6 +255,7 @@ figcaption { font-size: .85rem; color: #444; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem 1rem .3rem 0; text-align: right; white-space: nowrap; }
 th { font-weight: 600; border-bottom: 1px solid #222; }
+td i { display: inline-block; width: .8em; height: .8em; margin-right: .5em; }
 </style>
 </head>
 <body>
