@@ -155,20 +155,13 @@ class Follower:
                 self._active.remove(track)
                 self._lost.append(track)
                 del faces[track.id]
-        for found in self._new_landmarks(image, [box for box in boxes if not self._is_taken(box, faces)]):
+        for found in self._landmarks(image, [box for box in boxes if not self._is_taken(box, faces)]):
             if self._settings.most is not None and len(faces) >= self._settings.most:
                 return
-            if not self._is_taken(found.box, faces):
+            if _can_be_seen(found.box, image) and not self._is_taken(found.box, faces):
                 look = look_of(image, found.box)
                 track = self._known(look) or _Track(next(self._ids), found.box, look)
                 self._keep(image, track, found, look, faces)
-
-    def _new_landmarks(self, image: np.ndarray, windows: list[np.ndarray]) -> list[_Found]:
-        """Landmarks of new faces: once more around their own bounds, as in the frames to come, where that is better."""
-        first = [found for found in self._landmarks(image, windows) if _can_be_seen(found.box, image)]
-        again = self._landmarks(image, [found.box for found in first])
-        pairs = zip(first, again, strict=True)
-        return [b if b.confidence >= a.confidence and _can_be_seen(b.box, image) else a for a, b in pairs]
 
     def _landmarks(self, image: np.ndarray, windows: list[np.ndarray]) -> list[_Found]:
         if not windows:
