@@ -41,12 +41,12 @@ import torch
 from faces import SETS, TRAINING, faces_of, part_of
 
 from tsal import datasets, face_detectors
-from tsal.data.faces import boxes_of, points_of, read_faces
+from tsal.data.faces import bounds_of, boxes_of, points_of, read_faces
 from tsal.data.pictures import read_image
 from tsal.data.video import all_frames, is_video
 from tsal.detectors.predict import load_detector
 from tsal.face_detectors.boxes import overlap
-from tsal.tracking.follow import Follower, Following, bounds_of
+from tsal.tracking.follow import Follower, Following
 from tsal.tracking.looks import likeness, look_of
 from tsal.tracking.smooth import OneEuro, Smoother
 from tsal.tracking.track import locator
@@ -108,19 +108,11 @@ class Timed:
             self.calls += 1
 
 
-def finding(finder) -> Callable:
-    def find(image):
-        boxes, confidences = finder.find(image)
-        return finder.calibration.apply(boxes), confidences
-
-    return find
-
-
 def speed(checkpoint: Path, video: Path, folder: Path) -> None:
     source = as_720p(video, folder / "720p.mp4")
     rows = []
     for name, options in (("default", {}), ("smallest: 0.15", {"smallest": 0.15})):
-        find = Timed(finding(face_detectors.create(options=options)))
+        find = Timed(face_detectors.create(options=options).find_calibrated)
         locate = Timed(locator(load_detector(checkpoint, CPU), CPU))
         follower = Follower(find, locate)
         start, start_cpu = time.perf_counter(), time.process_time()
@@ -161,7 +153,7 @@ def memory(checkpoint: Path, video: Path, folder: Path) -> None:
 def landmarks_of(checkpoint: Path, video: Path, settings: Following) -> tuple[np.ndarray, np.ndarray]:
     """(T, K, 2) of the face with the lowest id, and times (T,), over the frames that have it."""
     finder = face_detectors.create(options={"smallest": 0.15})
-    follower = Follower(finding(finder), locator(load_detector(checkpoint, CPU), CPU), settings)
+    follower = Follower(finder.find_calibrated, locator(load_detector(checkpoint, CPU), CPU), settings)
     points, times = [], []
     for _, seconds, image in all_frames(video)[1]:
         for face in follower.follow(image)[:1]:
@@ -287,7 +279,7 @@ def _quantiles(values: list[float]) -> list[str]:
 def looks_of(checkpoint: Path, video: Path) -> list[np.ndarray]:
     """Of the first face of each frame."""
     follower = Follower(
-        finding(face_detectors.create(options={"smallest": 0.15})),
+        face_detectors.create(options={"smallest": 0.15}).find_calibrated,
         locator(load_detector(checkpoint, CPU), CPU),
         Following(alike=-1.0),
     )
@@ -331,7 +323,7 @@ def likenesses(faces: pd.DataFrame, limit: int, checkpoint: Path, videos: list[P
 def boxes(checkpoint: Path, raw_dir: Path, folder: Path, limit: int) -> None:
     """Inter-ocular NME, the mean over the faces that are found."""
     faces = faces_of(raw_dir, folder)
-    find = finding(face_detectors.create(options={"smallest": 0.15}))
+    find = face_detectors.create(options={"smallest": 0.15}).find_calibrated
     locate = locator(load_detector(checkpoint, CPU), CPU)
     rows = []
     for name, folders in ({"training": TRAINING} | SETS).items():

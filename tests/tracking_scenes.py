@@ -5,8 +5,8 @@ from collections.abc import Collection
 import cv2
 import numpy as np
 
+from tsal.data.faces import bounds_of
 from tsal.face_detectors.boxes import overlap
-from tsal.tracking.follow import bounds_of
 
 SIZE = 48  # px of a face
 WIDTH, HEIGHT = 320, 200

@@ -20,8 +20,9 @@ from tsal import datasets
 from tsal.bounds import INPUT_PX, LARGEST_SETTING, reason
 from tsal.bounds.texts import read_yaml
 from tsal.cli.media import add_media_verbs
+from tsal.cli.outputs import check_outputs
 from tsal.cli.plan import add_plan_verbs
-from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_processes, interrupted, shared, speaks
+from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_machine, add_processes, interrupted, shared, speaks
 from tsal.cli.study import add_study_verbs, read_json
 from tsal.cli.values import number, seed, threads, whole
 from tsal.data.faces import read_faces
@@ -32,7 +33,6 @@ from tsal.flow import needs_network
 from tsal.settings.models import SAVE_EVERY
 from tsal.synth.shards import round_alike
 
-_OUTPUTS = ("output", "log", "overlay", "report")
 _RAW_DIR = "holds <benchmark>/<archive>"
 
 
@@ -253,13 +253,13 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("crops", type=Path, help="CROPS/SPLIT.json")
     added.add_argument("--tracker", default="dis", help="optical flow by name: dis, pwc (default: dis)")
     added.add_argument("--network", type=Path, help="weights of pwc, by train-flow")
-    _machine_arguments(added)
+    add_machine(added)
     added = verb(train_flow)
     added.add_argument("crops", type=Path, help="CROPS/train.json")
     added.add_argument("--steps", type=whole(1))
     added.add_argument("--seed", type=seed, required=True)
     added.add_argument("--log", type=Path, required=True, help="log.csv to write")
-    _machine_arguments(added)
+    add_machine(added)
     add_processes(added)
     _saving_argument(added)
     for function in (warmup, train):
@@ -312,15 +312,10 @@ def _training_arguments(verb: argparse.ArgumentParser, method: bool) -> None:
     else:
         verb.add_argument("--pretrained", type=Path, help="checkpoint of the detector to start from")
     verb.add_argument("--seed", type=seed, required=True)
-    _machine_arguments(verb)
+    add_machine(verb)
     add_processes(verb)
     _saving_argument(verb)
     verb.add_argument("--log", type=Path, required=True, help="log.csv to write")
-
-
-def _machine_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--threads", type=threads)
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
 
 
 def _saving_argument(verb: argparse.ArgumentParser) -> None:
@@ -341,7 +336,7 @@ def _predict_arguments(verb: argparse.ArgumentParser) -> None:
         help=".csv or .parquet with image (and frame, where it is a video), box_x0, box_y0, box_x1, box_y1; "
         "or packed crops, SPLIT.json",
     )
-    _machine_arguments(verb)
+    add_machine(verb)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -387,7 +382,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _speak()
     _heed_signals()
     try:
-        _check_output(arguments)
+        check_outputs(arguments)
         code = arguments.run(arguments) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -415,21 +410,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if speaks():
             raise
         return FAILED
-
-
-def _check_output(arguments: argparse.Namespace) -> None:
-    """Refuse to write over what is read.
-
-    Raises:
-        InputError: an output is one of the inputs, or another output.
-    """
-    written = [given for name in _OUTPUTS if isinstance(given := getattr(arguments, name, None), Path)]
-    others = (given for name, given in vars(arguments).items() if name not in _OUTPUTS)
-    read = [path for given in others for path in (given if isinstance(given, list) else [given])]
-    for place, output in enumerate(written):
-        for path in [*written[:place], *read]:
-            if isinstance(path, Path) and output.is_file() and path.exists() and output.samefile(path):
-                raise InputError(f"{output}: found this file as output and as {path}, expected another one to write")
 
 
 def _fail(arguments: argparse.Namespace, error: object) -> int:

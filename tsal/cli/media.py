@@ -4,31 +4,35 @@ Like those of `cli`, they import what is heavy only where it is used.
 """
 
 import argparse
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from tsal.bounds.texts import parse_yaml
+from tsal.cli.outputs import refuse_overwriting
+from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
 from tsal.cli.values import number, threads, whole
 from tsal.errors import InputError
 from tsal.files import temporary_path
 from tsal.tracking.smooth import OneEuro
 
+if TYPE_CHECKING:
+    from tsal.face_detectors import Finder
+
 
 def find(arguments: argparse.Namespace) -> None:
     """Find the faces of pictures and videos: the table of boxes that predict takes."""
     import cv2
 
-    from tsal import face_detectors
     from tsal.data.faces import table_suffix, write_table
     from tsal.face_detectors.finding import files_in, find_faces
 
     table_suffix(arguments.output)  # now rather than after the work
-    finder = face_detectors.create(arguments.detector or face_detectors.DEFAULT, _options(arguments.set))
+    finder = _finder(arguments)
     if arguments.threads:
         cv2.setNumThreads(arguments.threads)
     found = find_faces(finder, files_in(arguments.files), arguments.threads or 1)
@@ -44,7 +48,6 @@ def track(arguments: argparse.Namespace) -> None:
     """Find and follow the faces of pictures and videos, and write their landmarks, with a confidence each."""
     import torch
 
-    from tsal import face_detectors
     from tsal.detectors.predict import load_detector
     from tsal.face_detectors.finding import files_in
     from tsal.tracking.follow import Following
@@ -63,11 +66,11 @@ def track(arguments: argparse.Namespace) -> None:
             check_overlay(target, path)
     if arguments.report:
         _check_report(arguments.report, arguments.overlay, files)
-    _refuse_inputs([output, *filter(None, [*drawn, arguments.report])], files)
+    refuse_overwriting([output, *filter(None, [*drawn, arguments.report])], files)
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
     detector = load_detector(arguments.checkpoint, device)
-    finder = face_detectors.create(arguments.detector or face_detectors.DEFAULT, _options(arguments.set))
+    finder = _finder(arguments)
     following = Following(search_every=arguments.search_every, most=arguments.faces)
     with ExitStack() as stack:
         overlay, page = arguments.overlay, None
@@ -113,16 +116,11 @@ def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> N
         raise InputError(f"{overlay}: browsers do not show .mkv; expected --overlay as .mp4 with --report")
 
 
-def _refuse_inputs(outputs: Sequence[Path], files: Sequence[str]) -> None:
-    """As for arguments of all verbs, of files that are found in folders or called by default.
+def _finder(arguments: argparse.Namespace) -> "Finder":
+    """The face detector that the arguments name."""
+    from tsal import face_detectors
 
-    Raises:
-        InputError: an output is one of the files that are read.
-    """
-    read = {os.path.realpath(path): path for path in files}
-    for output in outputs:
-        if path := read.get(os.path.realpath(output)):
-            raise InputError(f"{output}: found this file as output and as {path}, expected another one to write")
+    return face_detectors.create(arguments.detector or face_detectors.DEFAULT, _options(arguments.set))
 
 
 def _options(texts: Sequence[str]) -> dict:
@@ -144,9 +142,13 @@ def add_media_verbs(verb: Verb) -> None:
     _track_arguments(verb(track, output=False))
     added = verb(find)
     added.add_argument("files", type=Path, nargs="+", help="pictures, videos, or folders of them")
-    added.add_argument("--detector", help="face detector by name: blazeface, yunet (default: blazeface)")
-    added.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the face detector")
+    _finder_arguments(added)
     added.add_argument("--threads", type=threads)
+
+
+def _finder_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--detector", help="face detector by name: blazeface, yunet (default: blazeface)")
+    verb.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the face detector")
 
 
 def _track_arguments(verb: argparse.ArgumentParser) -> None:
@@ -175,7 +177,5 @@ def _track_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--faces", type=whole(1), help="at most so many in a frame, the largest (default: all)")
     verb.add_argument("--search-every", type=whole(1), default=15, metavar="FRAMES", help="look for new faces so often")
     verb.add_argument("--skip-empty", action="store_true", help="write no rows of frames without a face")
-    verb.add_argument("--detector", help="face detector by name: blazeface, yunet (default: blazeface)")
-    verb.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the face detector")
-    verb.add_argument("--threads", type=threads)
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    _finder_arguments(verb)
+    add_machine(verb)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+from tsal.cli.values import threads
+
 # Exit codes: a traceback; a user's mistake; another process of the training ended.
 FAILED, USER_ERROR, LOST = 1, 2, 3
 # Signals upon which a verb ends as upon Ctrl-C, temporary files removed: of schedulers; of a closed terminal.
@@ -34,6 +36,12 @@ def add_processes(verb: argparse.ArgumentParser) -> None:
         help="that share the work, each on a GPU of its own that no other job has, or on the CPU; without it one "
         "process, on a GPU that others may have too",
     )
+
+
+def add_machine(verb: argparse.ArgumentParser) -> None:
+    """Options for where a verb computes."""
+    verb.add_argument("--threads", type=threads)
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
 
 
 def _number(text: str) -> int:

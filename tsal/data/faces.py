@@ -73,6 +73,16 @@ def boxes_of(faces: pd.DataFrame) -> np.ndarray:
     return faces[list(BOX_COLUMNS)].to_numpy(np.float64)
 
 
+def bounds_of(points: np.ndarray) -> np.ndarray:
+    """The bounds x0, y0, x1, y1 (..., 4) of landmarks (..., K, 2); NaN where one is."""
+    return np.concatenate([points.min(axis=-2), points.max(axis=-2)], axis=-1)
+
+
+def face_name(picture: str, number: int = 0) -> str:
+    """The name of a face of a picture, which from its second face on has the face's number."""
+    return f"{picture}#{number}" if number else picture
+
+
 def labelled_of(faces: pd.DataFrame) -> np.ndarray:
     """Which faces have at least one annotated landmark, (N,) bool."""
     return np.isfinite(points_of(faces)).all(axis=2).any(axis=1)
@@ -154,7 +164,7 @@ def _face_ids(image: Sequence[str]) -> list[str]:
     ids = []
     for path in image:
         number = seen[path] = seen.get(path, -1) + 1
-        ids.append(f"{path}#{number}" if number else path)
+        ids.append(face_name(path, number))
     return ids
 
 

@@ -23,7 +23,7 @@ from pydantic import Field
 from tsal.bounds import FRAMES, PTS_BYTES, check
 from tsal.bounds.archives import read_file, read_member
 from tsal.data.archives import extract_zip, open_zip
-from tsal.data.faces import make_faces, write_faces
+from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
@@ -238,7 +238,7 @@ def _write_table(points: Mapping[str, np.ndarray], validating: set[str], images_
     split_of |= dict.fromkeys(validating, "validation")
     faces = make_faces(
         [str(images_dir / _target(name)) for name in names],
-        np.concatenate([together.min(axis=1), together.max(axis=1)], axis=1),
+        bounds_of(together),
         together,
         face=[f"{name}/{frame + 1:06d}" for name, frame in zip(names, frames, strict=True)],
         video=names,

@@ -24,7 +24,7 @@ from pydantic import Field
 from tsal.bounds import MAT_BYTES, PICTURE_BYTES, PTS_BYTES
 from tsal.bounds.archives import read_file, read_member
 from tsal.data.archives import copy_files, extract_zip, open_zip
-from tsal.data.faces import make_faces, write_faces
+from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
 from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
@@ -87,7 +87,7 @@ class _Face:
 
     @property
     def bounds(self) -> np.ndarray:
-        return np.concatenate([self.points.min(axis=0), self.points.max(axis=0)])
+        return bounds_of(self.points)
 
 
 class Options(Section):

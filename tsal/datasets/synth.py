@@ -7,12 +7,11 @@ Stills are of the subsets "common" or "challenging" (large pose, occlusion, low 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from pydantic import Field
 
 from tsal.bounds import PICTURE_BYTES
 from tsal.data.archives import extract_zip, open_zip
-from tsal.data.faces import make_faces, write_faces
+from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
 from tsal.settings.section import Section
@@ -73,7 +72,7 @@ def index(shards: Sequence[Path], images_dir: Path, out_parquet: Path) -> None:
     ]
     table = make_faces(
         [str(images_dir / f"{name}.jpg") for name in tables.name],
-        np.concatenate([tables.points.min(axis=1), tables.points.max(axis=1)], axis=1),
+        bounds_of(tables.points),
         tables.points,
         tables.visible,
         face=tables.name.tolist(),

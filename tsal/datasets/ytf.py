@@ -28,7 +28,7 @@ from tsal.bounds import CSV_BYTES, PICTURE_BYTES
 from tsal.bounds.archives import read_file, read_member
 from tsal.bounds.pictures import picture_header
 from tsal.data.archives import extract_zip, open_zip
-from tsal.data.faces import make_faces, write_faces
+from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.data.landmarks import SCHEMES
 from tsal.data.splits import FEWEST_PEOPLE, split_people
 from tsal.datasets import Dataset, Published
@@ -116,7 +116,7 @@ def face_boxes(points: np.ndarray, sizes: np.ndarray, clips: list[str], people: 
         clips, people: N names each.
     """
     labelled = np.isfinite(points).all(axis=(1, 2))
-    boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+    boxes = bounds_of(points)
     relative = boxes / np.tile(sizes, 2)
     # Should nothing at all be labelled, the face is the image.
     overall = relative[labelled].mean(axis=0) if labelled.any() else np.array([0.0, 0.0, 1.0, 1.0])

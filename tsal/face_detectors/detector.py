@@ -57,3 +57,8 @@ class Finder:
         boxes, confidences = self.search(image)
         order = np.argsort(-confidences, kind="stable")
         return boxes[order], confidences[order]
+
+    def find_calibrated(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `find`, with boxes such as a landmark detector is trained with."""
+        boxes, confidences = self.find(image)
+        return self.calibration.apply(boxes), confidences

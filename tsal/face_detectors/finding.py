@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsal.bounds.pictures import picture_header
-from tsal.data.faces import BOX_COLUMNS
+from tsal.data.faces import BOX_COLUMNS, face_name
 from tsal.data.pictures import read_image
 from tsal.data.video import all_frames, is_video
 from tsal.errors import InputError
@@ -91,9 +91,8 @@ def _rows_of(finder: Finder, path: str, threads: int) -> Iterator[tuple]:
 
 
 def _rows(finder: Finder, path: str, frame: int, name: str, image: np.ndarray) -> Iterator[tuple]:
-    boxes, confidences = finder.find(image)
-    boxes = finder.calibration.apply(boxes)
+    boxes, confidences = finder.find_calibrated(image)
     if not len(boxes):
         yield (name, path, frame, *[np.nan] * 4, np.nan)
     for number, (box, confidence) in enumerate(zip(boxes.tolist(), confidences.tolist(), strict=True)):
-        yield (f"{name}#{number}" if number else name, path, frame, *box, confidence)
+        yield (face_name(name, number), path, frame, *box, confidence)

@@ -15,12 +15,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tsal.data.cropping import apply_affine, crop_image, invert_affine
+from tsal.data.faces import bounds_of
 from tsal.data.landmarks import Scheme
 from tsal.figures.style import STYLE
 from tsal.files import atomic_path
-from tsal.tracking.follow import Face, bounds_of
+from tsal.tracking.follow import Face
 from tsal.tracking.formats import Frame
-from tsal.tracking.overlay import COLOURS, draw
+from tsal.tracking.overlay import colour_of, draw
 
 _SHOWN = 8  # frames of the lowest confidence
 _APART = 0.5  # seconds
@@ -134,14 +135,12 @@ class VideoReport:
 
         Args:
             source: the video; its name is the title.
-            overlay: the video with its landmarks drawn, of which the page holds a copy.
+            overlay: the video with its landmarks drawn, .mp4 or .mov, of which the page holds a copy.
         """
         video = base64.b64encode(overlay.read_bytes()).decode()
-        kinds = {".mp4": "video/mp4", ".mov": "video/mp4", ".mkv": "video/x-matroska"}
         page = _PAGE.substitute(
             title=escape(Path(source).name),
             summary=escape(self._summary()),
-            kind=kinds[overlay.suffix.lower()],
             video=video,
             poster=base64.b64encode(_jpeg(self._poster)).decode(),
             curves="\n".join(self._drawn()),
@@ -184,7 +183,7 @@ class VideoReport:
         rows = []
         for id, curve in sorted(self._curves.items()):
             means = [_mean(curve.values[name]) for name in _CURVES]
-            colour = f'<i style="background: rgb{COLOURS[id % len(COLOURS)]}"></i>'
+            colour = f'<i style="background: rgb{colour_of(id)}"></i>'
             cells = [
                 f"{colour}{id}",
                 f"{len(curve.seconds):,}",
@@ -212,7 +211,7 @@ def _svg(title: str, name: str, curves: Mapping[int, _Curve], end: float) -> str
         axes = figure.add_axes((_LEFT, 0.2, _RIGHT - _LEFT, 0.74))
         for id, curve in curves.items():
             seconds, values = _with_gaps(curve.seconds, curve.values[name])
-            axes.plot(seconds, values, color=np.divide(COLOURS[id % len(COLOURS)], 255), linewidth=1)
+            axes.plot(seconds, values, color=np.divide(colour_of(id), 255), linewidth=1)
         axes.set(xlim=(0, end), ylabel=title)
         if name != "jitter":
             axes.set_ylim(0, 1 if name == "confidence" else None)
@@ -262,7 +261,7 @@ td i { display: inline-block; width: .8em; height: .8em; margin-right: .5em; }
 <h1>$title</h1>
 <p>$summary</p>
 <video id="video" controls muted playsinline poster="data:image/jpeg;base64,$poster"
-  src="data:$kind;base64,$video"></video>
+  src="data:video/mp4;base64,$video"></video>
 <h2>Over time</h2>
 <p>Seconds; a click goes to that moment. Confidence is the mean of a face's landmarks. Jitter is the mean second
 difference of its landmarks, in per cent of the normalising distance. Openings are heights over widths.</p>

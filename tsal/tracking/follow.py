@@ -8,10 +8,12 @@ A face that comes back gets its id again if it looks as it did.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from tsal.data.cropping import is_outside
+from tsal.data.faces import bounds_of
 from tsal.face_detectors.boxes import area, overlap
 from tsal.tracking.looks import likeness, look_of
 
@@ -65,16 +67,9 @@ class Face:
     confidences: np.ndarray
 
 
-def bounds_of(points: np.ndarray) -> np.ndarray:
-    """(N, 4) x0, y0, x1, y1 of landmarks (N, K, 2)."""
-    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
-
-
 def _can_be_seen(box: np.ndarray, image: np.ndarray) -> bool:
     """Whether a box (4,) has area, and lies on the picture at least in part."""
-    height, width = image.shape[:2]
-    x0, y0, x1, y1 = box
-    return min(x1 - x0, y1 - y0) >= 1 and x1 >= 0 and y1 >= 0 and x0 <= width - 1 and y0 <= height - 1
+    return (box[2:] - box[:2]).min() >= 1 and not is_outside(box, image)
 
 
 @dataclass
@@ -195,4 +190,5 @@ class Follower:
         if not likenesses or max(likenesses) < self._settings.alike:
             return None
         track = self._lost.pop(int(np.argmax(likenesses)))
-        return replace(track, unseen=0)
+        track.unseen = 0
+        return track

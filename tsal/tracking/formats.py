@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tsal.data.faces import BOX_COLUMNS
+from tsal.data.faces import BOX_COLUMNS, face_name
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.files import atomic_path, temporary_path
@@ -92,7 +92,7 @@ def _rows(frame: Frame, scheme: Scheme) -> Iterator[list]:
         empty = [np.nan] * (3 * scheme.n_points)
         yield [frame.name, frame.image, frame.number, frame.seconds, "", "", *[np.nan] * 5, *empty]
     for face in frame.faces:
-        name = f"{frame.name}#{face.id}" if face.id else frame.name
+        name = face_name(frame.name, face.id)
         values = np.column_stack([face.points, face.confidences]).ravel().tolist()
         head = [name, frame.image, frame.number, frame.seconds, f"{frame.image}#{face.id}", str(face.id)]
         yield [*head, *face.box.tolist(), face.confidence, *values]
@@ -172,10 +172,10 @@ def _coco(path: Path, scheme: Scheme) -> Iterator[Write]:
 
 def _category(scheme: Scheme) -> dict:
     skeleton = [[a + 1, b + 1] for chain in scheme.edges for a, b in pairwise(chain)]
-    return {"id": 1, "name": "face", "keypoints": point_names(scheme), "skeleton": skeleton}
+    return {"id": 1, "name": "face", "keypoints": _point_names(scheme), "skeleton": skeleton}
 
 
-def point_names(scheme: Scheme) -> list[str]:
+def _point_names(scheme: Scheme) -> list[str]:
     """Those of the scheme, or the points' numbers."""
     return list(scheme.names) or [str(k) for k in range(scheme.n_points)]
 
@@ -240,7 +240,7 @@ def _deeplabcut(path: Path, scheme: Scheme) -> Iterator[Write]:
 
 
 def _write_deeplabcut(path: Path, records: np.ndarray, ids: list[int], scheme: Scheme) -> None:
-    names = point_names(scheme)
+    names = _point_names(scheme)
     parts = [(f"face{id}", name, part) for id in ids for name in names for part in ("x", "y", "likelihood")]
     individuals, points, coords = map(list, zip(*parts, strict=True))
     place = {id: number * 3 * scheme.n_points for number, id in enumerate(ids)}

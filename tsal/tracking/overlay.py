@@ -25,11 +25,16 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _CLOCK = 90_000  # ticks a second, into which the times of all common rates divide
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # Hz that every player knows
 # RGB, of which neighbours differ, also to the colour-blind: Okabe and Ito 2008.
-COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178))
+_COLOURS = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (204, 121, 167), (213, 94, 0), (0, 114, 178))
 _UNSURE = 0.5  # confidence below which a landmark is a ring
 _SHIFT = 4  # binary digits after the point, in OpenCV's coordinates
 
 Draw = Callable[[np.ndarray, Frame], None]
+
+
+def colour_of(id: int) -> tuple[int, int, int]:
+    """RGB of a face, in all frames of its video."""
+    return _COLOURS[id % len(_COLOURS)]
 
 
 def draw(image: np.ndarray, faces: list[Face], scheme: Scheme) -> np.ndarray:
@@ -39,7 +44,7 @@ def draw(image: np.ndarray, faces: list[Face], scheme: Scheme) -> np.ndarray:
     """
     image = np.ascontiguousarray(image).copy()
     for face in faces:
-        colour = COLOURS[face.id % len(COLOURS)]
+        colour = colour_of(face.id)
         side = float((face.box[2:] - face.box[:2]).max())
         width, radius = max(1, round(side / 200)), max(1.2, side / 90)
         points = np.round(face.points * (1 << _SHIFT)).astype(np.int32)

@@ -11,12 +11,13 @@ import torch
 
 from tsal.data.ahead import ahead
 from tsal.data.cropping import apply_affine, crop_image
+from tsal.data.faces import bounds_of
 from tsal.data.pictures import read_image
 from tsal.data.video import all_frames, is_video
 from tsal.detectors.predict import LandmarkDetector
 from tsal.face_detectors import Finder
 from tsal.progress import Progress
-from tsal.tracking.follow import Follower, Following, Locate, bounds_of
+from tsal.tracking.follow import Follower, Following, Locate
 from tsal.tracking.formats import Frame, Write, open_writer
 from tsal.tracking.overlay import Draw, open_overlay
 from tsal.tracking.smooth import OneEuro, Smoother
@@ -98,16 +99,11 @@ Seen = Iterator[tuple[np.ndarray, Frame]]
 def _seen(path: str, finder: Finder, locate: Locate, following: Following, threads: int) -> Seen:
     """The pixels of each frame of a file, and what is on it."""
 
-    def find(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        boxes, confidences = finder.find(image)
-        return finder.calibration.apply(boxes), confidences
-
+    follower = Follower(finder.find_calibrated, locate, following)
     if not is_video(path):
         image = read_image(path)
-        faces = Follower(find, locate, following).follow(image)
-        yield image, Frame(path, -1, float("nan"), image.shape[1::-1], faces)
+        yield image, Frame(path, -1, float("nan"), image.shape[1::-1], follower.follow(image))
         return
-    follower = Follower(find, locate, following)
     count, frames = all_frames(path, threads)
     with Progress(count, f"track {Path(path).name}", "frame") as progress:
         for number, seconds, image in ahead(frames):
