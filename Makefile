@@ -1,6 +1,7 @@
 # make all      set up, then build every table, figure and the report of config.yaml
 # make paper    set up, then build every table and figure of the paper, see docs/paper.md
 # make claims   set up, then build the study of what TSAL claims, see docs/results.md
+# make release  set up, then train the detector that comes with tsal anew, see docs/model_card.md
 # make docs     set up, then write the tables of README.md and docs/ from the runs kept in docs/results/runs
 # make test     set up, then run the tests
 # make stress   set up, then kill every stage at random moments, see docs/reliability.md
@@ -41,10 +42,13 @@ OPTIONS := $(if $(findstring --config ,$(WORDS)),$(subst --config ,--config $(if
 MADE_IN := $(shell test -L $(VENV) || cat $(VENV)/.installed 2>/dev/null)
 MOVED := $(if $(MADE_IN),$(if $(subst x$(CURDIR)x,,x$(MADE_IN)x),$(MADE_IN)))
 
-.PHONY: all paper claims docs test stress lint format
+.PHONY: all paper claims release docs test stress lint format
 
 all paper claims: $(VENV)/.installed
 	snakemake --cores $(PROCESSORS) $@ $(if $(CONFIG_FILE),--configfile $(call quoted,$(CONFIG_FILE))) $(OPTIONS)
+
+release: $(VENV)/.installed
+	snakemake --cores $(PROCESSORS) $@ --configfile config/release.yaml $(OPTIONS)
 
 docs: $(VENV)/.installed
 	tsal docs README.md docs/*.md --tables docs/results/tables.yaml

@@ -19,6 +19,7 @@ import yaml
 from tsal import datasets
 from tsal.bounds import INPUT_PX, LARGEST_SETTING, reason
 from tsal.bounds.texts import read_yaml
+from tsal.cli.detectors import add_detector_verbs
 from tsal.cli.media import add_media_verbs
 from tsal.cli.outputs import check_outputs
 from tsal.cli.plan import add_plan_verbs
@@ -161,23 +162,6 @@ def train(arguments: argparse.Namespace) -> None:
     )
 
 
-def predict(arguments: argparse.Namespace) -> None:
-    """Find the landmarks of faces, in image pixels: of a table of faces, or of packed crops."""
-    from tsal.data.crops import open_crops
-    from tsal.detectors.predict import load_detector, predict_crops, predict_faces, write_predictions
-    from tsal.training.machine import be_deterministic, choose_device, log_machine
-
-    be_deterministic(0, arguments.threads)
-    device = choose_device(arguments.device)
-    detector = load_detector(arguments.checkpoint, device)
-    log_machine(device, detector.network.precision)
-    if arguments.faces.suffix == ".json":
-        found = predict_crops(detector, open_crops(arguments.faces.parent, arguments.faces.stem), device)
-    else:
-        found = [predict_faces(detector, read_faces(arguments.faces, need_points=False), device)]
-    write_predictions(found, arguments.output)
-
-
 def score(arguments: argparse.Namespace) -> None:
     """Score predictions against the truth of a face table."""
     from tsal.evaluation.runs import write_scores
@@ -264,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
     _saving_argument(added)
     for function in (warmup, train):
         _training_arguments(verb(function), function is train)
-    _predict_arguments(verb(predict))
+    add_detector_verbs(verb)
     added = verb(score)
     added.add_argument("predictions", type=Path)
     added.add_argument("--faces", type=Path, required=True)
@@ -326,17 +310,6 @@ def _saving_argument(verb: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"between two saved states, from which a run that was ended goes on (default: {SAVE_EVERY:g})",
     )
-
-
-def _predict_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
-    verb.add_argument(
-        "faces",
-        type=Path,
-        help=".csv or .parquet with image (and frame, where it is a video), box_x0, box_y0, box_x1, box_y1; "
-        "or packed crops, SPLIT.json",
-    )
-    add_machine(verb)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

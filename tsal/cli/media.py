@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tsal.bounds.texts import parse_yaml
+from tsal.cli.detectors import CHECKPOINT, detector_of
 from tsal.cli.outputs import refuse_overwriting
 from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
@@ -48,7 +49,6 @@ def track(arguments: argparse.Namespace) -> None:
     """Find and follow the faces of pictures and videos, and write their landmarks, with a confidence each."""
     import torch
 
-    from tsal.detectors.predict import load_detector
     from tsal.face_detectors.finding import files_in
     from tsal.tracking.follow import Following
     from tsal.tracking.formats import check_format
@@ -69,7 +69,7 @@ def track(arguments: argparse.Namespace) -> None:
     refuse_overwriting([output, *filter(None, [*drawn, arguments.report])], files)
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
-    detector = load_detector(arguments.checkpoint, device)
+    detector = detector_of(arguments, device)
     finder = _finder(arguments)
     following = Following(search_every=arguments.search_every, most=arguments.faces)
     with ExitStack() as stack:
@@ -153,7 +153,7 @@ def _finder_arguments(verb: argparse.ArgumentParser) -> None:
 
 def _track_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("files", type=Path, nargs="+", help="videos, pictures, folders of them, 'a*.png'")
-    verb.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="checkpoint.safetensors")
+    verb.add_argument("--checkpoint", type=Path, metavar="FILE", help=CHECKPOINT)
     verb.add_argument(
         "-o",
         "--output",

@@ -23,10 +23,15 @@ from tsal.evaluation.runs import (
     read_log,
     read_scores,
 )
+from tsal.settings.models import DetectorSettings, TrainingSettings
 
 __all__ = ["FILES", "find_kept", "keep_runs", "on_disk"]
 logger = logging.getLogger(__name__)
 _MEASURED = ("val_nme_", "noise_")
+_DEFAULTS = {
+    part: kind().model_dump(mode="json")
+    for part, kind in (("detector", DetectorSettings), ("training", TrainingSettings))
+}
 _LATER = 60.0  # seconds by which a file is younger than what is made from it only if that is out of date
 
 
@@ -154,11 +159,23 @@ def find_kept(
         return None, ""
     if faces != made_of:
         return None, f"{file}: its runs were measured on other faces than the configuration's; they are trained anew"
-    differing = _difference(known[name], settings)
+    differing = _difference(*(_completed(some, _DEFAULTS) for some in (known[name], settings)))
     if differing is None:
         return file / name, "" if codes[name] == code else f"{file}: runs {by_other_code(codes[name], code)}"
     method = name.split("/")[0]
     return None, f"{file}/{method}: runs with another {differing} than the configuration's; they are trained anew"
+
+
+def _completed(kept: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those keys that a kept run may lack, since they came later: their defaults change nothing."""
+    known = {key: defaults[key] for key in defaults if key not in kept and not isinstance(defaults[key], Mapping)}
+    own = {
+        key: _completed(value, defaults[key])
+        if isinstance(value, Mapping) and isinstance(defaults.get(key), Mapping)
+        else value
+        for key, value in kept.items()
+    }
+    return {**known, **own}
 
 
 def _difference(kept: Any, wanted: Any, where: tuple[str, ...] = ()) -> str | None:

@@ -102,6 +102,9 @@ class Augmentation(Section):
     erase: float = Field(
         0.5, ge=0, le=1, description="chance that a rectangle of up to 40 % of each side is replaced by noise"
     )
+    grey: float = Field(0.0, ge=0, le=1, description="chance that the colours are lost")
+    coarse: float = Field(0.0, ge=0, le=1, description="chance that it looks as if it had been smaller, by 1.5 to 3")
+    noise: float = Field(0.0, ge=0, le=0.5, description="largest standard deviation of noise, as a share of white")
 
 
 NO_AUGMENTATION = Augmentation(scale=0.0, rotation=0.0, shift=0.0, flip=0.0, colour=0.0, erase=0.0)

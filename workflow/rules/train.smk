@@ -93,3 +93,25 @@ rule train:
         "tsal train --settings {input.settings:q} {params.start:q} --seed {wildcards.seed:q} --threads {params.threads:q}"
         " --device {params.device:q} {params.processes:q} --save-every {params.save_every:q}"
         " -o {output.checkpoint:q} --log {output.log:q} 2>&1 | tee -i {log:q}"
+
+
+# The labels-only detector of rendered faces, with all their labels, as a file to hand on: see docs/model_card.md.
+rule release:
+    input:
+        "results/runs/synth/supervised/1/seed0/checkpoint.safetensors",
+    output:
+        "results/release/rendered.safetensors",
+    log:
+        "logs/release.log",
+    benchmark:
+        "results/timings/release.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Writing the detector of rendered faces in half precision"
+    shell:
+        "tsal release {input:q} -o {output:q} 2>&1 | tee -i {log:q}"

@@ -1,0 +1,65 @@
+"""The verbs for trained detectors.
+
+Like those of `cli`, they import what is heavy only where it is used.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsal.cli.processes import add_machine
+from tsal.cli.study import Verb
+from tsal.data.faces import read_faces
+
+if TYPE_CHECKING:
+    import torch
+
+    from tsal.detectors.predict import LandmarkDetector
+
+CHECKPOINT = "checkpoint.safetensors (default: the detector that comes with tsal)"
+
+
+def detector_of(arguments: argparse.Namespace, device: "torch.device") -> "LandmarkDetector":
+    """The detector of the checkpoint that the arguments name, or else the released one."""
+    from tsal.detectors.predict import load_detector
+    from tsal.detectors.released import released_checkpoint
+
+    return load_detector(arguments.checkpoint or released_checkpoint(), device)
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Find the landmarks of faces, in image pixels: of a table of faces, or of packed crops."""
+    from tsal.data.crops import open_crops
+    from tsal.detectors.predict import predict_crops, predict_faces, write_predictions
+    from tsal.training.machine import be_deterministic, choose_device, log_machine
+
+    be_deterministic(0, arguments.threads)
+    device = choose_device(arguments.device)
+    detector = detector_of(arguments, device)
+    log_machine(device, detector.network.precision)
+    if arguments.faces.suffix == ".json":
+        found = predict_crops(detector, open_crops(arguments.faces.parent, arguments.faces.stem), device)
+    else:
+        found = [predict_faces(detector, read_faces(arguments.faces, need_points=False), device)]
+    write_predictions(found, arguments.output)
+
+
+def release(arguments: argparse.Namespace) -> None:
+    """Write a checkpoint in half precision, as the one that comes with tsal."""
+    from tsal.detectors.released import release as write
+
+    write(arguments.checkpoint, arguments.output)
+
+
+def add_detector_verbs(verb: Verb) -> None:
+    """Add the verbs of this module."""
+    added = verb(predict)
+    added.add_argument("checkpoint", type=Path, nargs="?", help=CHECKPOINT)
+    added.add_argument(
+        "faces",
+        type=Path,
+        help=".csv or .parquet with image (and frame, where it is a video), box_x0, box_y0, box_x1, box_y1; "
+        "or packed crops, SPLIT.json",
+    )
+    add_machine(added)
+    verb(release).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
