@@ -6,6 +6,7 @@ Stills are of the subsets "common" or "challenging" (large pose, occlusion, low 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,6 +17,7 @@ from tsal.datasets import Dataset, Renderer
 from tsal.errors import InputError
 from tsal.settings.section import Section
 from tsal.synth import RENDERER
+from tsal.synth.convention import CONVENTIONS, SURFACE
 from tsal.synth.plan import plan, read_settings
 from tsal.synth.shards import IMAGES, read_shard_tables, write_shard
 
@@ -32,6 +34,9 @@ class Options(Section):
         0.3, ge=0, le=1, description="share of stills and of clips with a large pose, occlusion or low light"
     )
     seed: int = Field(0, ge=0, description="another one shows other people")
+    convention: Literal[*CONVENTIONS] = Field(
+        SURFACE, description="landmarks: places on the skin (surface), or where annotators of 300W have them (ibug)"
+    )
 
 
 def missing() -> str | None:

@@ -14,6 +14,7 @@ from tsal.bounds import YAML_BYTES
 from tsal.bounds.texts import parse_yaml, read_text
 from tsal.data.splits import split_people
 from tsal.errors import InputError
+from tsal.synth.convention import CONVENTIONS, SURFACE
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class SynthSettings:
     stills, clips: how many there are in all; clip_frames: frames of a clip.
     challenging: share of the shots with a large pose, occlusion or low light.
     seed: of everything random.
+    convention: where the landmarks are, one of tsal.synth.convention.CONVENTIONS; the pictures are the same.
     """
 
     people: int
@@ -33,9 +35,13 @@ class SynthSettings:
     image_px: int
     challenging: float
     seed: int
+    convention: str = SURFACE
 
     def __post_init__(self) -> None:
         """Refuses what would never end; what is of use, a configuration is checked for."""
+        if self.convention not in CONVENTIONS:
+            found, expected = str(self.convention)[:40], ", ".join(CONVENTIONS)
+            raise ValueError(f"convention: found {found!r}, expected one of {expected}")
         for name, most in _MOST.items():
             found = getattr(self, name)
             kinds = (int, float) if name == "challenging" else (int,)

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from tsal.synth import paint, raster
+from tsal.synth.convention import SURFACE, annotated
 from tsal.synth.frame import SAMPLES, Frame, optical_flow, picture
 from tsal.synth.plan import Shot
 from tsal.synth.sensor import Sensor, compress, draw_sensor, expose, exposure
@@ -37,8 +38,10 @@ class Rendered:
     occluded: np.ndarray
 
 
-def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) -> Iterator[Rendered]:
-    """Render shots of one person, one after the other; each is a function of (seed, shot, image_px) alone.
+def render_person(
+    seed: int, person: int, shots: Sequence[Shot], image_px: int, convention: str = SURFACE
+) -> Iterator[Rendered]:
+    """Render shots of one person, one after the other; each is a function of (seed, shot, image_px, convention) alone.
 
     In one thread: with several, the last bits of matrix products would depend on their number.
     """
@@ -46,7 +49,7 @@ def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) 
         look = draw_look(seed, person)
     for shot in shots:
         with _threads().limit(limits=1):
-            rendered = render_shot(seed, look, shot, image_px)
+            rendered = render_shot(seed, look, shot, image_px, convention)
         yield rendered
 
 
@@ -121,18 +124,21 @@ def compose(look: Look, shot: Shot, image_px: int, random: np.random.Generator) 
     return Composition(frames, lights, surroundings, behind, sensor)
 
 
-def render_shot(seed: int, look: Look, shot: Shot, image_px: int) -> Rendered:
-    """Render a shot with its truth; a function of its arguments only."""
+def render_shot(seed: int, look: Look, shot: Shot, image_px: int, convention: str = SURFACE) -> Rendered:
+    """Render a shot with its truth; a function of its arguments only.
+
+    A convention moves the landmarks alone: pictures, and which landmarks are seen, are those of the places on the skin.
+    """
     random = np.random.default_rng((seed, 2, shot.person, shot.number))
     made = compose(look, shot, image_px, random)
     focal, pairs = made.frames[0].stage.focal, shot.frames - 1
-    points_3d = np.stack([frame.points for frame in made.frames])
-    points = raster.project(points_3d, focal, image_px)
+    surface = raster.project(np.stack([frame.points for frame in made.frames]), focal, image_px)
+    points_3d = np.stack([annotated(frame.points, frame.head, convention) for frame in made.frames])
     flow = np.zeros((pairs, image_px, image_px, 2), np.float16)
     occluded = np.zeros((pairs, image_px, image_px), bool)
     for index in range(pairs):
         flow[index], occluded[index] = made.flow(index)
-    moved = np.gradient(points.mean(1), axis=0) if pairs else random.normal(0, 0.6, (1, 2))
+    moved = np.gradient(surface.mean(1), axis=0) if pairs else random.normal(0, 0.6, (1, 2))
     jpegs, gain = [], None
     for index in range(shot.frames):
         light, face = made.light(index)
@@ -141,10 +147,10 @@ def render_shot(seed: int, look: Look, shot: Shot, image_px: int) -> Rendered:
     middle = (image_px - 1) / 2
     return Rendered(
         jpegs,
-        points,
+        raster.project(points_3d, focal, image_px),
         points_3d,
         np.tile([focal, middle, middle, 0.0], (shot.frames, 1)),
-        np.stack([frame.visible(points[index]) for index, frame in enumerate(made.frames)]),
+        np.stack([frame.visible(surface[index]) for index, frame in enumerate(made.frames)]),
         flow,
         occluded,
     )

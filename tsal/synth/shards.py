@@ -82,7 +82,7 @@ def write_shard(settings: SynthSettings, shard: int, shards: int, path: str | Pa
     ):
         _add(archive, "settings.json", json.dumps(made_of, indent=2, sort_keys=True).encode() + b"\n")
         for person in people:
-            rendered = render_person(settings.seed, person.number, person.shots, settings.image_px)
+            rendered = render_person(settings.seed, person.number, person.shots, settings.image_px, settings.convention)
             for shot, result in zip(person.shots, rendered, strict=True):
                 for name, jpeg in zip(shot.frame_names(), result.jpegs, strict=True):
                     _add(archive, f"{IMAGES}{name}.jpg", jpeg)
