@@ -258,6 +258,15 @@ def test_a_kept_run_on_other_faces_does_not(results, tmp_path):
     assert reason.startswith(f"{tmp_path}/kept/toy.parquet: its runs were measured on other faces than")
 
 
+@pytest.mark.parametrize(("convention", "stands_in"), [("surface", True), ("ibug", False)])
+def test_what_can_be_said_of_faces_since_later_counts_as_its_default(results, tmp_path, convention, stands_in):
+    made_of = {"benchmark": "synth", "settings": {"people": 20}}
+    (results.parent / "data/toy/index.yaml").write_text(yaml.safe_dump(made_of))
+    keep_runs(results, tmp_path / "kept")
+    now = made_of | {"settings": {"people": 20, "convention": convention}}
+    assert bool(find_kept(tmp_path / "kept", RUN, SETTINGS, now, CODE)[0]) == stands_in
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_kept_run_that_other_code_trained_is_used_with_a_word(results, tmp_path, known):
     if not known:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tsal import datasets
 from tsal.bounds import texts
 from tsal.data.faces import read_faces
 from tsal.errors import InputError
@@ -23,7 +24,7 @@ from tsal.evaluation.runs import (
     read_log,
     read_scores,
 )
-from tsal.settings.models import DetectorSettings, TrainingSettings
+from tsal.settings.models import DetectorSettings, NoOptions, TrainingSettings
 
 __all__ = ["FILES", "find_kept", "keep_runs", "on_disk"]
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def _keep_benchmark(runs: list[Run], data: Path, file: Path) -> None:
     known: dict[str, KeptRun] = {}
     if file.exists():
         before, faces_before = read_kept(file)
-        if faces_before != made_of:
+        if not _same_faces(faces_before, made_of):
             raise InputError(
                 f"{file}: the runs kept here were measured on other faces than those of {data / 'index.yaml'}; "
                 "name another folder"
@@ -157,7 +158,7 @@ def find_kept(
     known, codes, faces = kept_settings(file)
     if name not in known:
         return None, ""
-    if faces != made_of:
+    if not _same_faces(faces, made_of):
         return None, f"{file}: its runs were measured on other faces than the configuration's; they are trained anew"
     differing = _difference(*(_completed(some, _DEFAULTS) for some in (known[name], settings)))
     if differing is None:
@@ -166,8 +167,16 @@ def find_kept(
     return None, f"{file}/{method}: runs with another {differing} than the configuration's; they are trained anew"
 
 
+def _same_faces(kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether faces are made of the same; what can be said of them since later counts as not said at its default."""
+    benchmark = now.get("benchmark")
+    options = datasets.get(benchmark).options() if benchmark in datasets.names() else NoOptions()
+    defaults = dict.fromkeys(("settings", "options"), options.model_dump(mode="json"))
+    return _completed(kept, defaults) == _completed(now, defaults)
+
+
 def _completed(kept: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with those keys that a kept run may lack, since they came later: their defaults change nothing."""
+    """Settings with those keys that they may lack, since they came later: their defaults change nothing."""
     known = {key: defaults[key] for key in defaults if key not in kept and not isinstance(defaults[key], Mapping)}
     own = {
         key: _completed(value, defaults[key])

