@@ -11,6 +11,7 @@ from tsal import datasets, methods
 from tsal.config.models import ConfigFile, FlowSettings
 from tsal.errors import InputError
 from tsal.settings.models import DetectorSettings, NoOptions, TrainingSettings, UnlabelledSettings, parse_settings
+from tsal.settings.released import released_about
 
 # --- settings of a run ---
 
@@ -249,6 +250,22 @@ def test_to_start_from_an_unknown_benchmark_is_explained():
     config = changed("training.pretrained", "sinth")
     with pytest.raises(InputError, match="unknown benchmark 'sinth'"):
         configuration.pretraining(config, "ytf", "warmup")
+
+
+def test_a_method_can_start_from_the_released_detector():
+    settings = {"training.pretrained": "released"} | {
+        f"detector.{key}": value for key, value in released_about()["detector"].items()
+    }
+    config = copy.deepcopy(DEFAULT)
+    for key, value in settings.items():
+        section, name = key.split(".")
+        config[section][name] = value
+    assert configuration.pretraining(config, "ytf", "warmup") == ("released", "")
+    config["detector"]["width"] = 8
+    with pytest.raises(InputError, match="as of the detector of released to start from"):
+        configuration.resolve_run(config, "ytf", "supervised", 0.05)
+    with pytest.raises(InputError, match="which has 68 landmarks, expected a benchmark with 19"):
+        configuration.resolve_run(config, "aflw", "supervised", 0.05)
 
 
 # --- presets, studies, other geometries ---

@@ -10,6 +10,7 @@ from tsal.detectors.predict import DETECTOR, LandmarkDetector, create_network, l
 from tsal.errors import InputError
 from tsal.files import sha256
 from tsal.settings.models import DetectorSettings
+from tsal.settings.released import released_about, released_checkpoint
 
 CPU = torch.device("cpu")
 
@@ -23,11 +24,12 @@ def write(path, **settings):
 
 
 def test_the_released_detector_is_here_and_small():
-    path = released.released_checkpoint()
+    path = released_checkpoint()
     assert path.stat().st_size <= released.MOST_BYTES
     detector = load_detector(path, CPU)
     assert detector.scheme is SCHEMES["68"]
-    assert checkpoints.read_about(path, DETECTOR)["benchmark"] == "synth"  # rendered faces alone
+    assert checkpoints.read_about(path, DETECTOR) == released_about()
+    assert released_about()["benchmark"] == "synth"  # rendered faces alone
 
 
 def test_half_precision_finds_the_same_landmarks(tmp_path):

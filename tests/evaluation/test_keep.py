@@ -14,7 +14,6 @@ from tsal.errors import InputError
 from tsal.evaluation.keep import find_kept, keep_runs
 from tsal.evaluation.kept import KeptRun, kept_settings, on_disk, read_kept, reference, write_kept
 from tsal.evaluation.runs import parse_run, read_log, read_scores
-from tsal.settings.models import TrainingSettings
 
 SETTINGS = {"method": "tsal", "training": {"steps": 20, "optimizer": {"learning_rate": 1e-05}}, "tsal": {"pool": None}}
 FACES = {"benchmark": "toy", "settings": {"people": 20}}
@@ -239,16 +238,6 @@ def test_a_kept_run_with_other_settings_does_not_and_the_first_difference_is_nam
         reason
         == f"{tmp_path}/kept/toy.parquet/tsal: runs with another {key} than the configuration's; they are trained anew"
     )
-
-
-@pytest.mark.parametrize(("noise", "stands_in"), [(0.0, True), (0.1, False)])
-def test_a_key_that_came_later_counts_as_its_default(results, tmp_path, noise, stands_in):
-    path = results / "runs" / RUN / "settings.yaml"
-    path.write_text(yaml.safe_dump(SETTINGS | {"training": {**SETTINGS["training"], "augmentation": {"flip": 0.5}}}))
-    keep_runs(results, tmp_path / "kept")
-    training = {**SETTINGS["training"], "batch": TrainingSettings().batch}
-    now = SETTINGS | {"training": training | {"augmentation": {"flip": 0.5, "noise": noise}}}
-    assert bool(find_kept(tmp_path / "kept", RUN, now, FACES, CODE)[0]) == stands_in
 
 
 def test_a_kept_run_on_other_faces_does_not(results, tmp_path):

@@ -22,7 +22,7 @@ CHECKPOINT = "checkpoint.safetensors (default: the detector that comes with tsal
 def detector_of(arguments: argparse.Namespace, device: "torch.device") -> "LandmarkDetector":
     """The detector of the checkpoint that the arguments name, or else the released one."""
     from tsal.detectors.predict import load_detector
-    from tsal.detectors.released import released_checkpoint
+    from tsal.settings.released import released_checkpoint
 
     return load_detector(arguments.checkpoint or released_checkpoint(), device)
 

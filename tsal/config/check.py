@@ -11,6 +11,7 @@ from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_opt
 from tsal.config.targets import COMPARISON, methods_to_run
 from tsal.errors import InputError, one_line
 from tsal.settings.mistakes import Path, Problem, problems_of, unknown
+from tsal.settings.released import RELEASED
 from tsal.settings.section import Section
 
 _SECTIONS = ("benchmarks", "methods", "presets", "studies")
@@ -141,6 +142,7 @@ def _reference_problems(config: Config) -> list[Problem]:
         "method": list(dict.fromkeys((*_section(config, "methods"), *methods.names()))),
         "preset": list(_section(config, "presets")),
         "benchmark": datasets.names(),
+        "start": [*datasets.names(), RELEASED],
     }
     problems: list[Problem] = []
 
@@ -158,7 +160,7 @@ def _reference_problems(config: Config) -> list[Problem]:
         check((*place, "benchmarks"), config, "benchmark")
         check((*place, "methods"), config, "method")
     for place in ((), *places):
-        check((*place, "training", "pretrained"), config, "benchmark")
+        check((*place, "training", "pretrained"), config, "start")
     for name, entry in _entries(config, "benchmarks").items():
         targets = entry.get("score_on")
         for target in targets if isinstance(targets, list) else ():

@@ -15,10 +15,11 @@ from tsal import datasets, methods
 from tsal.config.files import Config, merge
 from tsal.config.models import FLAT, MethodEntry
 from tsal.data.labels import Budget, parse_budget
-from tsal.data.landmarks import as_setting
+from tsal.data.landmarks import as_setting, scheme_of
 from tsal.errors import InputError
 from tsal.settings.mistakes import Path, Problem, problems_of, show, unknown
 from tsal.settings.models import Settings, UnlabelledSettings, parse_settings
+from tsal.settings.released import RELEASED, released_about
 
 WARMUP = "warmup"
 _COMMON = tuple(MethodEntry.model_fields)
@@ -138,7 +139,8 @@ def warmup_name(config: Config, benchmark: str, method: str) -> str:
 
 
 def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] | None:
-    """What a warm-up starts from: (benchmark, label budget as in file names) of a supervised run; None for nothing.
+    """What a warm-up starts from: (benchmark, label budget as in file names) of a supervised run, or (RELEASED, "") for
+    the detector that comes with tsal; None for nothing.
 
     Raises:
         InputError: see resolve_warmup.
@@ -146,6 +148,8 @@ def pretraining(config: Config, benchmark: str, warmup: str) -> tuple[str, str] 
     source = resolve_warmup(config, benchmark, warmup, 1.0)["training"]["pretrained"]
     if source is None:
         return None
+    if source == RELEASED:
+        return RELEASED, ""
     everything = next((labels for labels in config["labels"] if labels == 1), 1)
     return datasets.get(source).name, str(everything)
 
@@ -288,7 +292,8 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
         if name and (text := other_landmarks(settings.benchmark, name)):
             problems.append((path, text))
     if source and not problems:
-        theirs = merged_settings(config, source, "supervised")["detector"]
+        released = source == RELEASED
+        theirs = (released_about() if released else merged_settings(config, source, "supervised"))["detector"]
         for key, own in settings.detector.model_dump(mode="json").items():
             if key != "weights" and theirs[key] != own:
                 text = f"found {show(own)}, expected {show(theirs[key])}, as of the detector of {source} to start from"
@@ -298,7 +303,8 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
 
 def other_landmarks(benchmark: str, name: str) -> str:
     """Says that a benchmark that another one takes something from has other landmarks; empty where it has the same."""
-    ours, theirs = datasets.get(benchmark).landmarks, datasets.get(name).landmarks
+    ours = datasets.get(benchmark).landmarks
+    theirs = scheme_of(released_about()["scheme"]) if name == RELEASED else datasets.get(name).landmarks
     if ours.same_points(theirs):
         return ""
     return f"found {name}, which has {theirs.name} landmarks, expected a benchmark with {ours.name}, as {benchmark} has"

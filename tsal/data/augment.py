@@ -16,7 +16,6 @@ from tsal.settings.models import NO_AUGMENTATION, Augmentation
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-COARSER = (1.5, 2.0, 3.0)  # factors by which a view may have been smaller
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def change_colours(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast, saturation, per-channel gain, blur, loss of colour and of detail, noise and erasing of RGB
-    (B, 3, h, w) in [0, 1]."""
+    """Brightness, contrast, saturation, per-channel gain, blur and erasing of RGB (B, 3, h, w) in [0, 1]."""
     n, strength = len(images), augmentation.colour
 
     def draw(limit: float, *shape: int) -> Tensor:
@@ -132,15 +130,6 @@ def change_colours(images: Tensor, augmentation: Augmentation, generator: torch.
         images.sub_(level).mul_(1 + draw(strength, 1, 1, 1)).add_(level).add_(draw(0.3 * strength, 1, 1, 1))
         images.clamp_(0, 1)
         images.lerp_(_blur(images), draw(strength, 1, 1, 1).clamp_min(0) * 2)
-    if augmentation.grey > 0:
-        chosen = draw(1.0, 1, 1, 1) < 2 * augmentation.grey - 1
-        images = torch.where(chosen, images.mean(1, keepdim=True), images)
-    if augmentation.coarse > 0:
-        images = _coarsen(images, augmentation.coarse, generator)
-    if augmentation.noise > 0:
-        spread = draw(augmentation.noise, 1, 1, 1).abs()
-        grain = to_device(torch.randn(images.shape, generator=generator), images.device)
-        images = (images + spread * grain).clamp_(0, 1)
     if augmentation.erase > 0:
         images = _erase(images, augmentation.erase, generator)
     return images
@@ -165,21 +154,6 @@ def _neighbours(size: int, device: torch.device) -> Tensor:
     """How many of an axis's pixels are each one (size,) or next to it."""
     position = torch.arange(size, device=device)
     return 1.0 + (position > 0) + (position < size - 1)
-
-
-def _coarsen(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
-    """Images of which some look as if they had been smaller, by one of COARSER."""
-    numbers = torch.rand(len(images), 2, generator=generator)
-    chosen = numbers[:, 0] < chance
-    levels = (numbers[:, 1] * len(COARSER)).long()
-    for level, factor in enumerate(COARSER):
-        rows = to_device(torch.nonzero(chosen & (levels == level)).flatten(), images.device)
-        if len(rows):
-            size = [round(side / factor) for side in images.shape[-2:]]
-            small = functional.interpolate(images[rows], size, mode="area")
-            grown = functional.interpolate(small, images.shape[-2:], mode="bilinear", align_corners=False)
-            images = images.index_copy(0, rows, grown)
-    return images
 
 
 def _erase(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:

@@ -1,7 +1,4 @@
-"""The detector that comes with the project: rendered faces alone trained it (docs/model_card.md).
-
-Its weights are in half precision, but for biases and statistics, which are few.
-"""
+"""How a trained detector is written to be handed on, as the one that comes with the project."""
 
 from pathlib import Path
 
@@ -12,26 +9,13 @@ from tsal.detectors.predict import DETECTOR, load_detector
 from tsal.errors import InputError
 from tsal.files import sha256
 
-_WEIGHTS = Path(__file__).parent / "weights" / "rendered.safetensors"
-MOST_BYTES = 6_000_000  # of the file, which is part of the repository
-
-
-def released_checkpoint() -> Path:
-    """The file of the released detector.
-
-    Raises:
-        InputError: this installation lacks it.
-    """
-    if not _WEIGHTS.is_file():
-        raise InputError(
-            f"{_WEIGHTS}: no such file; expected the detector that comes with tsal. Install tsal again, or name a "
-            "checkpoint of your own"
-        )
-    return _WEIGHTS
+MOST_BYTES = 6_000_000  # of weights, which are part of the repository
 
 
 def release(checkpoint: str | Path, output: str | Path) -> None:
     """Write a checkpoint's weights in half precision, with what it says of itself and the digest of what it was.
+
+    Biases and the statistics of batch norm, which are few, stay as they are.
 
     Raises:
         InputError: it is no checkpoint, or the file would be larger than MOST_BYTES.

@@ -24,15 +24,11 @@ from tsal.evaluation.runs import (
     read_log,
     read_scores,
 )
-from tsal.settings.models import DetectorSettings, NoOptions, TrainingSettings
+from tsal.settings.models import NoOptions
 
 __all__ = ["FILES", "find_kept", "keep_runs", "on_disk"]
 logger = logging.getLogger(__name__)
 _MEASURED = ("val_nme_", "noise_")
-_DEFAULTS = {
-    part: kind().model_dump(mode="json")
-    for part, kind in (("detector", DetectorSettings), ("training", TrainingSettings))
-}
 _LATER = 60.0  # seconds by which a file is younger than what is made from it only if that is out of date
 
 
@@ -160,7 +156,7 @@ def find_kept(
         return None, ""
     if not _same_faces(faces, made_of):
         return None, f"{file}: its runs were measured on other faces than the configuration's; they are trained anew"
-    differing = _difference(*(_completed(some, _DEFAULTS) for some in (known[name], settings)))
+    differing = _difference(known[name], settings)
     if differing is None:
         return file / name, "" if codes[name] == code else f"{file}: runs {by_other_code(codes[name], code)}"
     method = name.split("/")[0]
@@ -168,23 +164,15 @@ def find_kept(
 
 
 def _same_faces(kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether faces are made of the same; what can be said of them since later counts as not said at its default."""
+    """Whether faces are made of the same; a key that came later, which kept runs lack, counts as its default."""
     benchmark = now.get("benchmark")
     options = datasets.get(benchmark).options() if benchmark in datasets.names() else NoOptions()
-    defaults = dict.fromkeys(("settings", "options"), options.model_dump(mode="json"))
-    return _completed(kept, defaults) == _completed(now, defaults)
+    defaults = options.model_dump(mode="json")
 
+    def completed(made_of: Mapping[str, Any]) -> dict[str, Any]:
+        return {**made_of, **{key: {**defaults, **made_of[key]} for key in ("settings", "options") if key in made_of}}
 
-def _completed(kept: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with those keys that they may lack, since they came later: their defaults change nothing."""
-    known = {key: defaults[key] for key in defaults if key not in kept and not isinstance(defaults[key], Mapping)}
-    own = {
-        key: _completed(value, defaults[key])
-        if isinstance(value, Mapping) and isinstance(defaults.get(key), Mapping)
-        else value
-        for key, value in kept.items()
-    }
-    return {**known, **own}
+    return completed(kept) == completed(now)
 
 
 def _difference(kept: Any, wanted: Any, where: tuple[str, ...] = ()) -> str | None:

@@ -15,6 +15,7 @@ from tsal.settings.mistakes import Expected, as_lines, problems_of
 from tsal.settings.section import Section
 
 OtherBenchmark = Annotated[str | None, Expected("the name of a benchmark or null")]
+Start = Annotated[str | None, Expected("the name of a benchmark, released, or null")]
 SAVE_EVERY = 30.0  # seconds between two saved states of a training
 # What the heatmaps of each detector are: "distribution" over the cells, or "regressed" Gaussians.
 HEATMAPS = {"compact": "distribution", "vgg16_cpm": "regressed"}
@@ -102,9 +103,6 @@ class Augmentation(Section):
     erase: float = Field(
         0.5, ge=0, le=1, description="chance that a rectangle of up to 40 % of each side is replaced by noise"
     )
-    grey: float = Field(0.0, ge=0, le=1, description="chance that the colours are lost")
-    coarse: float = Field(0.0, ge=0, le=1, description="chance that it looks as if it had been smaller, by 1.5 to 3")
-    noise: float = Field(0.0, ge=0, le=0.5, description="largest standard deviation of noise, as a share of white")
 
 
 NO_AUGMENTATION = Augmentation(scale=0.0, rotation=0.0, shift=0.0, flip=0.0, colour=0.0, erase=0.0)
@@ -129,10 +127,11 @@ class TrainingSettings(Section):
     )
     steps: int = Field(900, ge=0, description="optimiser steps of each network after the warm-up")
     batch: int = Field(16, ge=1, description="labelled faces a step")
-    pretrained: OtherBenchmark = Field(
+    pretrained: Start = Field(
         None,
         pattern="^[a-z0-9]+$",
-        description="start from the labels-only detector of this benchmark, such as synth, trained with all its labels",
+        description="start from the labels-only detector of this benchmark, such as synth, trained with all its "
+        "labels; or from the detector that comes with tsal: released",
     )
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
         "auto",

@@ -20,6 +20,7 @@ from tsal.errors import InputError, printable
 from tsal.data.labels import check_number
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
+from tsal.settings.released import RELEASED, released_checkpoint
 
 
 def stop(reason):
@@ -279,6 +280,8 @@ def pretrained_of(wildcards):
     if source is None:
         return []
     benchmark, labels = source
+    if benchmark == RELEASED:
+        return os.path.relpath(released_checkpoint())
     return f"results/runs/{benchmark}/supervised/{labels}/seed{wildcards.seed}/checkpoint.safetensors"
 
 
