@@ -1,4 +1,4 @@
-"""The verbs for pictures and videos of one's own.
+"""The verbs for pictures and videos of one's own, and for a detector that goes elsewhere.
 
 Like those of `cli`, they import what is heavy only where it is used.
 """
@@ -99,6 +99,18 @@ def track(arguments: argparse.Namespace) -> None:
         print(also)
 
 
+def export(arguments: argparse.Namespace) -> None:
+    """Write a checkpoint as one ONNX file, from crops to landmarks, which onnxruntime alone can use."""
+    from tsal.detectors.export import export as write
+
+    agreement = write(arguments.checkpoint, arguments.output)
+    compared = agreement.landmarks - agreement.unsettled
+    print(
+        f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB; {compared:,} landmarks of random crops "
+        f"are within {agreement.px:.1g} px of PyTorch's, their confidences within {agreement.confidence:.1g}"
+    )
+
+
 def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> None:
     """Refuse what no page can be made of.
 
@@ -144,6 +156,7 @@ def add_media_verbs(verb: Verb) -> None:
     added.add_argument("files", type=Path, nargs="+", help="pictures, videos, or folders of them")
     _finder_arguments(added)
     added.add_argument("--threads", type=threads)
+    verb(export).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
 
 
 def _finder_arguments(verb: argparse.ArgumentParser) -> None:
