@@ -146,7 +146,7 @@ def test_a_camera_that_ends_ends_it(caplog):
 def test_the_rate_is_shown_from_the_second_picture_on():
     _, screen = run(2)
     first, second = (image[: HEIGHT // 12, : WIDTH // 3] for image in screen.shown)
-    assert (first == 128).all() and (second == 255).all(axis=2).any()
+    assert (first == 128).all() and (second == 0).all(axis=2).any() and (second == 255).all(axis=2).any()
 
 
 def test_ctrl_c_ends_it_and_keeps_the_table_and_another_signal_does_not(tmp_path):

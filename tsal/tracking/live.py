@@ -103,10 +103,8 @@ def _shower(screen: Screen, scheme: Scheme) -> Callable[[np.ndarray, Frame], Non
 
 
 def _write_rate(image: np.ndarray, rate: float) -> None:
-    """Into a corner, legible on any ground."""
-    scale = image.shape[0] / 720
-    place = round(12 * scale), round(32 * scale)
-    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        width = max(1, round(width * scale)) + (width > 1)
-        text = f"{rate:.1f} frames/s"
-        cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, max(scale, 0.4), colour, width, cv2.LINE_AA)
+    """Into a corner, on a ground of its own."""
+    text, font, scale = f"{rate:.1f} frames/s", cv2.FONT_HERSHEY_SIMPLEX, max(image.shape[0] / 720, 0.4)
+    (width, height), below = cv2.getTextSize(text, font, scale, 1)
+    cv2.rectangle(image, (0, 0), (width + 2 * below, height + 2 * below), (0, 0, 0), cv2.FILLED)
+    cv2.putText(image, text, (below, height + below), font, scale, (255, 255, 255), 1, cv2.LINE_AA)
