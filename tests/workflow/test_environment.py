@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ PACKAGE_OF = {
     "PIL": "pillow",
     "yaml": "pyyaml",
 }
+# Extras, and what in the package may import them.
+WITH_EXTRA = {"synth": ROOT / "tsal/synth", "export": ROOT / "tsal/detectors/export.py"}
 PLATFORMS = [
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
     {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "aarch64"},
@@ -70,15 +73,15 @@ def lock(python: str, platform: dict[str, str]) -> dict[str, str]:
     return pins
 
 
-def imported(folder: Path, without: str = "") -> set[str]:
-    """The packages, not of the standard library nor of the project, that the modules in a folder import.
+def imported(place: Path, without: Collection[Path] = ()) -> set[str]:
+    """The packages, not of the standard library nor of the project, that a module or those in a folder import.
 
     Args:
-        without: name of a folder in it to leave out.
+        without: modules and folders to leave out.
     """
     names = set()
-    for file in folder.rglob("*.py"):
-        if without in file.relative_to(folder).parts:
+    for file in [place] if place.is_file() else place.rglob("*.py"):
+        if not {file, *file.parents}.isdisjoint(without):
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
@@ -123,9 +126,10 @@ def test_the_lock_names_no_place():
 
 def test_the_package_imports_only_what_it_requires():
     required = {Requirement(line).name for line in project()["dependencies"]}
-    assert imported(ROOT / "tsal", without="synth") <= required
-    extra = {Requirement(line).name for line in project()["optional-dependencies"]["synth"]}
-    assert imported(ROOT / "tsal/synth") <= required | extra
+    assert imported(ROOT / "tsal", without=WITH_EXTRA.values()) <= required
+    for extra, place in WITH_EXTRA.items():
+        more = {Requirement(line).name for line in project()["optional-dependencies"][extra]}
+        assert imported(place) <= required | more
 
 
 def test_the_tests_import_only_what_is_required():

@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.safetensors (default: the detector that comes with tsal)"
 
 
-def detector_of(arguments: argparse.Namespace, device: "torch.device") -> "LandmarkDetector":
-    """The detector of the checkpoint that the arguments name, or else the released one."""
+def detector_of(arguments: argparse.Namespace) -> tuple["LandmarkDetector", "torch.device"]:
+    """The detector of the checkpoint that the arguments name, or else the released one, on the device that they name."""
     from tsal.detectors.predict import load_detector
     from tsal.settings.released import released_checkpoint
+    from tsal.training.machine import be_deterministic, choose_device
 
-    return load_detector(arguments.checkpoint or released_checkpoint(), device)
+    be_deterministic(0, arguments.threads)
+    device = choose_device(arguments.device)
+    return load_detector(arguments.checkpoint or released_checkpoint(), device), device
 
 
 def predict(arguments: argparse.Namespace) -> None:
     """Find the landmarks of faces, in image pixels: of a table of faces, or of packed crops."""
     from tsal.data.crops import open_crops
     from tsal.detectors.predict import predict_crops, predict_faces, write_predictions
-    from tsal.training.machine import be_deterministic, choose_device, log_machine
+    from tsal.training.machine import log_machine
 
-    be_deterministic(0, arguments.threads)
-    device = choose_device(arguments.device)
-    detector = detector_of(arguments, device)
+    detector, device = detector_of(arguments)
     log_machine(device, detector.network.precision)
     if arguments.faces.suffix == ".json":
         found = predict_crops(detector, open_crops(arguments.faces.parent, arguments.faces.stem), device)
@@ -51,6 +52,18 @@ def release(arguments: argparse.Namespace) -> None:
     write(arguments.checkpoint, arguments.output)
 
 
+def export(arguments: argparse.Namespace) -> None:
+    """Write a checkpoint as one ONNX file, from crops to landmarks, which onnxruntime alone can use."""
+    from tsal.detectors.export import export as write
+
+    agreement = write(arguments.checkpoint, arguments.output)
+    compared = agreement.landmarks - agreement.unsettled
+    print(
+        f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB; {compared:,} landmarks of random crops "
+        f"are within {agreement.px:.1g} px of PyTorch's, their confidences within {agreement.confidence:.1g}"
+    )
+
+
 def add_detector_verbs(verb: Verb) -> None:
     """Add the verbs of this module."""
     added = verb(predict)
@@ -62,4 +75,5 @@ def add_detector_verbs(verb: Verb) -> None:
         "or packed crops, SPLIT.json",
     )
     add_machine(added)
-    verb(release).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
+    for function in (release, export):
+        verb(function).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")

@@ -4,10 +4,10 @@ Like those of `cli`, they import what is heavy only where it is used.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -23,6 +23,8 @@ from tsal.tracking.smooth import OneEuro
 
 if TYPE_CHECKING:
     from tsal.face_detectors import Finder
+
+_NEAR = {"smallest": 0.15}  # of the picture's height, who sits before a camera is: a search takes a fifth of the time
 
 
 def find(arguments: argparse.Namespace) -> None:
@@ -46,32 +48,25 @@ def find(arguments: argparse.Namespace) -> None:
 
 
 def track(arguments: argparse.Namespace) -> None:
-    """Find and follow the faces of pictures and videos, and write their landmarks, with a confidence each."""
+    """Find and follow the faces of pictures, videos or a camera, and write their landmarks, with a confidence each."""
+    if arguments.webcam is None:
+        _track_files(arguments)
+    else:
+        _track_camera(arguments)
+
+
+def _track_files(arguments: argparse.Namespace) -> None:
     import torch
 
     from tsal.face_detectors.finding import files_in
-    from tsal.tracking.follow import Following
-    from tsal.tracking.formats import check_format
-    from tsal.tracking.overlay import check_overlay
-    from tsal.tracking.track import overlays
     from tsal.tracking.track import track as follow
-    from tsal.training.machine import be_deterministic, choose_device
 
+    if not arguments.files:
+        raise InputError("found nothing to track; expected videos, pictures or folders of them, or --webcam")
     files = files_in(arguments.files)
     output = arguments.output or Path(f"{Path(files[0]).stem}_landmarks.csv")
-    check_format(output)  # now rather than after the work
-    drawn = overlays(files, arguments.overlay)
-    for path, target in zip(files, drawn, strict=True):
-        if target is not None:
-            check_overlay(target, path)
-    if arguments.report:
-        _check_report(arguments.report, arguments.overlay, files)
-    refuse_overwriting([output, *filter(None, [*drawn, arguments.report])], files)
-    be_deterministic(0, arguments.threads)
-    device = choose_device(arguments.device)
-    detector = detector_of(arguments, device)
-    finder = _finder(arguments)
-    following = Following(search_every=arguments.search_every, most=arguments.faces)
+    _check_files(arguments, files, output)  # now rather than after the work
+    detector, device = detector_of(arguments)
     with ExitStack() as stack:
         overlay, page = arguments.overlay, None
         if arguments.report:
@@ -82,21 +77,71 @@ def track(arguments: argparse.Namespace) -> None:
         count = follow(
             files,
             detector,
-            finder,
+            _finder(arguments),
             device,
             output,
             overlay=overlay,
-            following=following,
-            smooth=None if arguments.smooth is None else OneEuro(arguments.smooth),
             threads=torch.get_num_threads(),
-            keep_empty=not arguments.skip_empty,
             watch=page and page.see,
+            **_how(arguments),
         )
         if page:
             page.write(arguments.report, files[0], overlay)
     print(f"{output}: {count.frames:,} pictures or frames, {count.empty:,} without a face; faces: {count.faces:,}")
     for also in filter(None, (arguments.overlay, arguments.report)):
         print(also)
+
+
+def _track_camera(arguments: argparse.Namespace) -> None:
+    from tsal.tracking.camera import open_camera
+    from tsal.tracking.formats import check_format
+    from tsal.tracking.window import Window
+
+    others = (("files", "files"), ("overlay", "--overlay"), ("report", "--report"))
+    if found := [name for key, name in others if getattr(arguments, key)]:
+        raise InputError(f"found --webcam and {found[0]}, expected one of them")
+    if arguments.output:
+        check_format(arguments.output)
+    with Window(f"tsal track --webcam {arguments.webcam}") as window, open_camera(arguments.webcam) as camera:
+        # Only now what takes seconds to import.
+        from tsal.tracking.live import track_camera
+        from tsal.tracking.track import locator
+
+        detector, device = detector_of(arguments)
+        find, locate = _finder(arguments, _NEAR).find_calibrated, locator(detector, device)
+        count = track_camera(camera, window, find, locate, detector.scheme, arguments.output, **_how(arguments))
+    print(f"{arguments.output or camera.name}: {count.frames:,} frames, {count.empty:,} without a face")
+
+
+def _how(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How faces are followed, smoothed and written."""
+    from tsal.tracking.follow import Following
+
+    return {
+        "following": Following(search_every=arguments.search_every, most=arguments.faces),
+        "smooth": None if arguments.smooth is None else OneEuro(arguments.smooth),
+        "keep_empty": not arguments.skip_empty,
+    }
+
+
+def _check_files(arguments: argparse.Namespace, files: Sequence[str], output: Path) -> None:
+    """Refuse what cannot be written of some files.
+
+    Raises:
+        InputError: a suffix that does not fit; an output that is an input.
+    """
+    from tsal.tracking.formats import check_format
+    from tsal.tracking.overlay import check_overlay
+    from tsal.tracking.track import overlays
+
+    check_format(output)
+    drawn = overlays(files, arguments.overlay)
+    for path, target in zip(files, drawn, strict=True):
+        if target is not None:
+            check_overlay(target, path)
+    if arguments.report:
+        _check_report(arguments.report, arguments.overlay, files)
+    refuse_overwriting([output, *filter(None, [*drawn, arguments.report])], files)
 
 
 def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> None:
@@ -116,11 +161,14 @@ def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> N
         raise InputError(f"{overlay}: browsers do not show .mkv; expected --overlay as .mp4 with --report")
 
 
-def _finder(arguments: argparse.Namespace) -> "Finder":
-    """The face detector that the arguments name."""
+def _finder(arguments: argparse.Namespace, default: Mapping[str, Any] | None = None) -> "Finder":
+    """The face detector that the arguments name; without a name the default one, whose keys may begin otherwise."""
     from tsal import face_detectors
 
-    return face_detectors.create(arguments.detector or face_detectors.DEFAULT, _options(arguments.set))
+    options = _options(arguments.set)
+    if arguments.detector is None:
+        return face_detectors.create(face_detectors.DEFAULT, {**(default or {}), **options})
+    return face_detectors.create(arguments.detector, options)
 
 
 def _options(texts: Sequence[str]) -> dict:
@@ -152,7 +200,15 @@ def _finder_arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _track_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("files", type=Path, nargs="+", help="videos, pictures, folders of them, 'a*.png'")
+    verb.add_argument("files", type=Path, nargs="*", help="videos, pictures, folders of them, 'a*.png'")
+    verb.add_argument(
+        "--webcam",
+        nargs="?",
+        const=0,
+        type=whole(0, 99),
+        metavar="N",
+        help="show landmarks live over the pictures of a camera (default: 0) until q is pressed; -o writes them, too",
+    )
     verb.add_argument("--checkpoint", type=Path, metavar="FILE", help=CHECKPOINT)
     verb.add_argument(
         "-o",
@@ -160,7 +216,7 @@ def _track_arguments(verb: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="landmarks as .csv, .parquet, .json (COCO), .dlc.csv (DeepLabCut), or .pts (a folder); "
-        "default: NAME_landmarks.csv",
+        "default: NAME_landmarks.csv; none of --webcam",
     )
     verb.add_argument(
         "--overlay", type=Path, metavar="FILE", help="video or picture with landmarks drawn; of several files a folder"

@@ -72,7 +72,7 @@ class Detector(nn.Module):
 
         Where several processes train together each computes it for its share of the images; see `detectors.parallel`.
         """
-        n = len(images)
+        n = images.shape[0]  # len() would make it a constant of what torch.export traces
         if self.training and n < parallel.count():
             raise InputError(
                 f"found a batch of {n} images for {parallel.count()} processes, expected as many images at least; use "

@@ -120,7 +120,7 @@ def own_share(images: Tensor) -> Tensor:
 
     Gradient passes to the images of all shares, in all processes.
     """
-    if not is_divided(len(images)):
+    if not is_divided(images.shape[0]):  # len() would make it a constant of what torch.export traces
         return images
     return _OwnShare.apply(images) if images.requires_grad else images[_share(len(images), rank())]
 

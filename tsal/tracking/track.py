@@ -68,7 +68,7 @@ def track(
                 draw = None if target is None else stack.enter_context(open_overlay(target, path, detector.scheme))
                 seen = _seen(path, finder, locate, following or Following(), threads)
                 watching = [one for one in (draw, watch) if one is not None]
-                _pass_on(_smoothed(seen, smooth) if smooth is not None else seen, write, watching, keep_empty, count)
+                pass_on(smoothed(seen, smooth) if smooth is not None else seen, write, watching, keep_empty, count)
     return count
 
 
@@ -111,7 +111,7 @@ def _seen(path: str, finder: Finder, locate: Locate, following: Following, threa
             progress.update()
 
 
-def _smoothed(seen: Seen, smooth: OneEuro) -> Seen:
+def smoothed(seen: Seen, smooth: OneEuro) -> Seen:
     """The same with smoothed landmarks."""
     smoothers: dict[int, tuple[float, Smoother]] = {}
     for image, frame in seen:
@@ -126,7 +126,8 @@ def _smoothed(seen: Seen, smooth: OneEuro) -> Seen:
         yield image, replace(frame, faces=faces)
 
 
-def _pass_on(seen: Seen, write: Write, watching: Sequence[Draw], keep_empty: bool, count: Count) -> None:
+def pass_on(seen: Seen, write: Write, watching: Sequence[Draw], keep_empty: bool, count: Count) -> None:
+    """Give each frame to all that take it, and count."""
     ids = set()
     for image, frame in seen:
         count.frames += 1
