@@ -46,3 +46,10 @@ def test_the_same_seed_chooses_the_same_and_signals_that_agree_wholly_are_no_err
     features, _ = groups([30, 30, 30], spread=3.0)
     first, second = (choose(np.zeros(90), features, 8, seed=4) for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_what_is_like_labelled_frames_is_left_to_others():
+    features, group = groups([60, 60, 60], spread=0.5)
+    known = features[group == 0][:4]
+    chosen = choose(np.ones(len(features)), features, 2, known=known)
+    assert sorted(group[chosen]) == [1, 2]

@@ -20,7 +20,7 @@ CHECKPOINT = "checkpoint.safetensors (default: the detector that comes with tsal
 
 
 def detector_of(arguments: argparse.Namespace) -> tuple["LandmarkDetector", "torch.device"]:
-    """The detector of the checkpoint that the arguments name, or else the released one, on the device that they name."""
+    """The detector that the arguments name, or else the released one, and the device that they name."""
     from tsal.detectors.predict import load_detector
     from tsal.settings.released import released_checkpoint
     from tsal.training.machine import be_deterministic, choose_device
@@ -55,8 +55,9 @@ def release(arguments: argparse.Namespace) -> None:
 def export(arguments: argparse.Namespace) -> None:
     """Write a checkpoint as one ONNX file, from crops to landmarks, which onnxruntime alone can use."""
     from tsal.detectors.export import export as write
+    from tsal.settings.released import released_checkpoint
 
-    agreement = write(arguments.checkpoint, arguments.output)
+    agreement = write(arguments.checkpoint or released_checkpoint(), arguments.output)
     compared = agreement.landmarks - agreement.unsettled
     print(
         f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB; {compared:,} landmarks of random crops "
@@ -75,5 +76,5 @@ def add_detector_verbs(verb: Verb) -> None:
         "or packed crops, SPLIT.json",
     )
     add_machine(added)
-    for function in (release, export):
-        verb(function).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
+    verb(release).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
+    verb(export).add_argument("checkpoint", type=Path, nargs="?", help=CHECKPOINT)
