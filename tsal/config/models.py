@@ -8,32 +8,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from tsal import datasets, methods
 from tsal.data.labels import EXPECTED, parse_budget
-from tsal.errors import CONTROLS, InputError
+from tsal.errors import InputError
 from tsal.settings.mistakes import Expected
 from tsal.settings.models import SAVE_EVERY, DetectorSettings, TrainingSettings, UnlabelledSettings
+from tsal.settings.paths import Folder, as_path, plain, plain_path
 from tsal.settings.section import Distinct, Section, partial
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")  # of a method, preset or study, which become names of files
 _BUDGET_TEXT = re.compile(r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first")  # as in names of files
-
-
-def _path(value: Any) -> Any:
-    """A folder may be named by digits, which YAML reads as a number."""
-    return str(value) if type(value) is int else value
-
-
-def _plain(value: str) -> str:
-    """Texts stand in one line of commands, tables and messages."""
-    if re.search(f"[{CONTROLS}]", value):
-        raise ValueError("holds control characters")
-    return value
-
-
-def _folder(value: str) -> str:
-    """As _plain; what no file can be called is no mistake that a traceback should tell of."""
-    if len(value) > 4000 or max(map(len, value.encode(errors="replace").split(b"/"))) > 255:
-        raise ValueError("too long")
-    return _plain(value)
 
 
 def _title(value: str) -> str:
@@ -59,16 +41,9 @@ def _budget(value: int | float | str) -> int | float | str:
     raise ValueError(EXPECTED)
 
 
-Folder = Annotated[
-    str,
-    BeforeValidator(_path),
-    Field(min_length=1),
-    AfterValidator(_folder),
-    Expected("the path of a folder, in one line"),
-]
 KeptFolder = Annotated[
-    Annotated[str, AfterValidator(_folder), AfterValidator(_no_pattern)] | None,
-    BeforeValidator(_path),
+    Annotated[str, AfterValidator(plain_path), AfterValidator(_no_pattern)] | None,
+    BeforeValidator(as_path),
     Expected("the path of a folder, in one line without {, } and <, and not beginning with -; or null"),
 ]
 LabelBudget = Annotated[int | float | str, AfterValidator(_budget), Expected(EXPECTED)]
@@ -77,7 +52,7 @@ Named = Annotated[str, Field(pattern=f"^{NAME.pattern}$"), Expected("a word")]
 Title = Annotated[
     str,
     Field(min_length=1, max_length=200),
-    AfterValidator(_plain),
+    AfterValidator(plain),
     AfterValidator(_title),
     Expected("one line of at most 200 characters, with a blank between < and a letter, /, ! or ?"),
 ]
