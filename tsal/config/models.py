@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from tsal import datasets, methods
 from tsal.data.labels import EXPECTED, parse_budget
+from tsal.datasets.own.options import own_options
 from tsal.errors import InputError
 from tsal.settings.mistakes import Expected
 from tsal.settings.models import SAVE_EVERY, DetectorSettings, TrainingSettings, UnlabelledSettings
@@ -127,6 +128,18 @@ class RenderedEntry(BenchmarkEntry):
     )
 
 
+OWN_LABELS = "budgets"  # what `labels` of a benchmark is called where `labels` is a file
+OwnEntry = create_model(
+    "OwnEntry",
+    __base__=Section,
+    __doc__="What a benchmark of one's own data can have beside what is said of its faces.",
+    **{
+        OWN_LABELS if key == "labels" else key: (Annotated[field.annotation, *(field.metadata or [None])], field)
+        for key, field in BenchmarkEntry.model_fields.items()
+    },
+)
+
+
 class MethodEntry(Section):
     """What any method can have, beside its own keys."""
 
@@ -195,9 +208,15 @@ SECTIONS = ("detector", "training", "unlabelled", "flow", "claims")
 
 @cache
 def benchmark_entry(name: str) -> type[Section]:
-    """The keys of a benchmark of that name: those of any, and its data set's own."""
+    """The keys of a built-in benchmark of that name: those of any, and its data set's own."""
     dataset = datasets.get(name)
     return _joined("benchmark", partial(dataset.options), RenderedEntry if dataset.renderer else BenchmarkEntry)
+
+
+@cache
+def own_entry(reader: str) -> type[Section]:
+    """The keys of a benchmark of one's own data, whose labels are in a format of that name."""
+    return create_model("benchmark", __base__=(own_options(reader), OwnEntry))
 
 
 FLAT = {"clips": "unlabelled_clips"}  # keys of `unlabelled` that a method overrides by another name

@@ -115,7 +115,11 @@ def _problem(one: Mapping[str, Any], kind: _Kind, values: Any) -> Problem:
             return path, unknown("key", path[-1], get_args(known.annotation))
         part = kind.part(key)
         if part is None:
-            break
+            section = next((one for one in kind.members if one.fields and one.annotation.__name__ == key), None)
+            if section is None:
+                break
+            kind = section  # of a union, Pydantic names the member
+            continue
         before, kind, path = kind, part, (*path, str(key))
         values = _at(values, key)
     if one["type"] == "missing":

@@ -192,8 +192,8 @@ class Measurements:
         self.data = data
         self.validation = validation
         self.method = method
-        annotated = np.flatnonzero(validation.visible.any(1))
-        self.rows = annotated[:: max(1, len(annotated) // MOST_MEASURED)]
+        measurable = data.measurable(validation)
+        self.rows = measurable[:: max(1, len(measurable) // MOST_MEASURED)]
 
     def __call__(self, run: Run) -> dict[str, float]:
         figures = {}
