@@ -52,7 +52,8 @@ class _Reader:
         self._path, self._names = path, names
         self._outer: list[Element] = []
         self._builder: TreeBuilder | None = None
-        self._depth = self._count = self._fed = 0
+        self._depth = self._count = self._fed = self._base = 0
+        self._name = ""
         self._done: list[tuple[Element, list[Element]]] = []
         self._parser = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -86,9 +87,9 @@ class _Reader:
             if name not in self._names:
                 self._outer.append(Element(name, attributes))
                 return
-            self._builder, self._count, self._base = TreeBuilder(), 0, self._depth
+            self._builder, self._count, self._base, self._name = TreeBuilder(), 0, self._depth, name
         self._count += 1
-        check(self._path, self._count, XML_ELEMENTS, f"elements in one <{name}>")
+        check(self._path, self._count, XML_ELEMENTS, f"elements in one <{self._name}>")
         self._builder.start(name, attributes)
 
     def _end(self, name: str) -> None:

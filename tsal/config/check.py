@@ -48,7 +48,7 @@ def check_config(sources: Sequence[Source], definitions: Sequence[Source] = ()) 
     """
     config, everywhere = merge_all(definitions, sources), [*definitions, *sources]
     lines = [line for source in everywhere for line in source.problems]
-    problems = _declare_own(config) + find_problems(config)
+    problems = find_problems(config)
     for path, text in problems:
         known = any(path[:1] == (key,) for source in everywhere for key in source.values)
         name = source_of(path, everywhere) if known else sources[0].name
@@ -74,8 +74,11 @@ def completed(config: Config) -> dict[str, Any]:
 
 
 def find_problems(config: Config) -> list[Problem]:
-    """All mistakes in a configuration, by key. What follows from a section is looked at only where it has none."""
-    problems = problems_of(models.ConfigFile, config)
+    """All mistakes in a configuration, by key. What follows from a section is looked at only where it has none.
+
+    Its data sets of one's own are declared.
+    """
+    problems = _declare_own(config) + problems_of(models.ConfigFile, config)
     problems += _benchmark_problems(config) + _method_problems(config)
     problems += _entry_problems(config, "presets", models.PresetEntry)
     problems += _entry_problems(config, "studies", models.StudyEntry)
@@ -241,6 +244,8 @@ def _combined_problems(config: Config, found: Sequence[Problem]) -> list[Problem
     wrong = {path[:depth] for path, _ in found for depth in (1, 2)}
     if any((name,) in wrong for name in ("detector", "training", "unlabelled")) or not _entries(config, "methods"):
         return []
+    if set(_own(config)) - set(datasets.names()):
+        return []  # others may take frames, weights or test faces from what cannot be declared
     config = {**completed(config), **{name: _entries(config, name) for name in _SECTIONS}}
     sound = [name for name in config["methods"] if _chain(config, name)]
     sound = [name for name in sound if not any(("methods", base) in wrong for base in _chain(config, name))]
