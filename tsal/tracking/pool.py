@@ -24,7 +24,7 @@ from tsal.data.landmarks import SCHEMES
 from tsal.data.video import is_video
 from tsal.datasets.own.dataset import OwnDataset
 from tsal.datasets.own.options import OwnData
-from tsal.datasets.own.people import person_rule
+from tsal.datasets.own.people import person_of_video
 from tsal.detectors.predict import LandmarkDetector, load_detector
 from tsal.detectors.released import released_checkpoint
 from tsal.errors import InputError
@@ -151,7 +151,7 @@ def follow_video(
     """
     start = time.monotonic()
     name = name_of(path, options.images)
-    pool = Pool(path, name, person_rule(options)(name))
+    pool = Pool(path, name, person_of_video(name, options))
     splits = set(faces["split"][(faces["person"] == pool.person).to_numpy()]) - {"train"}
     if splits:
         print(f"{path}: left out, since its person, {pool.person}, is in {', '.join(sorted(splits))}", file=sys.stderr)

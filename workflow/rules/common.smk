@@ -201,11 +201,9 @@ def follows_videos(wildcards):
     return is_own(wildcards.benchmark) and bool(datasets.get(wildcards.benchmark).settings.patterns)
 
 
-def index_machine(wildcards):
-    """What videos without labels are followed with, as options."""
-    if not follows_videos(wildcards):
-        return []
-    return as_words({"threads": threads_of_index(wildcards), "device": config["device"]})
+def index_machine(wildcards, input, threads):
+    """What videos without labels are followed with, as options; untracked, as it depends on the input for Snakemake."""
+    return as_words({"threads": threads, "device": config["device"]}) if follows_videos(wildcards) else []
 
 
 def threads_of_index(wildcards):

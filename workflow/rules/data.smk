@@ -93,7 +93,7 @@ rule index:
         runtime=growing(60),
     params:
         source=index_source,
-        machine=with_signature(lambda wildcards, input: index_machine(wildcards)),
+        machine=index_machine,
     message:
         "Indexing the faces of {wildcards.benchmark}"
     shell:

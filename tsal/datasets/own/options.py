@@ -38,6 +38,11 @@ class Pattern(Section):
         ..., description="searched in the picture's path below `images`, written with /; its group is what is told"
     )
 
+    def found_in(self, file: str) -> str:
+        """What it tells of a path; empty where it finds nothing."""
+        found = re.search(self.pattern, file)
+        return (found[1] or "") if found else ""
+
 
 Point = int | Annotated[str, Field(min_length=1, max_length=200), AfterValidator(plain)]
 Pair = Annotated[Listed[Point], Field(min_length=2, max_length=2), Expected("two points, by number or name")]

@@ -33,6 +33,13 @@ def person_rule(options: OwnData) -> Callable[[str], str]:
     return lambda file: file
 
 
+def person_of_video(file: str, options: OwnData) -> str:
+    """Who is on a video without labels: as on pictures; where the rule says nothing of it, a person of its own."""
+    if options.person == "column" or (isinstance(options.person, Pattern) and not options.person.found_in(file)):
+        return file
+    return person_rule(options)(file)
+
+
 def clips_of(faces: Annotations, names: Sequence[str], options: OwnData) -> tuple[list[str], np.ndarray]:
     """The clip of each face, and the number of its frame in it (-1: it is no frame).
 
@@ -131,16 +138,14 @@ def _folder_of(file: str) -> str:
 
 
 def _searched(told: Pattern, key: str) -> Callable[[str], str]:
-    compiled = re.compile(told.pattern)
-
     def rule(file: str) -> str:
-        found = compiled.search(file)
-        if found is None or not found[1]:
+        found = told.found_in(file)
+        if not found:
             raise InputError(
                 f"{key}: the pattern {told.pattern!r} finds nothing in {one_line(file)[:200]!r}; expected its group in "
                 "the path of every picture"
             )
-        return found[1]
+        return found
 
     return rule
 
