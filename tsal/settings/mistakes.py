@@ -123,7 +123,8 @@ def _problem(one: Mapping[str, Any], kind: _Kind, values: Any) -> Problem:
             section = next((one for one in kind.members if one.is_called(key)), None)
             if section is None:
                 break
-            kind = section  # of a union, Pydantic names the member
+            if not one["type"].startswith("model_"):  # it is no section at all
+                kind = section  # of a union, Pydantic names the member
             continue
         before, kind, path = kind, part, (*path, str(key))
         values = _at(values, key)

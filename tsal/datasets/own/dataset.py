@@ -46,10 +46,10 @@ class OwnDataset(Dataset):
         options, again = self.settings, "put it there, or correct the key; paths are relative to the current folder"
         if not os.path.isdir(options.images):
             return f"images: {options.images}/ not found; {again}"
-        if not os.path.exists(options.label_path):
+        if not (os.path.isfile(options.label_path) or os.path.isdir(options.label_path)):
             return f"labels: {options.label_path} not found; {again}"
         for pattern in options.patterns:
-            if not glob.glob(pattern, recursive=True):
+            if not _fitting(pattern):
                 return f"videos: {pattern} fits no file; {again}"
         if options.checkpoint is not None and options.patterns and not os.path.isfile(options.checkpoint):
             return f"checkpoint: {options.checkpoint} not found; {again}"
@@ -95,7 +95,7 @@ class OwnDataset(Dataset):
         inside = Pictures(options.images).all_files()
         pictures = [file for file in inside if is_named_picture(file) or is_named_video(file)]
         pictures = [file for file in pictures if not _is_made(os.path.join(options.images, file))]
-        videos = sorted({path for pattern in options.patterns for path in glob.glob(pattern, recursive=True)})
+        videos = sorted({path for pattern in options.patterns for path in _fitting(pattern)})
         found = {
             "labels": _digest_of_labels(Path(options.label_path)),
             "pictures": _digest({file: os.path.join(options.images, file) for file in pictures}),
@@ -104,6 +104,13 @@ class OwnDataset(Dataset):
             found["videos"] = _digest({path: path for path in videos})
             found["checkpoint"] = None if options.checkpoint is None else _digest({"": options.checkpoint})
         return found
+
+
+def _fitting(pattern: str) -> list[str]:
+    """The files that a pattern fits; of a folder, the files in it."""
+    found = [pattern] if os.path.exists(pattern) else glob.glob(pattern, recursive=True)
+    inside = (os.path.join(path, name) for path in found if os.path.isdir(path) for name in sorted(os.listdir(path)))
+    return [path for path in (*found, *inside) if os.path.isfile(path)]
 
 
 def _is_made(path: str) -> bool:
