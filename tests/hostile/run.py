@@ -26,7 +26,7 @@ from hostile.cases import CANARY, FOUND, Case  # noqa: E402
 
 import tsal  # noqa: E402, F401  # before OpenCV, which reads the bounds that it sets
 
-for _module in ("archives", "annotations", "pictures", "weights", "tables", "settings", "servers"):
+for _module in ("archives", "annotations", "labels", "pictures", "weights", "tables", "settings", "servers"):
     __import__(f"hostile.of_{_module}")
 
 # That a refusal may take: of a processor, since other work may run beside it, and beyond what the process begins with.

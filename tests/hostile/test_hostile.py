@@ -10,13 +10,22 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hostile import of_annotations, of_archives, of_pictures, of_servers, of_settings, of_tables, of_weights  # noqa: F401
+from hostile import (  # noqa: F401
+    of_annotations,
+    of_archives,
+    of_labels,
+    of_pictures,
+    of_servers,
+    of_settings,
+    of_tables,
+    of_weights,
+)
 from hostile.cases import CANARY, FOUND
 from hostile.run import Outcome, table
 
 RUN = Path(__file__).with_name("run.py")
 KINDS = {
-    *("archives", "MATLAB files", "annotations", "pictures", "videos"),
+    *("archives", "MATLAB files", "annotations", "labels", "pictures", "videos"),
     *("weights", "tables", "configurations", "server answers"),
 }
 

@@ -29,6 +29,9 @@ CSV_LINE_BYTES = MIB  # of its header: a face of 68 points has 216 columns, some
 YAML_BYTES = MIB  # the longest file of settings here has 26 kB; PyYAML takes ten seconds for a mebibyte
 YAML_VALUES = 100_000  # once aliases are followed, which a bomb nests
 JSON_BYTES = 64 * MIB  # of the index of an array: 40 bytes for 128 MiB of it
+XML_BYTES = 256 * MIB  # of annotations: a face of 68 points takes 10 KiB
+XML_TAG_BYTES = MIB  # of one tag or text: the longest hold some hundred points
+XML_ELEMENTS = 100_000  # of one picture's annotation: faces of 68 points have 69 each
 LARGEST_SETTING = 1_000_000_000  # a number in settings, seeds included: the largest here are steps, some 100,000
 DEPTH = 50  # lists in lists in ...: settings have six
 

@@ -114,3 +114,19 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+
+
+def read_json(path: str | os.PathLike[str], expected: str) -> Any:
+    """The value of a JSON file.
+
+    Args:
+        expected: what it should hold, for the error.
+
+    Raises:
+        InputError: missing, too large, no text or no JSON; in one line.
+    """
+    text = read_text(path, JSON_BYTES, expected)
+    try:
+        return parse_json(text.removeprefix("\ufeff"))
+    except (ValueError, MemoryError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({reason(error)}); expected {expected}") from error

@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -28,6 +29,7 @@ from tsal.cli.study import add_study_verbs, read_json
 from tsal.cli.values import number, seed, threads, whole
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
+from tsal.datasets.own.dataset import OwnDataset, read_recorded
 from tsal.errors import InputError, disk_full, is_disk_full, is_memory_full, printable
 from tsal.files import atomic_path
 from tsal.flow import needs_network
@@ -56,13 +58,26 @@ def render(arguments: argparse.Namespace) -> None:
 
 
 def index(arguments: argparse.Namespace) -> None:
-    """Turn a benchmark's raw data, or the shards that were rendered, into a table of faces."""
-    benchmark = datasets.get(arguments.benchmark)
+    """Turn a benchmark's raw data, the shards that were rendered, or data of one's own, into a table of faces."""
+    own = read_recorded(arguments.benchmark, arguments.settings) if arguments.settings else None
+    benchmark = own or datasets.get(arguments.benchmark)
     if arguments.shards:
         benchmark.index_shards(arguments.shards, arguments.images, arguments.output)
         return
     options = _read_yaml(arguments.settings).get("options", {}) if arguments.settings else {}
-    benchmark.index(arguments.raw_dir, arguments.images, arguments.output, options)
+    add = partial(_add_videos, arguments, benchmark) if isinstance(benchmark, OwnDataset) else None
+    benchmark.index(arguments.raw_dir, arguments.images, arguments.output, options, add)
+
+
+def _add_videos(arguments: argparse.Namespace, benchmark: OwnDataset, table: Path) -> None:
+    """Add the faces of one's own videos without labels."""
+    if not benchmark.settings.patterns:
+        return
+    from tsal.tracking.pool import add_videos
+    from tsal.training.machine import be_deterministic, choose_device
+
+    be_deterministic(0, arguments.threads)
+    add_videos(table, benchmark, choose_device(arguments.device))
 
 
 def _read_yaml(path: Path) -> dict:
@@ -269,11 +284,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _index_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("benchmark")
-    source = verb.add_mutually_exclusive_group(required=True)
+    source = verb.add_mutually_exclusive_group()
     source.add_argument("--raw-dir", type=Path, help=_RAW_DIR)
     source.add_argument("--shards", type=Path, nargs="+", metavar="ZIP", help="all shards, of a rendered benchmark")
     verb.add_argument("--images", type=Path, required=True, help="folder to unpack the images into")
-    verb.add_argument("--settings", type=Path, help="index.yaml, whose `options` say what to take (with --raw-dir)")
+    verb.add_argument("--settings", type=Path, help="index.yaml, whose `options` say what to take, or all of own data")
+    add_machine(verb)
 
 
 def _crop_arguments(verb: argparse.ArgumentParser) -> None:

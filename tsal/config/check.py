@@ -1,5 +1,6 @@
 """The check of a configuration: all that is wrong with it, before anything is made from it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
@@ -8,9 +9,11 @@ from tsal import datasets, methods
 from tsal.config import models
 from tsal.config.files import Config, Source, merge, merge_all, normalise, read_definitions, read_source, source_of
 from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
-from tsal.config.targets import COMPARISON, methods_to_run
+from tsal.config.targets import COMPARISON, methods_to_run, own_keys
+from tsal.datasets import readers
+from tsal.datasets.own.dataset import own_dataset
 from tsal.errors import InputError, one_line
-from tsal.settings.mistakes import Path, Problem, problems_of, unknown
+from tsal.settings.mistakes import Path, Problem, problems_of, show, unknown
 from tsal.settings.released import RELEASED
 from tsal.settings.section import Section
 
@@ -38,6 +41,8 @@ def read_config(
 
 def check_config(sources: Sequence[Source], definitions: Sequence[Source] = ()) -> Configuration:
     """Merge what was read and check it as a whole; returns it complete, with the defaults of what is not given.
+
+    Its data sets of one's own are declared, see tsal.datasets.
 
     Raises:
         InputError: as read_config.
@@ -70,8 +75,11 @@ def completed(config: Config) -> dict[str, Any]:
 
 
 def find_problems(config: Config) -> list[Problem]:
-    """All mistakes in a configuration, by key. What follows from a section is looked at only where it has none."""
-    problems = problems_of(models.ConfigFile, config)
+    """All mistakes in a configuration, by key. What follows from a section is looked at only where it has none.
+
+    Its data sets of one's own are declared.
+    """
+    problems = _declare_own(config) + problems_of(models.ConfigFile, config)
     problems += _benchmark_problems(config) + _method_problems(config)
     problems += _entry_problems(config, "presets", models.PresetEntry)
     problems += _entry_problems(config, "studies", models.StudyEntry)
@@ -90,9 +98,47 @@ def _entries(config: Config, name: str) -> dict[str, Config]:
     return {key: entry for key, entry in _section(config, name).items() if isinstance(entry, Mapping)}
 
 
+def _own(config: Config) -> dict[str, Config]:
+    """The benchmarks of one's own data."""
+    return {name: entry for name, entry in _entries(config, "benchmarks").items() if "reader" in entry}
+
+
+def _declare_own(config: Config) -> list[Problem]:
+    """Declare the data sets of one's own, as far as their sections are right; returns what is wrong with the others."""
+    datasets.declare([])
+    declared, problems = [], []
+    built_in = datasets.names()
+    for name, entry in _own(config).items():
+        where = ("benchmarks", name)
+        reader = entry["reader"]
+        if not re.fullmatch("[a-z0-9]{1,40}", name):
+            problems.append((where, "not a name for a benchmark: expected up to 40 lower-case letters and digits"))
+        elif name in built_in:
+            problems.append(((*where, "reader"), f"there is a data set called {name} already; choose another name"))
+        elif reader not in readers.names():
+            found = unknown(f"reader {show(reader)}", reader, readers.names())
+            problems.append(((*where, "reader"), found))
+        elif found := problems_of(models.own_entry(reader), entry, where):
+            problems += found
+        else:
+            try:
+                declared.append(own_dataset(name, own_keys(entry)))
+            except InputError as error:
+                problems.append((where, str(error).removeprefix(f"{name}: ")))
+    datasets.declare(declared)
+    return problems
+
+
+def _known_benchmarks(config: Config) -> list[str]:
+    """Those that there are, and those of the configuration whose own data cannot be declared."""
+    return sorted({*datasets.names(), *_own(config)})
+
+
 def _benchmark_problems(config: Config) -> Iterator[Problem]:
-    known, problems = datasets.names(), []
+    known, problems, own = datasets.names(), [], _own(config)
     for name, entry in _section(config, "benchmarks").items():
+        if name in own:
+            continue  # see _declare_own
         if name in known:
             problems += problems_of(models.benchmark_entry(name), entry, ("benchmarks", name))
         else:
@@ -141,8 +187,8 @@ def _reference_problems(config: Config) -> list[Problem]:
     known = {
         "method": list(dict.fromkeys((*_section(config, "methods"), *methods.names()))),
         "preset": list(_section(config, "presets")),
-        "benchmark": datasets.names(),
-        "start": [*datasets.names(), RELEASED],
+        "benchmark": _known_benchmarks(config),
+        "start": [*_known_benchmarks(config), RELEASED],
     }
     problems: list[Problem] = []
 
@@ -164,7 +210,7 @@ def _reference_problems(config: Config) -> list[Problem]:
     for name, entry in _entries(config, "benchmarks").items():
         targets = entry.get("score_on")
         for target in targets if isinstance(targets, list) else ():
-            if all(each in known["benchmark"] for each in (name, target)) and (text := other_landmarks(name, target)):
+            if all(each in datasets.names() for each in (name, target)) and (text := other_landmarks(name, target)):
                 problems.append((("benchmarks", name, "score_on"), text))
     check(("unlabelled", "pool"), config, "benchmark")
     check(("paper",), config, "benchmark")
@@ -180,7 +226,7 @@ def _at(values: Any, path: Path) -> Any:
 def _claims_problems(config: Config) -> list[Problem]:
     """Benchmarks and studies of `claims` that are not there, and the lack of the study that they are measured on."""
     claims, problems = _section(config, "claims"), []
-    known = {"benchmark": datasets.names(), "study": list(_section(config, "studies"))}
+    known = {"benchmark": _known_benchmarks(config), "study": list(_section(config, "studies"))}
     for what, key in (("benchmark", "benchmarks"), ("study", "studies")):
         named = claims.get(key)
         for name in named if isinstance(named, list) else ():
@@ -200,6 +246,8 @@ def _combined_problems(config: Config, found: Sequence[Problem]) -> list[Problem
     wrong = {path[:depth] for path, _ in found for depth in (1, 2)}
     if any((name,) in wrong for name in ("detector", "training", "unlabelled")) or not _entries(config, "methods"):
         return []
+    if set(_own(config)) - set(datasets.names()):
+        return []  # others may take frames, weights or test faces from what cannot be declared
     config = {**completed(config), **{name: _entries(config, name) for name in _SECTIONS}}
     sound = [name for name in config["methods"] if _chain(config, name)]
     sound = [name for name in sound if not any(("methods", base) in wrong for base in _chain(config, name))]

@@ -8,32 +8,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from tsal import datasets, methods
 from tsal.data.labels import EXPECTED, parse_budget
-from tsal.errors import CONTROLS, InputError
+from tsal.datasets.own.options import own_options
+from tsal.errors import InputError
 from tsal.settings.mistakes import Expected
 from tsal.settings.models import SAVE_EVERY, DetectorSettings, TrainingSettings, UnlabelledSettings
+from tsal.settings.paths import Folder, as_path, plain, plain_path
 from tsal.settings.section import Distinct, Section, partial
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")  # of a method, preset or study, which become names of files
 _BUDGET_TEXT = re.compile(r"[0-9]+(\.[0-9]+)?(e-[0-9]+)?|n[0-9]+|every[0-9]+|first")  # as in names of files
-
-
-def _path(value: Any) -> Any:
-    """A folder may be named by digits, which YAML reads as a number."""
-    return str(value) if type(value) is int else value
-
-
-def _plain(value: str) -> str:
-    """Texts stand in one line of commands, tables and messages."""
-    if re.search(f"[{CONTROLS}]", value):
-        raise ValueError("holds control characters")
-    return value
-
-
-def _folder(value: str) -> str:
-    """As _plain; what no file can be called is no mistake that a traceback should tell of."""
-    if len(value) > 4000 or max(map(len, value.encode(errors="replace").split(b"/"))) > 255:
-        raise ValueError("too long")
-    return _plain(value)
 
 
 def _title(value: str) -> str:
@@ -59,16 +42,9 @@ def _budget(value: int | float | str) -> int | float | str:
     raise ValueError(EXPECTED)
 
 
-Folder = Annotated[
-    str,
-    BeforeValidator(_path),
-    Field(min_length=1),
-    AfterValidator(_folder),
-    Expected("the path of a folder, in one line"),
-]
 KeptFolder = Annotated[
-    Annotated[str, AfterValidator(_folder), AfterValidator(_no_pattern)] | None,
-    BeforeValidator(_path),
+    Annotated[str, AfterValidator(plain_path), AfterValidator(_no_pattern)] | None,
+    BeforeValidator(as_path),
     Expected("the path of a folder, in one line without {, } and <, and not beginning with -; or null"),
 ]
 LabelBudget = Annotated[int | float | str, AfterValidator(_budget), Expected(EXPECTED)]
@@ -77,7 +53,7 @@ Named = Annotated[str, Field(pattern=f"^{NAME.pattern}$"), Expected("a word")]
 Title = Annotated[
     str,
     Field(min_length=1, max_length=200),
-    AfterValidator(_plain),
+    AfterValidator(plain),
     AfterValidator(_title),
     Expected("one line of at most 200 characters, with a blank between < and a letter, /, ! or ?"),
 ]
@@ -152,6 +128,18 @@ class RenderedEntry(BenchmarkEntry):
     )
 
 
+OWN_LABELS = "budgets"  # what `labels` of a benchmark is called where `labels` is a file
+OwnEntry = create_model(
+    "OwnEntry",
+    __base__=Section,
+    __doc__="What a benchmark of one's own data can have beside what is said of its faces.",
+    **{
+        OWN_LABELS if key == "labels" else key: (Annotated[field.annotation, *(field.metadata or [None])], field)
+        for key, field in BenchmarkEntry.model_fields.items()
+    },
+)
+
+
 class MethodEntry(Section):
     """What any method can have, beside its own keys."""
 
@@ -220,9 +208,15 @@ SECTIONS = ("detector", "training", "unlabelled", "flow", "claims")
 
 @cache
 def benchmark_entry(name: str) -> type[Section]:
-    """The keys of a benchmark of that name: those of any, and its data set's own."""
+    """The keys of a built-in benchmark of that name: those of any, and its data set's own."""
     dataset = datasets.get(name)
     return _joined("benchmark", partial(dataset.options), RenderedEntry if dataset.renderer else BenchmarkEntry)
+
+
+@cache
+def own_entry(reader: str) -> type[Section]:
+    """The keys of a benchmark of one's own data, whose labels are in a format of that name."""
+    return create_model("benchmark", __base__=(own_options(reader), OwnEntry))
 
 
 FLAT = {"clips": "unlabelled_clips"}  # keys of `unlabelled` that a method overrides by another name

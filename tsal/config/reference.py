@@ -6,6 +6,8 @@ from pydantic.fields import FieldInfo
 
 from tsal import datasets, methods
 from tsal.config import models
+from tsal.datasets import readers
+from tsal.datasets.own.options import Landmarks, OwnData
 from tsal.settings.mistakes import expected_of, show
 from tsal.settings.models import DetectorSettings, TrainingSettings, UnlabelledSettings
 from tsal.settings.section import Section
@@ -32,6 +34,14 @@ def _sections() -> Iterator[tuple[str, str, type[Section], str]]:
         dataset = datasets.get(name)
         if dataset.options.model_fields:
             yield f"benchmarks: {name}", f"{dataset.title}.\n\n", dataset.options, f"benchmarks.{name}."
+    text = f"`reader` is one of {', '.join(readers.names())}, see [own_data.md](own_data.md). "
+    text += f"Keys of benchmarks are there, too, but `labels` of them, which is `{models.OWN_LABELS}`.\n\n"
+    yield "benchmarks: one's own data", text, OwnData, "benchmarks.NAME."
+    yield "benchmarks: one's own landmarks", _about(Landmarks), Landmarks, "benchmarks.NAME.landmarks."
+    for name in readers.names():
+        reader = readers.get(name)
+        if reader.options.model_fields:
+            yield f"benchmarks: reader {name}", f"{reader.title}.\n\n", reader.options, "benchmarks.NAME."
     yield "methods", _about(models.MethodEntry), models.MethodEntry, "methods.NAME."
     for name in methods.names():
         method = methods.get(name)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tsal import datasets, methods
 from tsal.config.files import Config, merge
-from tsal.config.models import FLAT, MethodEntry
+from tsal.config.models import FLAT, OWN_LABELS, MethodEntry
 from tsal.data.labels import Budget, parse_budget
 from tsal.data.landmarks import as_setting, scheme_of
 from tsal.errors import InputError
@@ -202,7 +202,8 @@ def measures_signals(config: Config, benchmark: str, method: str) -> bool:
 
 def labels_of(config: Config, benchmark: str) -> list[Budget]:
     """The label budgets of a benchmark's table."""
-    return config["benchmarks"].get(benchmark, {}).get("labels") or config["labels"]
+    section = config["benchmarks"].get(benchmark, {})
+    return section.get(OWN_LABELS if "reader" in section else "labels") or config["labels"]
 
 
 def _about(benchmark: str, method: str, algorithm: str) -> dict[str, Any]:

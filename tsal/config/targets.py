@@ -6,9 +6,10 @@ from typing import Any
 
 from tsal import datasets, methods
 from tsal.config.files import Config
-from tsal.config.models import RenderedEntry
+from tsal.config.models import OwnEntry, RenderedEntry
 from tsal.config.resolve import labels_of, option_of, pool_of
 from tsal.data.labels import Budget
+from tsal.datasets.own.dataset import OwnDataset
 from tsal.errors import InputError
 
 COMPARISON = "comparison"  # the study on which the claims are measured
@@ -96,8 +97,22 @@ def runs_on(config: Config, benchmark: str, target: str) -> list[tuple[str, Budg
 
 def index_options(config: Config, benchmark: str) -> dict[str, Any]:
     """What is said of a benchmark's faces, with the defaults; the benchmark need not be one that `all` builds."""
-    section, kind = config["benchmarks"].get(benchmark, {}), datasets.get(benchmark).options
+    dataset, section = datasets.get(benchmark), config["benchmarks"].get(benchmark, {})
+    if isinstance(dataset, OwnDataset):
+        return dataset.settings.model_dump(mode="json")
+    kind = dataset.options
     return kind(**{key: section[key] for key in kind.model_fields if key in section}).model_dump(mode="json")
+
+
+def own_keys(section: Config) -> dict[str, Any]:
+    """What a benchmark's section says of one's own data."""
+    return {key: value for key, value in section.items() if key not in OwnEntry.model_fields}
+
+
+def index_made_of(config: Config, benchmark: str) -> dict[str, Any]:
+    """What a face table depends on beside the raw data: `index_options`, and of one's own data its landmarks."""
+    dataset = datasets.get(benchmark)
+    return dataset.made_of if isinstance(dataset, OwnDataset) else {"options": index_options(config, benchmark)}
 
 
 def render_settings(config: Config, benchmark: str) -> dict[str, Any]:

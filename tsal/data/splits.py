@@ -1,7 +1,7 @@
 """Who trains, who validates, who tests: whole people or whole videos, never single faces of them."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 SHARES = {"test": 0.2, "validation": 0.1}  # the rest is train
 FEWEST_PEOPLE = 10  # with fewer, one of the splits would be empty
@@ -15,13 +15,14 @@ def ranked_people(people: Iterable[str]) -> list[str]:
     return sorted(set(people), key=lambda person: hashlib.sha256(person.encode()).hexdigest())
 
 
-def split_people(people: Iterable[str]) -> dict[str, str]:
+def split_people(people: Iterable[str], shares: Mapping[str, float] = SHARES) -> dict[str, str]:
     """Assign each person to test (the first 20 %), validation (the next 10 %) or train (the rest), in digest order.
 
-    Shares are rounded down.
+    Args:
+        shares: of the people in other splits than train, in the order of their digests, rounded down.
     """
     ranked = ranked_people(people)
-    counts = {split: int(share * len(ranked)) for split, share in SHARES.items()}
+    counts = {split: int(share * len(ranked)) for split, share in shares.items()}
     splits = [split for split, count in counts.items() for _ in range(count)]
     splits += ["train"] * (len(ranked) - len(splits))
     return dict(zip(ranked, splits, strict=True))

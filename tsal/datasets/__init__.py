@@ -197,15 +197,17 @@ class Dataset:
 
     def index(
         self,
-        raw_dir: str | Path,
+        raw_dir: str | Path | None,
         images_dir: str | Path,
         out_parquet: str | Path,
         options: Mapping[str, Any] | None = None,
+        add: Callable[[Path], None] | None = None,
     ) -> None:
         """Write the face table of the raw data, and unpack the images that it names into `images_dir`.
 
         Args:
             options: those of the data set's model that are not at their defaults.
+            add: adds faces to the table, once it is there.
 
         Raises:
             InputError: the raw data is missing, or not as its owners publish it; an option is unknown; the faces have
@@ -213,16 +215,27 @@ class Dataset:
         """
         if self.indexer is None:
             raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
+        if raw_dir is None:
+            raise InputError(f"{self.name}: --raw-dir is missing; expected the folder that holds {self.name}/")
         if self.status(raw_dir) != "present":
             raise InputError(self.missing_message(raw_dir))
         complete = read_section(self.options, options or {}, self.name).model_dump()
-        with _nothing_left(Path(images_dir)):
-            self.indexer(self.sources(raw_dir), Path(images_dir), Path(out_parquet), complete)
-            Path(images_dir).mkdir(parents=True, exist_ok=True)  # empty where the pictures stay where they are
+        sources, images, out = self.sources(raw_dir), Path(images_dir), Path(out_parquet)
+        self._write(lambda: self.indexer(sources, images, out, complete), images, out, add)
+
+    def _write(
+        self, write: Callable[[], None], images_dir: Path, table: Path, add: Callable[[Path], None] | None
+    ) -> None:
+        """Write the face table; should it not do, nothing is left."""
+        with _nothing_left(images_dir):
+            write()
+            images_dir.mkdir(parents=True, exist_ok=True)  # empty where the pictures stay where they are
             try:
-                self._check(Path(out_parquet))
-            except InputError:
-                Path(out_parquet).unlink(missing_ok=True)
+                self._check(table)
+                if add is not None:
+                    add(table)
+            except BaseException:
+                table.unlink(missing_ok=True)
                 raise
 
     def _check(self, table: Path) -> None:
@@ -346,22 +359,43 @@ def _registry() -> dict[str, Dataset]:
     return dict(sorted(found.items()))
 
 
+_declared: dict[str, Dataset] = {}
+
+
+def declare(declared: Sequence[Dataset]) -> None:
+    """Make data sets known that a configuration says all of, in the place of those that were declared before.
+
+    Raises:
+        InputError: there is a data set of that name already.
+    """
+    for dataset in declared:
+        if dataset.name in _registry():
+            raise InputError(f"there is a data set {dataset.name!r} already; expected another name")
+    _declared.clear()
+    _declared.update({dataset.name: dataset for dataset in declared})
+
+
 def names() -> list[str]:
     """The names of all data sets, sorted.
 
     Raises:
         InputError: a plug-in cannot be used; names its file.
     """
-    return list(_registry())
+    return sorted([*_registry(), *_declared])
 
 
 def get(name: str) -> Dataset:
-    """The data set of that name.
+    """The data set of that name: one of those, or one of one's own of which data/NAME/index.yaml tells.
 
     Raises:
         InputError: there is none; names those that there are. Or see `names`.
     """
-    try:
-        return _registry()[name]
-    except KeyError:
-        raise InputError(f"unknown benchmark {name!r}; expected one of {', '.join(names())}") from None
+    known = _registry() | _declared
+    if name in known:
+        return known[name]
+    from tsal.datasets.own.dataset import recorded  # which imports this module
+
+    own = recorded(name) if re.fullmatch("[a-z0-9]+", name) else None
+    if own is None:
+        raise InputError(f"unknown benchmark {name!r}; expected one of {', '.join(names())}")
+    return own

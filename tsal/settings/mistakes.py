@@ -5,6 +5,7 @@ Models say by themselves what they expect; where type and bounds do not, a field
 
 import difflib
 import json
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,10 @@ class _Kind:
         is_union = get_origin(self.annotation) in (Union, types.UnionType)
         return [_Kind.of(part) for part in get_args(self.annotation)] if is_union else [self]
 
+    def is_called(self, name: str | int) -> bool:
+        """Whether Pydantic calls it so, where it is a section among other members of a union."""
+        return bool(self.fields) and re.search(rf"\b{self.annotation.__name__}\]*$", str(name)) is not None
+
     def part(self, key: str | int) -> "_Kind | None":
         """The type of the value at a key; None where it has no such parts."""
         if key in self.fields:
@@ -115,7 +120,12 @@ def _problem(one: Mapping[str, Any], kind: _Kind, values: Any) -> Problem:
             return path, unknown("key", path[-1], get_args(known.annotation))
         part = kind.part(key)
         if part is None:
-            break
+            section = next((one for one in kind.members if one.is_called(key)), None)
+            if section is None:
+                break
+            if not one["type"].startswith("model_"):  # it is no section at all
+                kind = section  # of a union, Pydantic names the member
+            continue
         before, kind, path = kind, part, (*path, str(key))
         values = _at(values, key)
     if one["type"] == "missing":

@@ -66,7 +66,7 @@ def track(
         for path, target in zip(files, overlays(files, overlay), strict=True):
             with ExitStack() as stack:
                 draw = None if target is None else stack.enter_context(open_overlay(target, path, detector.scheme))
-                seen = _seen(path, finder, locate, following or Following(), threads)
+                seen = followed(path, finder, locate, following or Following(), threads)
                 watching = [one for one in (draw, watch) if one is not None]
                 pass_on(smoothed(seen, smooth) if smooth is not None else seen, write, watching, keep_empty, count)
     return count
@@ -96,9 +96,15 @@ def locator(detector: LandmarkDetector, device: torch.device) -> Locate:
 Seen = Iterator[tuple[np.ndarray, Frame]]
 
 
-def _seen(path: str, finder: Finder, locate: Locate, following: Following, threads: int) -> Seen:
-    """The pixels of each frame of a file, and what is on it."""
+def followed(path: str, finder: Finder, locate: Locate, following: Following, threads: int = 1) -> Seen:
+    """The pixels of each frame of a file, and the faces on it.
 
+    Args:
+        threads: of the decoder.
+
+    Raises:
+        InputError: the file is missing or cannot be decoded.
+    """
     follower = Follower(finder.find_calibrated, locate, following)
     if not is_video(path):
         image = read_image(path)

@@ -354,7 +354,7 @@ class TrainingData:
         """
         store, rows = self.unlabelled, self.probe
         counted = store.visible[rows] & known.cpu().numpy()
-        told = counted.any(1)
+        told = counted.any(1) & np.isfinite(self._distances(store, rows))
         if not told.any():
             return None
         found = apply_affine(store.to_image[rows[told]], points.double().cpu().numpy()[told])
@@ -362,9 +362,22 @@ class TrainingData:
 
     def error(self, store: CropStore, rows: np.ndarray, found: np.ndarray, counted: np.ndarray | None = None) -> float:
         """NME in % of landmarks (N, K, 2) in image px by the scheme's first normaliser, over the visible ones, or over
-        those of `counted` (N, K).
+        those of `counted` (N, K), of faces that can be measured.
         """
-        truth = apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
-        distance = self.scheme.distances(next(iter(self.scheme.normalisers)), truth, store.box[rows])
         visible = store.visible[rows] if counted is None else counted
-        return float(nme(found, truth, visible, distance).mean())
+        return float(nme(found, self._truth(store, rows), visible, self._distances(store, rows)).mean())
+
+    def measurable(self, store: CropStore) -> np.ndarray:
+        """Rows of a store's faces whose error is defined: some landmark is visible, and those that the scheme's first
+        normaliser measures between are annotated.
+        """
+        visible = np.flatnonzero(store.visible.any(1))
+        return visible[np.isfinite(self._distances(store, visible))]
+
+    def _truth(self, store: CropStore, rows: np.ndarray) -> np.ndarray:
+        """Annotated landmarks (N, K, 2) in image px."""
+        return apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
+
+    def _distances(self, store: CropStore, rows: np.ndarray) -> np.ndarray:
+        """(N,) px by which errors are divided, NaN where a point of it is not annotated."""
+        return self.scheme.distances(next(iter(self.scheme.normalisers)), self._truth(store, rows), store.box[rows])

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from tsal.data.crops import CropStore, open_crops
@@ -192,8 +191,8 @@ class Measurements:
         self.data = data
         self.validation = validation
         self.method = method
-        annotated = np.flatnonzero(validation.visible.any(1))
-        self.rows = annotated[:: max(1, len(annotated) // MOST_MEASURED)]
+        measurable = data.measurable(validation)
+        self.rows = measurable[:: max(1, len(measurable) // MOST_MEASURED)]
 
     def __call__(self, run: Run) -> dict[str, float]:
         figures = {}

@@ -18,6 +18,7 @@ from tsal.bounds.texts import read_yaml
 from tsal.config import as_words
 from tsal.errors import InputError, printable
 from tsal.data.labels import check_number
+from tsal.datasets.own.dataset import OwnDataset
 from tsal.datasets.reading.fingerprint import fingerprint
 from tsal.flow import TRACKERS, needs_network
 from tsal.settings.released import RELEASED, released_checkpoint
@@ -165,10 +166,17 @@ def check_raw_data(wildcards):
     return []
 
 
+def is_own(benchmark):
+    """Whether a benchmark is of data of the user's own."""
+    return isinstance(datasets.get(benchmark), OwnDataset)
+
+
 def raw_data_of(wildcards):
-    """What says that a benchmark's raw data is there; nothing for one that is rendered."""
+    """What says that a benchmark's raw data is there; nothing for one that is rendered, or of one's own data."""
     require(wildcards.benchmark)
-    return [] if datasets.get(wildcards.benchmark).renderer else "data/{benchmark}/raw.ok"
+    if datasets.get(wildcards.benchmark).renderer or is_own(wildcards.benchmark):
+        return []
+    return "data/{benchmark}/raw.ok"
 
 
 def shards_of(wildcards):
@@ -184,7 +192,23 @@ def index_source(wildcards, input):
     """What is indexed, as options; untracked, since another place of the same archive re-runs nothing."""
     if input.shards:
         return as_words({"shards": input.shards})
+    if is_own(wildcards.benchmark):
+        return as_words({"settings": input.settings})
     return as_words({"raw-dir": config["raw_dir"], "settings": input.settings})
+
+
+def follows_videos(wildcards):
+    """Whether the faces of videos without labels are looked for, with a network."""
+    return is_own(wildcards.benchmark) and bool(datasets.get(wildcards.benchmark).settings.patterns)
+
+
+def index_machine(wildcards, input, threads):
+    """What videos without labels are followed with, as options; untracked, as it depends on the input for Snakemake."""
+    return as_words({"threads": threads, "device": config["device"]}) if follows_videos(wildcards) else []
+
+
+def threads_of_index(wildcards):
+    return 4 if follows_videos(wildcards) else 1
 
 
 def available_benchmarks():
@@ -238,7 +262,7 @@ def settings_as_json(wildcards):
 
 
 def recorded_raw(path):
-    """What the raw data was when a face table was made of it."""
+    """What the raw data was when a face table was made of it, and the landmarks that were found in it."""
     try:
         made_of = read_yaml(path, "what the face table is made of")
     except InputError as error:
@@ -247,7 +271,7 @@ def recorded_raw(path):
         stop(
             f"{path}: found no `raw`, expected what a face table is made of. Delete it, and bring the raw data again"
         )
-    return made_of["raw"]
+    return {key: made_of[key] for key in ("raw", "scheme") if key in made_of}
 
 
 def index_settings_as_json(wildcards):
@@ -262,10 +286,12 @@ def index_settings_as_json(wildcards):
         return as_json({"benchmark": benchmark.name, **made_of})
     recorded = Path(f"data/{wildcards.benchmark}/index.yaml")
     raw = fingerprint(benchmark, config["raw_dir"])
+    made_of = settings.index_made_of(config, wildcards.benchmark)
     if raw is None and recorded.exists():
-        raw = recorded_raw(recorded)
-    options = settings.index_options(config, wildcards.benchmark)
-    return as_json({"benchmark": wildcards.benchmark, "options": options, "raw": raw})
+        made_of |= recorded_raw(recorded)
+    else:
+        made_of["raw"] = raw
+    return as_json({"benchmark": wildcards.benchmark, **made_of})
 
 
 def warmup_of(wildcards):

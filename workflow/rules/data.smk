@@ -87,15 +87,17 @@ rule index:
         "results/timings/{benchmark}/index.tsv"
     conda:
         "../../environment.yml"
+    threads: threads_of_index
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
         source=index_source,
+        machine=index_machine,
     message:
         "Indexing the faces of {wildcards.benchmark}"
     shell:
-        "tsal index {wildcards.benchmark:q} {params.source:q} --images {output.images:q}"
+        "tsal index {wildcards.benchmark:q} {params.source:q} {params.machine:q} --images {output.images:q}"
         " -o {output.faces:q} 2>&1 | tee -i {log:q}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tsal.datasets import Dataset
+from tsal.datasets.own.dataset import OwnDataset
 
 _TAIL = 1 << 20  # bytes
 
@@ -20,8 +21,11 @@ def fingerprint(benchmark: Dataset, raw_dir: str | Path) -> dict[str, Any] | Non
 
     Returns:
         Archive -> size in bytes and SHA-256 of the tail, or name -> size in bytes (None for a folder) of what it was
-        unpacked into; None where the raw data is not there, or where there is none since images are rendered.
+        unpacked into; None where the raw data is not there, or where there is none since images are rendered. Of one's
+        own data see OwnDataset.fingerprint.
     """
+    if isinstance(benchmark, OwnDataset):
+        return benchmark.fingerprint()
     if benchmark.renderer or benchmark.status(raw_dir) != "present":
         return None
     found: dict[str, Any] = {}

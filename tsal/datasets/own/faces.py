@@ -1,0 +1,131 @@
+"""From the annotations of one's own data to its table of faces."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tsal.data.faces import make_faces, write_faces
+from tsal.data.landmarks import Scheme
+from tsal.datasets import readers
+from tsal.datasets.own.boxes import face_boxes
+from tsal.datasets.own.options import OwnData
+from tsal.datasets.own.people import clips_of, names_of, people_of, splits_of
+from tsal.datasets.own.scheme import order_of
+from tsal.datasets.readers.annotations import Annotations
+from tsal.datasets.readers.pictures import Pictures, is_named_video
+from tsal.errors import InputError, one_line
+
+
+def write_own_faces(options: OwnData, scheme: Scheme, out: Path) -> None:
+    """Write the face table of a section's labels.
+
+    Raises:
+        InputError: names the labels and the place in them, or the picture.
+    """
+    faces = read_annotations(options, scheme)
+    boxes = face_boxes(faces.points, faces.boxes, options.box == "own")
+    known = np.isfinite(boxes).all(axis=1)
+    if not known.all():
+        faces, boxes = _chosen(faces, known), boxes[known]
+        print(
+            f"{options.label_path}: {int((~known).sum()):,} faces left out: too few points to tell where the face is",
+            file=sys.stderr,
+        )
+    if not len(faces):
+        raise InputError(f"{options.label_path}: found no annotated face in it, expected some; label some pictures")
+    check_places(faces, boxes, options)
+    names = names_of(faces)
+    people = people_of(faces, options)
+    clips, frames = clips_of(faces, names, options)
+    in_video = [is_named_video(file) and frame >= 0 for file, frame in zip(faces.files, faces.frames, strict=True)]
+    of_clips = frames >= 0
+    table = make_faces(
+        [os.path.join(options.images, file) for file in faces.files],
+        boxes,
+        faces.points,
+        faces.visible,
+        face=names,
+        video=[
+            file if inside else clip if counted else ""
+            for file, inside, clip, counted in zip(faces.files, in_video, clips, of_clips, strict=True)
+        ],
+        frame=frames,
+        clip=clips,
+        person=people,
+        split=splits_of(faces, people, options),
+    )
+    write_faces(table, out)
+
+
+def read_annotations(options: OwnData, scheme: Scheme) -> Annotations:
+    """The annotated faces, their points in the order of the scheme, and in px with pixel centres at integers."""
+    reader, labels = readers.get(options.reader), Path(options.label_path)
+    found = reader.read(labels, Pictures(options.images), options, scheme.n_points)
+    order = order_of(scheme, found.names, str(labels))
+    first = reader.first_pixel if options.first_pixel is None else options.first_pixel
+    lacking = order < 0
+    points, visible = found.points[:, order] - first, found.visible[:, order]
+    points[:, lacking], visible[:, lacking] = np.nan, False
+    return replace(found, names=(), points=points, visible=visible, boxes=found.boxes - first)
+
+
+def _chosen(faces: Annotations, rows: np.ndarray) -> Annotations:
+    """Some of the faces, by a mask (N,)."""
+    places = np.flatnonzero(rows).tolist()
+    columns = {name: [values[place] for place in places] for name, values in faces.columns.items()}
+    return replace(
+        faces,
+        files=[faces.files[place] for place in places],
+        frames=faces.frames[rows],
+        points=faces.points[rows],
+        visible=faces.visible[rows],
+        boxes=faces.boxes[rows],
+        tracks=[faces.tracks[place] for place in places],
+        columns=columns,
+    )
+
+
+def check_places(faces: Annotations, boxes: np.ndarray, options: OwnData) -> None:
+    """Refuse labels of pictures of another size, and faces that lie wholly beyond their pictures.
+
+    Raises:
+        InputError: names the picture.
+    """
+    from tsal.bounds.pictures import picture_header
+
+    where, sizes = options.label_path, _Sizes(options.images, picture_header)
+    for file, frame, (x0, y0, x1, y1) in zip(faces.files, faces.frames.tolist(), boxes.tolist(), strict=True):
+        size = None if frame >= 0 else sizes.of(file)
+        if size is None:
+            continue
+        width, height = size
+        said = faces.sizes.get(file)
+        if said is not None and said != size:
+            turned = ", which is how it is stored, not how it is shown" if said == size[::-1] else ""
+            raise InputError(
+                f"{where}: {one_line(file)[:200]} was labelled at {said[0]} x {said[1]} px{turned}; found "
+                f"{width} x {height} px; expected the picture that was labelled"
+            )
+        if x1 < 0 or y1 < 0 or x0 > width - 1 or y0 > height - 1:
+            raise InputError(
+                f"{where}: {one_line(file)[:200]}: found a face at {x0:.0f}, {y0:.0f} to {x1:.0f}, {y1:.0f}, outside "
+                f"of the picture of {width} x {height} px; correct it, or take it out"
+            )
+
+
+class _Sizes:
+    """Width and height of pictures as they are shown, each read once, from its header."""
+
+    def __init__(self, images: str, header) -> None:
+        self._images, self._header = images, header
+        self._known: dict[str, tuple[int, int] | None] = {}
+
+    def of(self, file: str) -> tuple[int, int] | None:
+        if file not in self._known:
+            header = self._header(os.path.join(self._images, file), "replace it, or take its faces out")
+            upright = header is None or header.orientation <= 4
+            self._known[file] = None if header is None else header.size if upright else header.size[::-1]
+        return self._known[file]
