@@ -26,6 +26,7 @@ from tsal.errors import InputError
 from tsal.files import atomic_path, sha256
 from tsal.settings.models import NoOptions
 from tsal.settings.plugins import import_plugins
+from tsal.settings.released import RELEASED
 from tsal.settings.section import Section, read_section
 
 
@@ -369,8 +370,8 @@ def declare(declared: Sequence[Dataset]) -> None:
         InputError: there is a data set of that name already.
     """
     for dataset in declared:
-        if dataset.name in _registry():
-            raise InputError(f"there is a data set {dataset.name!r} already; expected another name")
+        if dataset.name in (*_registry(), RELEASED):
+            raise InputError(f"there is a data set or detector {dataset.name!r} already; expected another name")
     _declared.clear()
     _declared.update({dataset.name: dataset for dataset in declared})
 

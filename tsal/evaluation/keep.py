@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from tsal import datasets
 from tsal.bounds import texts
 from tsal.data.faces import read_faces
@@ -166,8 +168,9 @@ def find_kept(
 def _same_faces(kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether faces are made of the same; a key that came later, which kept runs lack, counts as its default."""
     benchmark = now.get("benchmark")
-    options = datasets.get(benchmark).options() if benchmark in datasets.names() else NoOptions()
-    defaults = options.model_dump(mode="json")
+    options = datasets.get(benchmark).options if benchmark in datasets.names() else NoOptions
+    optional = {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
+    defaults = to_jsonable_python(optional)
 
     def completed(made_of: Mapping[str, Any]) -> dict[str, Any]:
         return {**made_of, **{key: {**defaults, **made_of[key]} for key in ("settings", "options") if key in made_of}}
