@@ -25,7 +25,7 @@ LEVELS = [
         {"tracking"},
         {"evaluation"},
     ],
-    *[{"training"}, {"methods"}, {"config"}, {"tables"}, {"figures"}, {"report"}, {"cli"}],
+    *[{"training"}, {"methods"}, {"suggesting"}, {"config"}, {"tables"}, {"figures"}, {"report"}, {"cli"}],
 ]
 LEVEL = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
 # What the workflow imports to plan, and what verbs import that train and predict nothing.

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
+from tsal.cli.values import seed, whole
 from tsal.data.faces import read_faces
+from tsal.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +67,25 @@ def export(arguments: argparse.Namespace) -> None:
     )
 
 
+def suggest(arguments: argparse.Namespace) -> None:
+    """Choose the frames of one's own pictures and videos that are worth a label next, for an annotation tool."""
+    import torch
+
+    from tsal.config import read_own
+    from tsal.suggesting.suggest import suggest as write
+
+    found = {dataset.name: dataset for dataset in read_own(arguments.config)}
+    name = arguments.benchmark or next(iter(found))
+    if name not in found or (len(found) > 1 and not arguments.benchmark):
+        which = f"found {arguments.benchmark!r}, " if arguments.benchmark else ""
+        raise InputError(f"--benchmark: {which}expected one of {', '.join(found)}, as {arguments.config} has them")
+    detector, device = detector_of(arguments)
+    count = write(
+        found[name], detector, arguments.number, arguments.output, device, torch.get_num_threads(), arguments.seed
+    )
+    print(f"{arguments.output}: {count.frames:,} frames, chosen from {count.faces:,} faces without labels")
+
+
 def add_detector_verbs(verb: Verb) -> None:
     """Add the verbs of this module."""
     added = verb(predict)
@@ -78,3 +99,10 @@ def add_detector_verbs(verb: Verb) -> None:
     add_machine(added)
     verb(release).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
     verb(export).add_argument("checkpoint", type=Path, nargs="?", help=CHECKPOINT)
+    added = verb(suggest)
+    added.add_argument("config", type=Path, help="configuration with a benchmark of one's own data")
+    added.add_argument("-n", "--number", type=whole(1, 100_000), default=50, help="how many faces (default: 50)")
+    added.add_argument("--checkpoint", type=Path, metavar="FILE", help=CHECKPOINT)
+    added.add_argument("--benchmark", help="its name, where there are several")
+    added.add_argument("--seed", type=seed, default=0, help="of what is random in the choice (default: 0)")
+    add_machine(added)

@@ -1,6 +1,6 @@
 """The configuration: its check, what is built from it, and the settings of each run that follow from it."""
 
-from tsal.config.check import check_config, read_config
+from tsal.config.check import check_config, read_config, read_own
 from tsal.config.files import Source, merge, normalise, read_definitions, read_source
 from tsal.config.outputs import (
     Output,
@@ -70,6 +70,7 @@ __all__ = [
     "pretraining",
     "read_config",
     "read_definitions",
+    "read_own",
     "read_source",
     "render_settings",
     "resolve",

@@ -11,7 +11,7 @@ from tsal.config.files import Config, Source, merge, merge_all, normalise, read_
 from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
 from tsal.config.targets import COMPARISON, methods_to_run, own_keys
 from tsal.datasets import readers
-from tsal.datasets.own.dataset import own_dataset
+from tsal.datasets.own.dataset import OwnDataset, own_dataset
 from tsal.errors import InputError, one_line
 from tsal.settings.mistakes import Path, Problem, problems_of, show, unknown
 from tsal.settings.released import RELEASED
@@ -57,6 +57,24 @@ def check_config(sources: Sequence[Source], definitions: Sequence[Source] = ()) 
     if lines:
         raise InputError("\n".join(dict.fromkeys(lines)))
     return Configuration(completed(config))
+
+
+def read_own(path: str | File) -> list[OwnDataset]:
+    """The data sets of one's own that a configuration file has; nothing else in it is looked at.
+
+    Raises:
+        InputError: one line for each mistake in their sections, as `read_config` has them; or there is none.
+    """
+    source = read_source(path)
+    if problems := _declare_own(source.values):
+        raise InputError("\n".join(f"{source.name}: {one_line('.'.join(key))}: {text}" for key, text in problems))
+    found = [datasets.get(name) for name in _own(source.values)]
+    if not found:
+        raise InputError(
+            f"{source.name}: benchmarks: found none with a reader, expected one's own data, such as "
+            "{reader: coco, images: photos/, labels: labels.json, landmarks: 68}"
+        )
+    return found
 
 
 def completed(config: Config) -> dict[str, Any]:

@@ -2,4 +2,5 @@
 
 evidence   how much the signals of a frame disagree, and what the network makes of it
 choice     from these to a few frames
+suggest    from one's own pictures and videos to a folder for an annotation tool
 """

@@ -194,6 +194,7 @@ def _image(frame: Frame, number: int) -> dict:
 
 
 def _annotation(face: Face, number: int, image: int) -> dict:
+    """Landmarks that are not known, NaN, are as COCO has those that are not labelled."""
     x0, y0, x1, y1 = (round(value, _DIGITS) for value in face.box.tolist())
     points = face.points.round(_DIGITS).tolist()
     return {
@@ -204,8 +205,8 @@ def _annotation(face: Face, number: int, image: int) -> dict:
         "iscrowd": 0,
         "bbox": [x0, y0, round(x1 - x0, _DIGITS), round(y1 - y0, _DIGITS)],
         "area": round((x1 - x0) * (y1 - y0), _DIGITS),
-        "num_keypoints": len(points),
-        "keypoints": [value for x, y in points for value in (x, y, 2)],
+        "num_keypoints": sum(x == x for x, _ in points),
+        "keypoints": [value for x, y in points for value in ((x, y, 2) if x == x else (0, 0, 0))],
         "score": round(face.confidence, 4),
         "keypoint_scores": face.confidences.round(4).tolist(),
     }

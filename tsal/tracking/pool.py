@@ -49,16 +49,21 @@ def add_videos(table: Path, dataset: OwnDataset, device: torch.device) -> None:
         InputError: a video or the detector is missing or cannot be read; no labelled face is found, with which boxes
             could be compared.
     """
+    write_faces(follow_videos(read_faces(table), dataset, device), table)
+
+
+def follow_videos(faces: pd.DataFrame, dataset: OwnDataset, device: torch.device) -> pd.DataFrame:
+    """Labelled faces, of which there may be none, with those of a section's videos: see `add_videos`."""
     options = dataset.settings
     detector = load_detector(Path(options.checkpoint) if options.checkpoint else released_checkpoint(), device)
     finder, locate = face_detectors.create(), locator(detector, device)
-    faces = read_faces(table)
-    calibration = None if _are_alike(dataset, detector) else relation(faces, finder, locate, options)
+    related = len(faces) and not _are_alike(dataset, detector)
+    calibration = relation(faces, finder, locate, options) if related else None
     pools = [
         follow_video(path, faces, finder, locate, calibration, options)
         for path in files_in([Path(pattern) for pattern in options.patterns])
     ]
-    write_faces(_joined(faces, pools), table)
+    return _joined(faces, pools)
 
 
 def _are_alike(dataset: OwnDataset, detector: LandmarkDetector) -> bool:
