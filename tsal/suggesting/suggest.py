@@ -133,11 +133,9 @@ def _faces(dataset: OwnDataset, work: Path, device: torch.device, threads: int) 
 def _of_pictures(paths: list[str], count: int, taken: set[str], threads: int) -> pd.DataFrame:
     found = find_faces(face_detectors.create(), paths, threads)
     boxes = boxes_of(found)
-    inside = [
-        bool(np.isfinite(box).all()) and not is_outside(box, read_image(path))
-        for path, box in zip(found["image"], boxes, strict=True)
-    ]
-    found, boxes = found[inside], boxes[inside]
+    pairs = zip(found["image"], boxes, strict=True)
+    seen = [np.isfinite(box).all() and not is_outside(box, read_image(path)) for path, box in pairs]
+    found, boxes = found.iloc[np.flatnonzero(seen)], boxes[np.flatnonzero(seen)]
     names = [f"{name}+" if name in taken else name for name in found["face"]]
     return make_faces(found["image"], boxes, np.full((len(found), count, 2), np.nan), face=names, split="train")
 
