@@ -10,7 +10,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tsal import __version__
 from tsal.bounds import reason
 from tsal.data.augment import as_float, normalise
-from tsal.detectors import Detector
+from tsal.detectors import Detector, Output
 from tsal.detectors.predict import LandmarkDetector, load_detector
 from tsal.errors import InputError
 from tsal.files import atomic_path, sha256
@@ -72,8 +72,12 @@ class CropsToLandmarks(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        output = self.network(normalise(as_float(images)))
+        output = self.heatmaps(images)
         return self.network.decode(output), self.network.confidence(output)
+
+    def heatmaps(self, images: Tensor) -> Output:
+        """What the network gives for uint8 crops."""
+        return self.network(normalise(as_float(images)))
 
 
 def export(checkpoint: Path, output: Path) -> Agreement:
@@ -220,8 +224,9 @@ def _compare(module: CropsToLandmarks, written: Path, input_px: int, output: Pat
         raise InputError(f"{output}: onnxruntime {onnxruntime.__version__} refuses it ({reason(error)})") from error
     found, found_confidence = map(np.concatenate, zip(*parts, strict=True))
     with torch.inference_mode():
-        points, confidence = (part.numpy() for part in module(torch.from_numpy(crops)))
-    settled = _settled(module.network, crops)
+        heatmaps = module.heatmaps(torch.from_numpy(crops))
+        points, confidence = module.network.decode(heatmaps).numpy(), module.network.confidence(heatmaps).numpy()
+    settled = _settled(module.network, heatmaps)
     agreement = Agreement(
         landmarks=settled.size,
         unsettled=int((~settled).sum()),
@@ -248,19 +253,18 @@ def _random_crops(count: int, side: int) -> np.ndarray:
     return np.ascontiguousarray(coarse.repeat(8, 1).repeat(8, 2)[:, :side, :side])
 
 
-def _settled(network: Detector, crops: np.ndarray) -> np.ndarray:
+def _settled(network: Detector, output: Output) -> np.ndarray:
     """Which landmarks (N, K) do not depend on rounding: they stay where they are though heatmaps change a little.
 
     Where two cells of a map are equally high, either of them is a right answer.
     """
     with torch.inference_mode():
-        output = network(normalise(as_float(torch.from_numpy(crops))))
-        maps = output.stages[-1].clone()
+        maps = output.stages[-1]
         amplitude = _ROUNDING * (maps.amax((2, 3), keepdim=True) - maps.amin((2, 3), keepdim=True))
-        points, moved = network.decode(output), 0.0
+        points, moved = network.decode(output), torch.zeros(())
         random = torch.Generator().manual_seed(0)
         for _ in range(_NOISES):
-            noise = torch.rand(maps.shape, generator=random) - 0.5
-            output.stages[-1] = maps + amplitude * noise
-            moved = np.maximum(moved, (network.decode(output) - points).norm(dim=-1).numpy())
-    return moved <= TOLERANCE_PX
+            noisy = maps + amplitude * (torch.rand(maps.shape, generator=random) - 0.5)
+            found = network.decode(replace(output, stages=[noisy]))
+            moved = torch.maximum(moved, (found - points).norm(dim=-1))
+    return (moved <= TOLERANCE_PX).numpy()
