@@ -59,7 +59,7 @@ def test_each_frame_has_its_row_whatever_the_others_are(detector, store):
 
 def test_features_have_no_scale_of_their_own(detector, store):
     features = gather_evidence(detector, store, np.arange(8), CPU).features
-    assert np.allclose(features.mean(0), 0, atol=1e-5)
+    assert np.allclose(features.mean(0), 0, atol=1e-3)
     assert np.allclose(features.std(0), 1, atol=1e-3)
 
 
