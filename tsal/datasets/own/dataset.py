@@ -171,19 +171,19 @@ def own_dataset(name: str, options: Mapping[str, Any], scheme: Scheme | None = N
     if not isinstance(reader, str):
         raise InputError(f"{name}: reader: found {reader!r}, expected one of {', '.join(readers.names())}")
     settings = read_section(own_options(reader), options, name)
-    found = _points_of(settings)
-    try:
-        if scheme is None or found is not None:
-            scheme, normaliser = own_scheme(name, settings, found)
-        else:
-            normaliser = next(iter(scheme.normalisers))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+    found = _points_of(settings) if scheme is None else None
+    if scheme is None and found is None:
+        scheme = _recorded_scheme(name, settings)
+    if scheme is None:
+        try:
+            scheme, _ = own_scheme(name, settings, found)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
     return OwnDataset(
         name=name,
         title=name,
         scheme=scheme,
-        normalisers=(normaliser,),
+        normalisers=(next(iter(scheme.normalisers)),),
         options=own_options(reader),
         is_video=settings.jitter,
         settings=settings,
@@ -204,6 +204,16 @@ def _points_of(settings: OwnData) -> Points | None:
 @lru_cache(maxsize=64)
 def _points(settings: OwnData, path: str, size: int, time: int) -> Points:
     return readers.get(settings.reader).points(Path(path), settings)
+
+
+def _recorded_scheme(name: str, settings: OwnData) -> Scheme | None:
+    """The landmarks that data/NAME/index.yaml tells of, of the same section, whose labels are not there any more."""
+    path = Path(f"data/{name}/index.yaml")
+    values = read_yaml(path, "what the face table is made of") if path.is_file() else None
+    options = values.get("options") if isinstance(values, dict) else None
+    now = settings.model_dump(mode="json")
+    same = isinstance(options, dict) and all(options.get(key) == now[key] for key in ("landmarks", "normaliser"))
+    return scheme_of(values["scheme"]) if same and "scheme" in values else None
 
 
 def recorded(name: str) -> OwnDataset | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import Field
 
 from tsal.bounds import CSV_BYTES, CSV_LINE_BYTES, TABLE_COLUMNS, check, reading
-from tsal.bounds.tables import check_csv
 from tsal.datasets.readers.annotations import Annotations, Collector, Points
 from tsal.datasets.readers.numbers import frame_number, number, shown
 from tsal.datasets.readers.pictures import Pictures
@@ -75,6 +74,8 @@ def points(labels: Path, options: Options) -> Points:
 
 
 def _rows(labels: Path) -> Iterator[list[str]]:
+    from tsal.bounds.tables import check_csv  # which loads pyarrow: plans of the workflow do without
+
     if not labels.is_file():
         raise InputError(f"{labels}: no such file; expected {_EXPECTED}")
     check(labels, labels.stat().st_size, CSV_BYTES, "bytes")

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 from tsal.bounds import reading
-from tsal.bounds.tables import check_csv, check_parquet
-from tsal.data.faces import boxes_of, n_points, points_of, read_faces, table_suffix, visibility_of
 from tsal.datasets.readers.annotations import Annotations, numbered
 from tsal.datasets.readers.pictures import Pictures
 from tsal.datasets.readers.reader import Reader
@@ -17,6 +15,9 @@ COLUMNS = ("person", "clip", "split")
 
 def read(labels: Path, pictures: Pictures, options: Any, n_landmarks: int) -> Annotations:
     """The faces of a table. Rows with an empty box and no landmarks, frames without a face, are left out."""
+    # Here, since plans of the workflow need no pandas.
+    from tsal.data.faces import boxes_of, n_points, points_of, read_faces, visibility_of
+
     faces = read_faces(labels, need_points=False)
     count = n_points(faces)
     boxes, points = boxes_of(faces), points_of(faces)
@@ -43,6 +44,9 @@ def _header(path: Path) -> list[str]:
     """The names of the columns, of a table that has been read before."""
     import pandas as pd
     from pyarrow import parquet
+
+    from tsal.bounds.tables import check_csv, check_parquet
+    from tsal.data.faces import table_suffix
 
     with reading(path, "a face table", "Make it anew"):
         if table_suffix(path) == ".csv":
