@@ -17,6 +17,7 @@ from tsal.datasets.own.scheme import own_scheme
 from tsal.datasets.readers.annotations import Points
 from tsal.datasets.readers.pictures import Pictures, is_named_picture, is_named_video
 from tsal.errors import InputError, one_line
+from tsal.settings.released import released_checkpoint
 from tsal.settings.section import read_section
 
 _BEGIN = 4096  # bytes of a picture, and as many of its end, by which a change is noticed
@@ -102,7 +103,7 @@ class OwnDataset(Dataset):
         }
         if videos:
             found["videos"] = _digest({path: path for path in videos})
-            found["checkpoint"] = None if options.checkpoint is None else _digest({"": options.checkpoint})
+            found["checkpoint"] = _digest({"": str(options.checkpoint or released_checkpoint())})
         return found
 
 
