@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -69,6 +69,8 @@ def suggest(
     Raises:
         InputError: the folder is there already; there is no face without labels, or no picture and no video.
     """
+    # To label, everybody is alike: few labels would leave a split empty, and videos of who tests be left out.
+    dataset = replace(dataset, settings=dataset.settings.replace(test=0.0, validation=0.0))
     if folder.exists():
         raise InputError(f"{folder}: is there already, expected a new folder: labels in it are not written over")
     with tempfile.TemporaryDirectory() as work:
