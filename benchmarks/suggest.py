@@ -57,7 +57,7 @@ def error_of(settings: Settings, crops: Path, rows: np.ndarray, seed: int) -> fl
         train_method(method, settings, warm, crops, None, None, None, out, log, seed, 1, CPU)
         detector = load_detector(out, CPU)
     store, dataset = open_crops(crops, "test"), datasets.get(settings.benchmark)
-    rows = np.arange(len(store))
+    rows = np.flatnonzero(store.visible.any(1))
     truth = apply_affine(store.to_image[rows], store.points[rows].astype(np.float64))
     distance = dataset.landmarks.distances(dataset.normalisers[0], truth, store.box[rows])
     return float(nme(predict_store(detector, store, rows, CPU), truth, store.visible[rows], distance).mean())
@@ -73,8 +73,8 @@ def show(table: pd.DataFrame) -> None:
             print(f"| {labels} | {' | '.join(cells)} | {row['count', 'random']:.0f} |")
         mean = means["mean"]
         if SAVED_AT in mean.index:
-            wanted, errors = mean.loc[SAVED_AT, "suggested"], mean["random"].to_numpy()
-            needed = np.interp(-wanted, -np.maximum.accumulate(errors[::-1])[::-1], np.log(mean.index.to_numpy()))
+            wanted, rising = mean.loc[SAVED_AT, "suggested"], np.maximum.accumulate(mean["random"].to_numpy()[::-1])
+            needed = np.interp(wanted, rising, np.log(mean.index.to_numpy()[::-1]))
             print(f"\n{SAVED_AT} suggested labels do as well as {np.exp(needed):.0f} random ones.")
 
 
@@ -89,9 +89,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config = configuration.read_config([ROOT / "config.yaml", arguments.config], ROOT / "config")
     table = pd.read_csv(arguments.output) if arguments.output.exists() else pd.DataFrame()
-    done = (
-        set() if table.empty else set(zip(*(table[key] for key in ("benchmark", "way", "labels", "seed")), strict=True))
-    )
+    keys = ["benchmark", "way", "labels", "seed"]
+    done = set() if table.empty else set(table[keys].itertuples(index=False, name=None))
     for benchmark in arguments.benchmarks:
         values = configuration.resolve_run(config, benchmark, "supervised", 1.0)
         settings = parse_settings(values, methods.get("supervised").settings, benchmark)
