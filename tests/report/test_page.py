@@ -152,6 +152,26 @@ def test_figures_come_in_the_papers_order_with_their_captions(inputs, tmp_path):
     assert page.text.index("Cumulative error curves") < page.text.index("Test faces at percentiles")
 
 
+def test_a_benchmark_begins_with_what_its_tables_say_in_short(inputs, tmp_path):
+    page = report(inputs, tmp_path)
+    table = pd.read_csv(tmp_path / "toy_nme.csv", dtype={"labels": str})
+    names = {"tsal": "TSAL", "supervised": "Labels only"}
+    for labels, words in (("0.05", "5 % of the labels"), ("1", "All labels")):
+        first, second = table[table["labels"] == labels].sort_values("nme").itertuples()
+        said = f"{words}: {names[first.method]} {first.nme:.2f} %, {names[second.method]} {second.nme:.2f} %."
+        assert said in page.text
+        assert f"leads the second by {second.nme - first.nme:.2f}, " in page.text[page.text.index(said) :][:200]
+    assert page.text.index("In short, on full") < page.text.index("toy, full: NME")
+
+
+def test_a_lead_that_may_be_chance_is_said_to_be(inputs, tmp_path):
+    significance = tmp_path / "tables/toy_significance.csv"
+    table = pd.read_csv(significance)
+    for p, words in ((0.6, "which may be chance (p = 0.600, over people)"), (0.0, "more than chance (p < 0.001")):
+        table.assign(p_value_people=p).to_csv(significance, index=False)
+        assert words in report(inputs, tmp_path).text
+
+
 def test_configuration_and_versions_are_shown_as_they_are(inputs, tmp_path):
     page = report(inputs, tmp_path)
     assert "note: <b>&amp;" in page.text

@@ -16,10 +16,11 @@ import tsal
 from tsal.bounds import YAML_BYTES, reading
 from tsal.bounds.texts import read_text
 from tsal.config.targets import method_name
-from tsal.data.labels import budget_share
+from tsal.data.labels import budget_name, budget_share
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, cell_title, floor_notes, readable
+from tsal.tables.significance import LEVEL
 
 _PACKAGES = (
     "torch",
@@ -31,6 +32,7 @@ _PACKAGES = (
     "matplotlib",
 )
 
+_TABLE_AGAIN = "Make it anew with `tsal table`"
 _TEXTS = ("benchmark", "subset", "normaliser", "method", "reference", "labels")  # columns
 
 _CAPTIONS = {
@@ -118,7 +120,8 @@ def write_report(output: str | Path, inputs: Sequence[str | Path]) -> None:
     sections, links = [], []
     for benchmark in benchmarks:
         floor = floors.get(benchmark)
-        parts = [_table(path, output, floor) for path in tables if _benchmark(path) == benchmark]
+        own = [path for path in tables if _benchmark(path) == benchmark]
+        parts = [_in_short(own), *(_table(path, output, floor) for path in own)]
         parts += [_figure(path, output) for path in figures if _benchmark(path) == benchmark]
         sections.append(_section(benchmark, benchmark, parts))
         links.append((benchmark, benchmark))
@@ -172,14 +175,56 @@ def _section(anchor: str, name: str, parts: Sequence[str]) -> str:
     return f'<section id="{escape(anchor)}">\n<h2>{escape(name)}</h2>\n{body}\n</section>'
 
 
-def _table(path: Path, output: Path, floor: Path | None) -> str:
-    again = "Make it anew with `tsal table`"
-    with reading(path, "a table", again):
+def _in_short(paths: Sequence[Path]) -> str:
+    """What a benchmark's tables say, in a sentence a label budget: of the first subset and normaliser."""
+    tables = {_kind(path): _read_table(path) for path in paths}
+    nme, compared = tables.get("nme", pd.DataFrame()), tables.get("significance", pd.DataFrame())
+    if list(nme.columns) != NME_COLUMNS or nme.empty:
+        return ""
+    first = nme.iloc[0]
+    cell = nme[(nme["subset"] == first["subset"]) & (nme["normaliser"] == first["normaliser"]) & nme["nme"].notna()]
+    lines = [_sentence(rows, compared) for _, rows in cell.groupby("labels", sort=False)]
+    what = f"In short, on {first['subset']}, by {first['normaliser']} distance:"
+    items = "\n".join(f"<li>{line}</li>" for line in lines)
+    return f"<p>{escape(what)}</p>\n<ul>\n{items}\n</ul>" if lines else ""
+
+
+def _sentence(rows: pd.DataFrame, compared: pd.DataFrame) -> str:
+    """Which method has the lowest error of a label budget, and whether that is sure."""
+    ordered = rows.sort_values("nme", kind="stable")
+    best, budget = ordered.iloc[0], budget_name(ordered.iloc[0]["labels"])
+    said = ", ".join(f"{escape(method_name(row.method))} {row.nme:.2f} %" for row in ordered.itertuples())
+    said = f"{escape(budget[0].upper() + budget[1:])}: <b>{said.replace(', ', '</b>, ', 1)}"
+    if len(ordered) == 1:
+        return f"{said}</b>."
+    if list(compared.columns) != SIGNIFICANCE_COLUMNS:
+        return f"{said}."
+    pair, where = {best["method"], ordered.iloc[1]["method"]}, ["subset", "normaliser", "labels"]
+    for row in compared[(compared[where] == best[where]).all(axis=1)].itertuples():
+        if {row.method, row.reference} == pair:
+            p = _p_value(row.p_value_people)
+            verdict = "more than chance" if row.p_value_people < LEVEL else "which may be chance"
+            p = p if p.startswith("&lt;") else f"= {p}"
+            return f"{said}. The first leads the second by {abs(row.difference):.2f}, {verdict} (p {p}, over people)."
+    return f"{said}."
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    with reading(path, "a table", _TABLE_AGAIN):
         table = pd.read_csv(path, dtype=dict.fromkeys(_TEXTS, str), compression=None)
+    if list(table.columns) in (NME_COLUMNS, SIGNIFICANCE_COLUMNS):
+        with reading(path, "a table of numbers", _TABLE_AGAIN):
+            numbers = [name for name in table.columns if name not in _TEXTS]
+            table[numbers] = table[numbers].apply(pd.to_numeric)
+    return table
+
+
+def _table(path: Path, output: Path, floor: Path | None) -> str:
+    table = _read_table(path)
     source = _link(path, output, path.name)
     rendering = {tuple(NME_COLUMNS): partial(_nme_html, floor=floor), tuple(SIGNIFICANCE_COLUMNS): _significance_html}
     if render := rendering.get(tuple(table.columns)):
-        with reading(path, "a table of numbers", again):
+        with reading(path, "a table of numbers", _TABLE_AGAIN):
             return "\n".join(render(cell, source) for _, cell in table.groupby(["subset", "normaliser"], sort=False))
     raise InputError(f"{path}: columns {', '.join(table.columns[:5])}, ...; expected an NME or a significance table")
 

@@ -34,6 +34,7 @@ from tsal.tracking.formats import Frame, open_writer
 from tsal.tracking.pool import add_videos, follow_videos
 
 LABELS, IMAGES, LIST = "labels.json", "images", "frames.csv"  # in the folder
+_MOST = 5000  # faces without labels that are looked at, evenly drawn: frames beside each other are much alike
 _KNOWN = 500  # labelled faces that others are compared with, evenly drawn
 _LEAST_CONFIDENCE = 0.3  # of what may be a face, however much the signals disagree
 
@@ -74,37 +75,43 @@ def suggest(
     if folder.exists():
         raise InputError(f"{folder}: is there already, expected a new folder: labels in it are not written over")
     with tempfile.TemporaryDirectory() as work:
-        faces = _faces(dataset, Path(work), device, threads)
-        hidden = np.flatnonzero(~labelled_of(faces))
-        if not len(hidden):
-            raise InputError(f"{dataset.name}: found no face without labels among {len(faces):,}, expected some")
+        everyone = _faces(dataset, Path(work), device, threads)
+        is_labelled = labelled_of(everyone)
+        unlabelled = everyone[~is_labelled]
+        if not len(unlabelled):
+            raise InputError(f"{dataset.name}: found no face without labels among {len(everyone):,}, expected some")
+        hidden = _evenly(unlabelled, _MOST).reset_index(drop=True)
+        faces = pd.concat([hidden, _evenly(everyone[is_labelled], _KNOWN)], ignore_index=True)
         settings = detector.settings
         geometry = {"input_px": settings.input_px, "expand": settings.expand, "margin": settings.margin}
         write_crops(faces, Path(work) / "all.json", workers=threads, **geometry)
         store = open_crops(work, "all")
-        labelled = np.flatnonzero(labelled_of(faces))
-        known = labelled[np.linspace(0, len(labelled) - 1, min(len(labelled), _KNOWN)).astype(int)]
-        evidence = gather_evidence(detector, store, np.concatenate([hidden, known]), device, seed)
-        points = apply_affine(store.to_image[hidden], evidence.points[: len(hidden)])
+        evidence = gather_evidence(detector, store, np.arange(len(faces)), device, seed)
+        points = apply_affine(store.to_image[: len(hidden)], evidence.points[: len(hidden)])
     confidences, disagreement = evidence.confidences[: len(hidden)], evidence.disagreement[: len(hidden)]
     likely = np.flatnonzero(confidences.mean(1) > _LEAST_CONFIDENCE)
     if not len(likely):
         raise InputError(f"{dataset.name}: found nothing like a face among {len(hidden):,} boxes; look at the videos")
-    features = evidence.features
-    chosen = likely[choose(disagreement[likely], features[likely], count, seed, features[len(hidden) :])]
+    known = evidence.features[len(hidden) :]
+    chosen = likely[choose(disagreement[likely], evidence.features[likely], count, seed, known)]
     found = _Found(hidden, *_as_scheme(points, confidences, detector.scheme, dataset.landmarks), disagreement)
     with temporary_path(folder) as temporary:
-        frames = _write(faces, found, chosen, dataset.landmarks, temporary, threads)
+        frames = _write(found, chosen, dataset.landmarks, temporary, threads)
         temporary.replace(folder)
-    return Suggested(frames, len(hidden))
+    return Suggested(frames, len(unlabelled))
+
+
+def _evenly(faces: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many of some faces: all, or every second, third, ..."""
+    return faces.iloc[:: max(1, -(-len(faces) // most))]
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Of the faces without labels: rows (N,) of the face table, points (N, K, 2) in image px, NaN where they cannot be
-    told, confidences (N, K), disagreement (N,) of the signals."""
+    """The faces without labels, N rows of a face table, and of each points (N, K, 2) in image px, NaN where they cannot
+    be told, confidences (N, K), disagreement (N,) of the signals."""
 
-    rows: np.ndarray
+    faces: pd.DataFrame
     points: np.ndarray
     confidences: np.ndarray
     disagreement: np.ndarray
@@ -154,11 +161,10 @@ def _as_scheme(
     return np.full((*shape, 2), np.nan), np.repeat(confidences.mean(1, keepdims=True), scheme.n_points, 1)
 
 
-def _write(faces: pd.DataFrame, found: _Found, chosen: np.ndarray, scheme: Scheme, folder: Path, threads: int) -> int:
+def _write(found: _Found, chosen: np.ndarray, scheme: Scheme, folder: Path, threads: int) -> int:
     """Write the frames of chosen faces (places in `found`), with all faces without labels on them; returns how many."""
     (folder / IMAGES).mkdir(parents=True)
-    rows = faces.iloc[found.rows]
-    frames = list(zip(rows["image"], rows["frame"].tolist(), strict=True))
+    frames = list(zip(found.faces["image"], found.faces["frame"].tolist(), strict=True))
     on_frame: dict[tuple[str, int], list[int]] = {}
     for place, frame in enumerate(frames):
         on_frame.setdefault(frame, []).append(place)
@@ -173,15 +179,15 @@ def _write(faces: pd.DataFrame, found: _Found, chosen: np.ndarray, scheme: Schem
         listed.writerow(["image", "frame", "written", "disagreement"])
         for frame in order:
             places = on_frame[frame]
-            write(Frame(names[frame], -1, float("nan"), sizes[frame], [_face(found, rows, place) for place in places]))
+            write(Frame(names[frame], -1, float("nan"), sizes[frame], [_face(found, place) for place in places]))
             most = max(found.disagreement[place] for place in places)
             listed.writerow([*frame, f"{IMAGES}/{names[frame]}", f"{most:.3f}"])
     return len(order)
 
 
-def _face(found: _Found, rows: pd.DataFrame, place: int) -> Face:
+def _face(found: _Found, place: int) -> Face:
     points, confidences = found.points[place], found.confidences[place]
-    box = bounds_of(points) if np.isfinite(points).all() else boxes_of(rows.iloc[[place]])[0]
+    box = bounds_of(points) if np.isfinite(points).all() else boxes_of(found.faces.iloc[[place]])[0]
     return Face(0, box, float(confidences.mean()), points, confidences)
 
 
