@@ -254,6 +254,21 @@ def test_other_faces_to_render_make_everything_of_their_benchmark_anew(plan, cha
     assert set(jobs) >= AFTER_TRAINING
 
 
+def test_the_released_detector_is_trained_on_rendered_faces_alone(folder):
+    process = snakemake(folder, "-n", "release", "--configfile", ROOT / "config/release.yaml")
+    jobs = planned(process)
+    assert jobs["release"] == jobs["train"] == jobs["warmup"] == 1 and jobs["render"] == 28
+    assert not {"download", "flow"} & set(jobs)
+
+
+def test_a_start_from_the_released_detector_is_given_its_file(folder):
+    about = {"benchmarks": {"synth": {"detector": {"width": 32}, "training": {"pretrained": "released"}}}}
+    (folder / "from_released.yaml").write_text(json.dumps(about))
+    process = snakemake(folder, "-n", "-p", "results/synth_nme.csv", "--configfile", "from_released.yaml")
+    assert planned(process)["warmup"] == 1
+    assert "--pretrained" in process.stdout and "weights/rendered.safetensors" in process.stdout
+
+
 def test_another_number_of_shards_renders_the_same_faces_in_other_parts(plan):
     jobs = plan({"benchmarks": {"synth": {"shards": 3}}})
     assert (jobs["render"], jobs["index"]) == (3, 1)
