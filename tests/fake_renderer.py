@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 from archives import draw_face, encode, mean_face
 
+from tsal.synth.convention import SURFACE
 from tsal.synth.plan import Shot, SynthSettings
 
 SMALL = SynthSettings(people=10, stills=20, clips=10, clip_frames=3, image_px=48, challenging=0.3, seed=0)
 
 
-def render_person(seed: int, person: int, shots: Sequence[Shot], image_px: int) -> Iterator[types.SimpleNamespace]:
+def render_person(
+    seed: int, person: int, shots: Sequence[Shot], image_px: int, convention: str = SURFACE
+) -> Iterator[types.SimpleNamespace]:
     """A face for each shot; in clips it moves. A third of the landmarks is hidden."""
     for shot in shots:
         random = np.random.default_rng([seed, person, shot.number])

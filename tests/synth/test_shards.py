@@ -107,10 +107,10 @@ def test_a_clip_that_there_is_not_is_named(tmp_path):
 
 
 def test_a_rendering_that_fails_leaves_no_file(tmp_path, monkeypatch):
-    def failing(seed, person, shots, image_px):
+    def failing(seed, person, shots, image_px, convention):
         if person == 4:
             raise KeyboardInterrupt
-        yield from fake_renderer.render_person(seed, person, shots, image_px)
+        yield from fake_renderer.render_person(seed, person, shots, image_px, convention)
 
     monkeypatch.setattr(sys.modules["tsal.synth.scene"], "render_person", failing)
     with pytest.raises(KeyboardInterrupt):

@@ -4,12 +4,11 @@ Of each run are kept its settings, its scores and the measurements of its log; o
 of. All of a benchmark is one small file, see tsal.evaluation.kept.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from pydantic_core import to_jsonable_python
 
 from tsal import datasets
 from tsal.bounds import texts
@@ -170,7 +169,7 @@ def _same_faces(kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     benchmark = now.get("benchmark")
     options = datasets.get(benchmark).options if benchmark in datasets.names() else NoOptions
     optional = {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
-    defaults = to_jsonable_python(optional)
+    defaults = json.loads(json.dumps(optional))
 
     def completed(made_of: Mapping[str, Any]) -> dict[str, Any]:
         return {**made_of, **{key: {**defaults, **made_of[key]} for key in ("settings", "options") if key in made_of}}

@@ -105,12 +105,11 @@ rule release:
         "logs/release.log",
     benchmark:
         "results/timings/release.tsv"
-    localrule: True
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     message:
         "Writing the detector of rendered faces in half precision"
     shell:
