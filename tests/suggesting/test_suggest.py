@@ -1,6 +1,7 @@
 """The folder that `tsal suggest` writes: frames, what was found on them, and where they come from."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,7 +21,6 @@ from tsal.tracking import pool
 
 CPU = torch.device("cpu")
 SETTINGS = DetectorSettings(weights="none", width=8, input_px=32)
-COLUMNS = ["face", "image", "frame", "box_x0", "box_y0", "box_x1", "box_y1", "confidence"]
 
 
 @pytest.fixture
@@ -39,13 +39,8 @@ def photos(tmp_path, monkeypatch):
         folder = "photos/more" if number > 5 else "photos"
         cv2.imwrite(f"{folder}/{number % 6}.png", random.integers(0, 256, (60, 80, 3), np.uint8))
     monkeypatch.setattr(module, "_LEAST_CONFIDENCE", 0.0)  # of a network that was not trained
-    monkeypatch.setattr(
-        module,
-        "find_faces",
-        lambda finder, paths, threads: pd.DataFrame(
-            [[path, path, -1, 20.0, 10.0, 60.0, 50.0, 0.9] for path in paths], columns=COLUMNS
-        ),
-    )
+    finder = SimpleNamespace(find_calibrated=lambda image: (np.array([[20.0, 10, 60, 50]]), np.array([0.9])))
+    monkeypatch.setattr(module.face_detectors, "create", lambda: finder)
     return tmp_path
 
 

@@ -85,9 +85,9 @@ def crop_image(
     return crop, to_image
 
 
-def is_outside(box: Sequence[float] | np.ndarray, image: np.ndarray) -> bool:
-    """Whether a box x0, y0, x1, y1 lies wholly beyond the edges of an image (H, W, ...)."""
-    height, width = image.shape[:2]
+def is_outside(box: Sequence[float] | np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether a box x0, y0, x1, y1 lies wholly beyond the edges of an image, by the image's width and height in px."""
+    width, height = size
     x0, y0, x1, y1 = box
     return bool(x1 < 0 or y1 < 0 or x0 > width - 1 or y0 > height - 1)
 
@@ -97,7 +97,7 @@ def _check_box(image: np.ndarray, box: Sequence[float] | np.ndarray) -> None:
     x0, y0, x1, y1 = (float(value) for value in box)
     if not (x1 > x0 and y1 > y0):
         raise InputError(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area; expected x0 < x1 and y0 < y1")
-    if is_outside(box, image):
+    if is_outside(box, (width, height)):
         raise InputError(
             f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} lies outside the image of {width} x {height} px; "
             "correct the box or leave the face out"

@@ -14,15 +14,12 @@ boxes: overlap of boxes, and one box for each face. finding: the faces of many f
 applies calibrations. weights: files whose digest is known.
 """
 
-import sys
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from tsal.errors import InputError
 from tsal.face_detectors.calibration import Calibration
 from tsal.face_detectors.detector import FaceDetector, Finder
-from tsal.settings.plugins import by_module
+from tsal.settings.plugins import ByModule
 from tsal.settings.section import read_section
 
 __all__ = ["DEFAULT", "Calibration", "FaceDetector", "Finder", "create", "get", "names"]
@@ -30,32 +27,10 @@ __all__ = ["DEFAULT", "Calibration", "FaceDetector", "Finder", "create", "get", 
 DEFAULT = "blazeface"
 # What face detectors share; every other module of this folder is one.
 _SHARED = ("boxes", "calibration", "detector", "finding", "weights")
-
-
-@cache
-def _registry() -> dict[str, FaceDetector]:
-    return by_module(sys.modules[__name__], "FACE_DETECTOR", FaceDetector, "tsal.face_detectors.FaceDetector", _SHARED)
-
-
-def names() -> list[str]:
-    """The names of all face detectors, sorted.
-
-    Raises:
-        InputError: a plug-in cannot be used; names its file.
-    """
-    return list(_registry())
-
-
-def get(name: str) -> FaceDetector:
-    """The face detector of that name.
-
-    Raises:
-        InputError: there is none; names those that there are. Or see `names`.
-    """
-    try:
-        return _registry()[name]
-    except KeyError:
-        raise InputError(f"unknown face detector {name!r}; expected one of {', '.join(names())}") from None
+_registry = ByModule(
+    __name__, "FACE_DETECTOR", FaceDetector, "tsal.face_detectors.FaceDetector", "face detector", _SHARED
+)
+names, get = _registry.names, _registry.get
 
 
 def create(name: str = DEFAULT, options: Mapping[str, Any] | None = None) -> Finder:

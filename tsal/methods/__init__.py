@@ -4,43 +4,17 @@ A module here that trains imports what is heavy with `later`, so that plans are 
 own: see settings.plugins.
 """
 
-import sys
-from functools import cache
 from pathlib import Path
 
 from tsal.errors import InputError
 from tsal.settings.models import Settings, parse_settings, read_mapping
-from tsal.settings.plugins import by_module
+from tsal.settings.plugins import ByModule
 from tsal.training.method import Method
 
 # What methods share; every other module of this folder is one.
 _SHARED = ("common", "flow_adaptation", "memory", "pseudo_labels", "signals")
-
-
-@cache
-def _registry() -> dict[str, Method]:
-    return by_module(sys.modules[__name__], "METHOD", Method, "tsal.training.method.Method", _SHARED)
-
-
-def names() -> list[str]:
-    """The names of all methods, sorted.
-
-    Raises:
-        InputError: a plug-in cannot be used; names its file.
-    """
-    return list(_registry())
-
-
-def get(name: str) -> Method:
-    """The method of that name.
-
-    Raises:
-        InputError: there is none; names those that there are. Or see `names`.
-    """
-    try:
-        return _registry()[name]
-    except KeyError:
-        raise InputError(f"unknown method {name!r}; expected one of {', '.join(names())}") from None
+_registry = ByModule(__name__, "METHOD", Method, "tsal.training.method.Method", "method", _SHARED)
+names, get = _registry.names, _registry.get
 
 
 def read_settings(path: str | Path) -> Settings:

@@ -3,10 +3,11 @@
 import importlib
 import os
 import pkgutil
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from tsal.errors import InputError
 
@@ -68,25 +69,61 @@ def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[
     return found
 
 
-def by_module(package: ModuleType, expected: str, kind: type[T], called: str, shared: Collection[str]) -> dict[str, T]:
-    """What the modules of a package and of its plug-in folders define, by the modules' names, sorted.
+class ByModule(Generic[T]):
+    """What the modules of a package and of its plug-in folders define, by the modules' names; imported when asked.
 
     Args:
-        package: such as tsal.methods, whose plug-ins lie in methods/.
-        expected: the name that each module defines; kind: of what, which users call `called`.
+        package: its name, such as tsal.methods, whose plug-ins lie in methods/.
+        expected: the name that each module defines; kind: of what, which stands at `called`.
+        noun: what users call one of them, such as "method".
         shared: modules of the package that define none.
-
-    Raises:
-        InputError: see `import_plugins`; or a plug-in defines something of another kind: names its file.
     """
-    own = [info.name for info in pkgutil.iter_modules(package.__path__[:1]) if info.name not in shared]
-    found = {name: getattr(importlib.import_module(f"{package.__name__}.{name}"), expected) for name in own}
-    for file, module in import_plugins(package.__name__.rpartition(".")[2], package, expected):
-        value = getattr(module, expected)
-        if not isinstance(value, kind):
-            raise InputError(f"{file}: {expected} is a {type(value).__name__}; expected a {called}")
-        found[module.__name__.rpartition(".")[2]] = value
-    return dict(sorted(found.items()))
+
+    def __init__(
+        self, package: str, expected: str, kind: type[T], called: str, noun: str, shared: Collection[str]
+    ) -> None:
+        self._package, self._expected, self._kind = package, expected, kind
+        self._called, self._noun, self._shared = called, noun, shared
+        self._found: dict[str, T] | None = None
+
+    def names(self) -> list[str]:
+        """The names of all, sorted.
+
+        Raises:
+            InputError: a plug-in cannot be used; names its file.
+        """
+        return list(self._all())
+
+    def get(self, name: str) -> T:
+        """The one of that name.
+
+        Raises:
+            InputError: there is none; names those that there are. Or see `names`.
+        """
+        try:
+            return self._all()[name]
+        except KeyError:
+            raise InputError(f"unknown {self._noun} {name!r}; expected one of {', '.join(self.names())}") from None
+
+    def cache_clear(self) -> None:
+        """Look for plug-ins anew when next asked."""
+        self._found = None
+
+    def _all(self) -> dict[str, T]:
+        if self._found is None:
+            self._found = self._import_all()
+        return self._found
+
+    def _import_all(self) -> dict[str, T]:
+        package, expected = sys.modules[self._package], self._expected
+        own = [info.name for info in pkgutil.iter_modules(package.__path__[:1]) if info.name not in self._shared]
+        found = {name: getattr(importlib.import_module(f"{self._package}.{name}"), expected) for name in own}
+        for file, module in import_plugins(self._package.rpartition(".")[2], package, expected):
+            value = getattr(module, expected)
+            if not isinstance(value, self._kind):
+                raise InputError(f"{file}: {expected} is a {type(value).__name__}; expected a {self._called}")
+            found[module.__name__.rpartition(".")[2]] = value
+        return dict(sorted(found.items()))
 
 
 def _module_names(folder: str) -> Sequence[str]:

@@ -77,16 +77,18 @@ def _of_batch(
     random: torch.Generator,
 ) -> tuple[np.ndarray, ...]:
     images = np.ascontiguousarray(store.images[rows])
-    points, confidences = detector.landmarks_and_confidences(images, device)
     others = np.ascontiguousarray(store.images[np.where(neighbours >= 0, neighbours, rows)])
     arrays = (images, others, *_flow(images, others, neighbours >= 0), neighbours >= 0)
     frames = Frames(*(torch.from_numpy(array).to(device) for array in arrays))
-    signals = []
+    signals, own = [], None
     for draw in range(_DRAWS):
         view = draw_view(len(rows), store.size, store.input_px, _augmentation(detector), random).to(device)
         names = ("view",) if draw else (*_FROM_ONE_FRAME, *(["tracking"] if (neighbours >= 0).any() else []))
         seen = replace(frames, view=view)
-        signals += compute_signals(detector.network, seen, names, detector.scheme, store.input_px)[0].values()
+        found, passes = compute_signals(detector.network, seen, names, detector.scheme, store.input_px)
+        own = own or (found["detection"].points, detector.network.confidence(passes["detection"].output))
+        signals += found.values()
+    points, confidences = (part.double().cpu().numpy() for part in own)
     return points, confidences, _disagreement(signals), _features(detector, images, device)
 
 

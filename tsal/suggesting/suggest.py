@@ -17,7 +17,7 @@ import torch
 from tsal import face_detectors
 from tsal.data.cropping import apply_affine, is_outside
 from tsal.data.crops import open_crops, write_crops
-from tsal.data.faces import bounds_of, boxes_of, labelled_of, make_faces, read_faces
+from tsal.data.faces import bounds_of, boxes_of, face_name, labelled_of, make_faces, read_faces
 from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.data.pictures import read_image
 from tsal.data.video import all_frames, is_video
@@ -25,7 +25,6 @@ from tsal.datasets.own.dataset import OwnDataset
 from tsal.datasets.readers.pictures import Pictures, is_named_picture
 from tsal.detectors.predict import LandmarkDetector
 from tsal.errors import InputError
-from tsal.face_detectors.finding import find_faces
 from tsal.files import temporary_path
 from tsal.suggesting.choice import choose
 from tsal.suggesting.evidence import gather_evidence
@@ -75,7 +74,7 @@ def suggest(
     if folder.exists():
         raise InputError(f"{folder}: is there already, expected a new folder: labels in it are not written over")
     with tempfile.TemporaryDirectory() as work:
-        everyone = _faces(dataset, Path(work), device, threads)
+        everyone = _faces(dataset, Path(work), device)
         is_labelled = labelled_of(everyone)
         unlabelled = everyone[~is_labelled]
         if not len(unlabelled):
@@ -117,7 +116,7 @@ class _Found:
     disagreement: np.ndarray
 
 
-def _faces(dataset: OwnDataset, work: Path, device: torch.device, threads: int) -> pd.DataFrame:
+def _faces(dataset: OwnDataset, work: Path, device: torch.device) -> pd.DataFrame:
     """The faces of the labels, if there are some yet, of videos, and of pictures that the labels do not name."""
     options, table = dataset.settings, work / "faces.parquet"
     count = dataset.landmarks.n_points
@@ -130,7 +129,7 @@ def _faces(dataset: OwnDataset, work: Path, device: torch.device, threads: int) 
     named = set(map(os.path.abspath, faces["image"]))
     pictures = [os.path.join(options.images, file) for file in Pictures(options.images).all_files()]
     others = [path for path in pictures if is_named_picture(path) and os.path.abspath(path) not in named]
-    faces = pd.concat([faces, _of_pictures(others, count, set(faces["face"]), threads)], ignore_index=True)
+    faces = pd.concat([faces, _of_pictures(others, count, set(faces["face"]))], ignore_index=True)
     if not len(faces):
         raise InputError(
             f"{dataset.name}: found no face in {len(others):,} pictures below {options.images} and in `videos`, "
@@ -139,14 +138,21 @@ def _faces(dataset: OwnDataset, work: Path, device: torch.device, threads: int) 
     return faces
 
 
-def _of_pictures(paths: list[str], count: int, taken: set[str], threads: int) -> pd.DataFrame:
-    found = find_faces(face_detectors.create(), paths, threads)
-    boxes = boxes_of(found)
-    pairs = zip(found["image"], boxes, strict=True)
-    seen = [np.isfinite(box).all() and not is_outside(box, read_image(path)) for path, box in pairs]
-    found, boxes = found.iloc[np.flatnonzero(seen)], boxes[np.flatnonzero(seen)]
-    names = [f"{name}+" if name in taken else name for name in found["face"]]
-    return make_faces(found["image"], boxes, np.full((len(found), count, 2), np.nan), face=names, split="train")
+def _of_pictures(paths: list[str], count: int, taken: set[str]) -> pd.DataFrame:
+    """The faces that are found on pictures, as rows without landmarks; their names are none of those in `taken`."""
+    finder = face_detectors.create()
+    names, images, boxes = [], [], []
+    for path in paths:
+        picture = read_image(path)
+        found, _ = finder.find_calibrated(picture)
+        seen = [box for box in found if not is_outside(box, picture.shape[1::-1])]
+        for number, box in enumerate(seen):
+            name = face_name(path, number)
+            names.append(f"{name}+" if name in taken else name)
+            images.append(path)
+            boxes.append(box)
+    points = np.full((len(images), count, 2), np.nan)
+    return make_faces(images, np.array(boxes).reshape(-1, 4), points, face=names, split="train")
 
 
 def _as_scheme(

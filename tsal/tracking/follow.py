@@ -69,7 +69,7 @@ class Face:
 
 def _can_be_seen(box: np.ndarray, image: np.ndarray) -> bool:
     """Whether a box (4,) has area, and lies on the picture at least in part."""
-    return (box[2:] - box[:2]).min() >= 1 and not is_outside(box, image)
+    return (box[2:] - box[:2]).min() >= 1 and not is_outside(box, image.shape[1::-1])
 
 
 @dataclass

@@ -165,7 +165,7 @@ def follow_video(
         raise InputError(f"{path}: found a picture, expected a video, in `videos`; correct the pattern")
     labelled, own = _labelled_in(path, faces), boxes_of(faces)
     count = 0
-    for image, frame in followed(path, finder, locate, Following(), torch.get_num_threads()):
+    for _, frame in followed(path, finder, locate, Following(), torch.get_num_threads()):
         count += 1
         if not frame.faces:
             continue
@@ -176,7 +176,7 @@ def follow_video(
         for face, box, same in zip(frame.faces, boxes, mine, strict=True):
             if same.any():
                 pool.taken.setdefault(rows[int(same.argmax())], face.id)
-            elif (box[2:] - box[:2]).min() >= 2 and not is_outside(box, image):
+            elif (box[2:] - box[:2]).min() >= 2 and not is_outside(box, frame.size):
                 pool.add(frame.number, face.id, box)
     seconds = time.monotonic() - start
     print(

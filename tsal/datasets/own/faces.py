@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tsal.data.cropping import is_outside
 from tsal.data.faces import make_faces, write_faces
 from tsal.data.landmarks import Scheme
 from tsal.datasets import readers
@@ -109,7 +110,7 @@ def check_places(faces: Annotations, boxes: np.ndarray, options: OwnData) -> Non
                 f"{where}: {one_line(file)[:200]} was labelled at {said[0]} x {said[1]} px{turned}; found "
                 f"{width} x {height} px; expected the picture that was labelled"
             )
-        if x1 < 0 or y1 < 0 or x0 > width - 1 or y0 > height - 1:
+        if is_outside((x0, y0, x1, y1), size):
             raise InputError(
                 f"{where}: {one_line(file)[:200]}: found a face at {x0:.0f}, {y0:.0f} to {x1:.0f}, {y1:.0f}, outside "
                 f"of the picture of {width} x {height} px; correct it, or take it out"

@@ -12,40 +12,12 @@ or in `FOLDER/readers/` of a folder that the environment variable TSAL_PLUGINS n
 annotations: what is read. pictures: the files that labels name. numbers: values of texts.
 """
 
-import sys
-from functools import cache
-
 from tsal.datasets.readers.reader import Reader
-from tsal.errors import InputError
-from tsal.settings.plugins import by_module
+from tsal.settings.plugins import ByModule
 
 __all__ = ["Reader", "get", "names"]
 
 # What readers share; every other module of this folder is one.
 _SHARED = ("annotations", "numbers", "pictures", "reader")
-
-
-@cache
-def _registry() -> dict[str, Reader]:
-    return by_module(sys.modules[__name__], "READER", Reader, "tsal.datasets.readers.Reader", _SHARED)
-
-
-def names() -> list[str]:
-    """The names of all readers, sorted.
-
-    Raises:
-        InputError: a plug-in cannot be used; names its file.
-    """
-    return list(_registry())
-
-
-def get(name: str) -> Reader:
-    """The reader of that name.
-
-    Raises:
-        InputError: there is none; names those that there are. Or see `names`.
-    """
-    try:
-        return _registry()[name]
-    except KeyError:
-        raise InputError(f"unknown reader {name!r}; expected one of {', '.join(names())}") from None
+_registry = ByModule(__name__, "READER", Reader, "tsal.datasets.readers.Reader", "reader", _SHARED)
+names, get = _registry.names, _registry.get
