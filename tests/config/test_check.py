@@ -148,7 +148,8 @@ def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
         ("methods.tsal.fusoin", "methods.tsal.fusoin: unknown key; did you mean 'fusion'?"),
         (
             "methods.supervised.fusion",
-            "methods.supervised.fusion: unknown key; expected one of base, run, title, preset, detector, training",
+            "methods.supervised.fusion: unknown key; expected one of base, run, title, preset, detector, training, "
+            "cost_of",
         ),
     ],
 )

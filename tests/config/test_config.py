@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import yaml
-from configurations import DEFAULT, GIVEN, changed, laid_over, nested
+from configurations import DEFAULT, GIVEN, changed, complaints, laid_over, nested
 
 from tsal import config as configuration
 from tsal import datasets, methods
@@ -108,6 +108,42 @@ def test_a_method_overrides_training_keys_for_itself_alone_and_within_sections()
         DEFAULT["training"]["steps"],
         DEFAULT["training"]["loss"],
     )
+
+
+COST_OF_TSAL = {"methods": {"mine": {"base": "supervised", "cost_of": "tsal"}}}
+
+
+def test_a_method_that_is_given_the_cost_of_another_takes_as_many_steps_as_cost_the_same():
+    config = laid_over(COST_OF_TSAL, {"training": {"steps": 1000, "batch": 16}, "unlabelled": {"clips": 4}})
+    # TSAL: a student learns from 16 + 8 images, a teacher at every second step, and 16 are only looked at.
+    tsal, ours = (24 + 12) * 3 + 16, 16 * 3
+    assert configuration.resolve_run(config, "ytf", "tsal", 1)["training"]["steps"] == 1000
+    mine = configuration.resolve_run(config, "ytf", "mine", 1)["training"]
+    assert mine == configuration.resolve_run(config, "ytf", "supervised", 1)["training"] | {
+        "steps": round(1000 * tsal / ours)
+    }
+    assert "cost_of" not in mine
+
+
+def test_the_steps_of_a_cost_follow_those_of_the_benchmark():
+    config = laid_over(COST_OF_TSAL, {"benchmarks": {"ytf": {"training": {"steps": 120}}}})
+    steps = [configuration.resolve_run(config, "ytf", name, 1)["training"]["steps"] for name in ("tsal", "mine")]
+    assert steps == [120, 310]
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ({"cost_of": "tsall"}, "unknown method 'tsall'; did you mean 'tsal'?"),
+        ({"cost_of": "mine"}, "found mine, which is given a cost itself; expected a method with steps of its own"),
+        ({"cost_of": "tsal", "training": {"steps": 5}}, "beside training.steps, which follow from it; expected one"),
+        ({"cost_of": "tsal", "detector": {"width": 8}}, "found tsal, which has another detector; expected a method"),
+    ],
+)
+def test_a_cost_that_cannot_be_given_is_explained(entry, complaint):
+    lines = complaints({"methods": {"mine": {"base": "supervised", "run": True, **entry}}})
+    assert [line.startswith("mine.yaml: methods.mine.cost_of: ") for line in lines] == [True], lines
+    assert complaint in lines[0]
 
 
 def test_a_benchmark_overrides_training_keys_and_a_method_overrides_those():

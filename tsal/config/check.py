@@ -223,6 +223,7 @@ def _reference_problems(config: Config) -> list[Problem]:
         check((*place, "score_on"), config, "benchmark")
         check((*place, "benchmarks"), config, "benchmark")
         check((*place, "methods"), config, "method")
+        check((*place, "cost_of"), config, "method")
     for place in ((), *places):
         check((*place, "training", "pretrained"), config, "start")
     for name, entry in _entries(config, "benchmarks").items():

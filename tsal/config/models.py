@@ -151,6 +151,10 @@ class MethodEntry(Section):
     preset: Named = Field(None, description="one of `presets`, instead of the benchmark's")
     detector: DetectorKeys = Field(None, description="keys of `detector` that are different for it")
     training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
+    cost_of: Named = Field(
+        None,
+        description="a method that it is to cost as much as, in operations after the warm-up; `training.steps` follows",
+    )
 
 
 class ConfigFile(Section):

@@ -281,6 +281,8 @@ def settings_problems(config: Config, benchmark: str, method: str) -> list[Probl
     if problems:
         return problems
     settings = parse_settings({**values, "options": options}, algorithm.settings, method)
+    if problems := _cost_problems(config, benchmark, method, settings):
+        return problems
     problems = [(tuple(key.split(".")), text) for key, text in algorithm.check(settings)]
     return problems + _problems_with_others(config, settings)
 
@@ -302,6 +304,43 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
     return problems
 
 
+def _cost_of(config: Config, method: str) -> str | None:
+    """The method whose cost a method is given: its own `cost_of`, or that of the nearest of its bases."""
+    return next((entry["cost_of"] for entry in _entries(config, method)[::-1] if entry.get("cost_of")), None)
+
+
+def _cost_problems(config: Config, benchmark: str, method: str, settings: Settings) -> list[Problem]:
+    """Why a method cannot be given the cost of the one that it names."""
+    other = _cost_of(config, method)
+    if other is None:
+        return []
+    if any("cost_of" in entry and "steps" in entry.get("training", {}) for entry in _entries(config, method)):
+        text = f"found {other} beside training.steps, which follow from it; expected one of the two"
+    elif _cost_of(config, other):
+        text = f"found {other}, which is given a cost itself; expected a method with steps of its own"
+    elif settings_problems(config, benchmark, other):
+        text = f"found {other}, whose own settings are wrong; mend these first"
+    elif _resolved(config, benchmark, other).settings.detector != settings.detector:
+        text = f"found {other}, which has another detector; expected a method with the same"
+    else:
+        return []
+    return [(("cost_of",), text)]
+
+
+def _at_cost(config: Config, benchmark: str, method: str, settings: Settings) -> Settings:
+    """The settings with as many steps as cost what those of the method named by `cost_of` do; as they are without.
+
+    Steps after the warm-up are meant: a warm-up costs all methods the same.
+    """
+    other = _cost_of(config, method)
+    if other is None:
+        return settings
+    theirs = _resolved(config, benchmark, other).settings
+    cost = theirs.training.steps * methods.get(theirs.algorithm).passes_a_step(theirs)
+    steps = round(cost / methods.get(settings.algorithm).passes_a_step(settings))
+    return settings.replace(training=settings.training.replace(steps=steps))
+
+
 def other_landmarks(benchmark: str, name: str) -> str:
     """Says that a benchmark that another one takes something from has other landmarks; empty where it has the same."""
     ours = datasets.get(benchmark).landmarks
@@ -319,6 +358,7 @@ def _resolved(config: Config, benchmark: str, method: str) -> Resolved:
             raise InputError("\n".join(f"{line} (on {benchmark})" for line in dict.fromkeys(lines)))
         values = merged_settings(config, benchmark, method)
         settings = parse_settings(values, methods.get(values["algorithm"]).settings, method)
+        settings = _at_cost(config, benchmark, method, settings)
         known[benchmark, method] = Resolved(settings, _dump(settings))
     return known[benchmark, method]
 

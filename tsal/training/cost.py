@@ -9,10 +9,9 @@ from tsal.data.landmarks import scheme_of
 from tsal.detectors.predict import create_network
 from tsal.settings.models import DetectorSettings, Settings
 from tsal.training.flops import FlopCounter
-from tsal.training.method import Method
+from tsal.training.method import LEARNING, Method
 from tsal.training.train import MOST_MEASURED, WARM_UP
 
-LEARNING = 3  # forward passes that an image costs which is learned from: the backward pass is twice the forward one
 _TRIED = 8  # images of a measured step
 
 
@@ -26,8 +25,7 @@ def warm_up_flops(settings: Settings, validation: int) -> float:
 def method_flops(method: Method, settings: Settings, validation: int) -> float:
     """Floating-point operations of a method's training after the warm-up, without those of optical flow."""
     steps = settings.training.steps
-    looked_at, learned = method.images_a_step(settings)
-    images = steps * (looked_at + LEARNING * learned)
+    images = steps * method.passes_a_step(settings)
     return (images + _measured(settings, steps, len(method.networks), validation)) * forward_flops(settings)
 
 

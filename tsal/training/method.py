@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tsal.training.batches import TrainingData
     from tsal.training.run import Run
 
+LEARNING = 3  # forward passes that an image costs which is learned from: the backward pass is twice the forward one
+
 Problem = tuple[str, str]  # key, as "options.distance"; what was found and what was expected
 
 
@@ -76,3 +78,8 @@ class Method:
         if self.images is not None:
             return self.images(settings)
         return 0, settings.training.batch + (settings.unlabelled.frames if self.uses_unlabelled else 0)
+
+    def passes_a_step(self, settings: Settings) -> float:
+        """Forward passes on one image that a step costs, without those of optical flow."""
+        looked_at, learned = self.images_a_step(settings)
+        return looked_at + LEARNING * learned
