@@ -3,12 +3,16 @@
 import errno
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from tsal import cli
-from tsal.data.faces import read_faces
+from tsal import cli, face_detectors
+from tsal.data.faces import boxes_of, read_faces
+from tsal.data.pictures import read_image
+from tsal.face_detectors import Finder
+from tsal.face_detectors.calibration import fit
 
 LIGHT = ("settings", "download", "render", "index", "crop", "score", "table", "figure", "report")
 
@@ -122,6 +126,30 @@ def test_every_verb_has_help_that_says_what_it_does(capsys):
     said = capsys.readouterr().out
     assert end.value.code == 0
     assert all(verb in said for verb in (*LIGHT, "flow", "warmup", "train", "predict"))
+
+
+def test_an_index_takes_the_boxes_of_a_face_detector_where_its_settings_say_so(raw_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shift = fit(np.array([[0.0, 0, 20, 20]]), np.array([[1.0, 2, 21, 22]]))
+    whole = Finder("fake", shift, lambda image: (np.array([[0.0, 0, *image.shape[1::-1]]]), np.ones(1)))
+    monkeypatch.setattr(face_detectors, "create", lambda: whole)
+    boxes = {}
+    for name, settings in (("own", {}), ("found", {"boxes": "found"})):
+        (tmp_path / "index.yaml").write_text(yaml.safe_dump({"options": {"max_people": None}} | settings))
+        given = ("--raw-dir", raw_dir, "--settings", "index.yaml", "--images", name, "-o", f"{name}.parquet")
+        assert cli.main(["index", "ytf", *map(str, given)]) == 0
+        boxes[name] = boxes_of(read_faces(f"{name}.parquet"))
+    height, width = read_image(read_faces("found.parquet")["image"].iloc[0]).shape[:2]
+    assert boxes["found"][0].tolist() == pytest.approx(whole.calibration.apply(np.array([[0.0, 0, width, height]]))[0])
+    assert boxes["own"][0, 2] - boxes["own"][0, 0] < width / 1.2
+
+
+def test_an_index_is_a_parquet_file_or_an_error(raw_dir, tmp_path, capsys):
+    given = ("--raw-dir", raw_dir, "--images", tmp_path / "images", "-o", tmp_path / "faces.csv")
+    assert cli.main(["index", "ytf", *map(str, given)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"tsal index: error: {tmp_path / 'faces.csv'}: expected a name that ends with .parquet\n"
+    assert not (tmp_path / "images").exists()
 
 
 @pytest.mark.slow

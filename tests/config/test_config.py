@@ -416,6 +416,19 @@ def test_other_test_faces_are_shown_to_the_table_of_a_benchmark_and_to_those_who
     ]
 
 
+def test_whose_boxes_faces_have_is_part_of_what_a_face_table_is_made_of_only_where_they_are_found():
+    own, found = (laid_over({"benchmarks": {"ytf": {"boxes": boxes}}}) for boxes in ("own", "found"))
+    made_of = configuration.index_made_of(DEFAULT, "ytf")
+    assert configuration.index_made_of(own, "ytf") == made_of
+    assert configuration.index_made_of(found, "ytf") == made_of | {"boxes": "found"}
+
+
+@pytest.mark.parametrize("benchmark", ["aflw", "synth"])
+def test_boxes_that_errors_are_divided_by_and_those_of_rendered_faces_stay_their_own(benchmark):
+    (line,) = complaints({"benchmarks": {benchmark: {"boxes": "found"}}})
+    assert line.startswith(f"mine.yaml: benchmarks.{benchmark}.boxes: unknown key")
+
+
 def test_options_of_faces_are_the_benchmarks_own_where_the_configuration_says_nothing():
     config = changed("benchmarks.300w.counts", {"train": 7})
     del config["benchmarks"]["300w"]["box"]

@@ -59,14 +59,26 @@ def render(arguments: argparse.Namespace) -> None:
 
 def index(arguments: argparse.Namespace) -> None:
     """Turn a benchmark's raw data, the shards that were rendered, or data of one's own, into a table of faces."""
+    if arguments.output.suffix != ".parquet":
+        raise InputError(f"{arguments.output}: expected a name that ends with .parquet")
     own = read_recorded(arguments.benchmark, arguments.settings) if arguments.settings else None
     benchmark = own or datasets.get(arguments.benchmark)
     if arguments.shards:
         benchmark.index_shards(arguments.shards, arguments.images, arguments.output)
         return
-    options = _read_yaml(arguments.settings).get("options", {}) if arguments.settings else {}
+    settings = _read_yaml(arguments.settings) if arguments.settings else {}
     add = partial(_add_videos, arguments, benchmark) if isinstance(benchmark, OwnDataset) else None
-    benchmark.index(arguments.raw_dir, arguments.images, arguments.output, options, add)
+    if settings.get("boxes") == datasets.FOUND:
+        add = _take_found_boxes
+    benchmark.index(arguments.raw_dir, arguments.images, arguments.output, settings.get("options", {}), add)
+
+
+def _take_found_boxes(table: Path) -> None:
+    """Give the faces of a table the boxes that the default face detector finds."""
+    from tsal import face_detectors
+    from tsal.face_detectors.tables import take_found_boxes
+
+    take_found_boxes(table, face_detectors.create())
 
 
 def _add_videos(arguments: argparse.Namespace, benchmark: OwnDataset, table: Path) -> None:

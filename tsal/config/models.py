@@ -2,12 +2,13 @@
 
 import re
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from tsal import datasets, methods
 from tsal.data.labels import EXPECTED, parse_budget
+from tsal.data.landmarks import BOX
 from tsal.datasets.own.options import own_options
 from tsal.errors import InputError
 from tsal.settings.mistakes import Expected
@@ -109,7 +110,7 @@ class PresetEntry(Section):
     unlabelled: UnlabelledKeys = Field(None, description="keys of `unlabelled` that are different")
 
 
-class BenchmarkEntry(Section):
+class AnyBenchmarkEntry(Section):
     """What any benchmark can have, beside what is said of its faces."""
 
     preset: Named = Field(None, description="one of `presets`, laid over `detector` and `training`")
@@ -120,12 +121,26 @@ class BenchmarkEntry(Section):
     training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
 
 
-class RenderedEntry(BenchmarkEntry):
+class BenchmarkEntry(AnyBenchmarkEntry):
+    """What a benchmark can have whose faces come from archives."""
+
+    boxes: Literal["own", datasets.FOUND] = Field(
+        "own",
+        description="face boxes: the data set's own, or those that the face detector of `tsal find` finds, in training "
+        "and tests; a face that it does not find keeps its own",
+    )
+
+
+class RenderedEntry(AnyBenchmarkEntry):
     """What a benchmark can have that is rendered."""
 
     shards: int = Field(
         8, ge=1, le=1000, description="parts that are rendered side by side; the faces are the same for any number"
     )
+
+
+class EveryBenchmarkEntry(RenderedEntry, BenchmarkEntry):
+    """All keys of all kinds of benchmarks, for the reference."""
 
 
 OWN_LABELS = "budgets"  # what `labels` of a benchmark is called where `labels` is a file
@@ -135,7 +150,7 @@ OwnEntry = create_model(
     __doc__="What a benchmark of one's own data can have beside what is said of its faces.",
     **{
         OWN_LABELS if key == "labels" else key: (Annotated[field.annotation, *(field.metadata or [None])], field)
-        for key, field in BenchmarkEntry.model_fields.items()
+        for key, field in AnyBenchmarkEntry.model_fields.items()
     },
 )
 
@@ -212,9 +227,14 @@ SECTIONS = ("detector", "training", "unlabelled", "flow", "claims")
 
 @cache
 def benchmark_entry(name: str) -> type[Section]:
-    """The keys of a built-in benchmark of that name: those of any, and its data set's own."""
+    """The keys of a built-in benchmark of that name: those of any, and its data set's own.
+
+    Where errors are divided by the size of the data set's own boxes, no others can be taken.
+    """
     dataset = datasets.get(name)
-    return _joined("benchmark", partial(dataset.options), RenderedEntry if dataset.renderer else BenchmarkEntry)
+    measured = any(dataset.landmarks.normalisers[normaliser] == BOX for normaliser in dataset.normalisers)
+    entry = RenderedEntry if dataset.renderer else AnyBenchmarkEntry if measured else BenchmarkEntry
+    return _joined("benchmark", partial(dataset.options), entry)
 
 
 @cache

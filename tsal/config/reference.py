@@ -28,8 +28,9 @@ def _sections() -> Iterator[tuple[str, str, type[Section], str]]:
     yield "training", _about(TrainingSettings), TrainingSettings, "training."
     own = "A method overrides these under its own name, `clips` as `unlabelled_clips`.\n\n"
     yield "unlabelled", _about(UnlabelledSettings, own), UnlabelledSettings, "unlabelled."
-    text = "What any benchmark can have, beside what is said of its faces; `shards` only where it is rendered.\n\n"
-    yield "benchmarks", text, models.RenderedEntry, "benchmarks.NAME."
+    text = "What any benchmark can have, beside what is said of its faces; `shards` only where it is rendered, `boxes` "
+    text += "only where it is not, and errors are not divided by the size of its boxes.\n\n"
+    yield "benchmarks", text, models.EveryBenchmarkEntry, "benchmarks.NAME."
     for name in datasets.names():
         dataset = datasets.get(name)
         if dataset.options.model_fields:

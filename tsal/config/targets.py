@@ -110,9 +110,16 @@ def own_keys(section: Config) -> dict[str, Any]:
 
 
 def index_made_of(config: Config, benchmark: str) -> dict[str, Any]:
-    """What a face table depends on beside the raw data: `index_options`, and of one's own data its landmarks."""
+    """What a face table depends on beside the raw data: `index_options`, and of one's own data its landmarks; whose
+    boxes it has, where they are not the data set's own.
+    """
     dataset = datasets.get(benchmark)
-    return dataset.made_of if isinstance(dataset, OwnDataset) else {"options": index_options(config, benchmark)}
+    if isinstance(dataset, OwnDataset):
+        return dataset.made_of
+    made_of: dict[str, Any] = {"options": index_options(config, benchmark)}
+    if config["benchmarks"].get(benchmark, {}).get("boxes") == datasets.FOUND:
+        made_of["boxes"] = datasets.FOUND
+    return made_of
 
 
 def render_settings(config: Config, benchmark: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from tsal.settings.plugins import import_plugins
 from tsal.settings.released import RELEASED
 from tsal.settings.section import Section, read_section
 
+FOUND = "found"  # what `boxes` of a benchmark is where a face detector finds them
+
 
 @dataclass(frozen=True)
 class Renderer:
@@ -208,7 +210,7 @@ class Dataset:
 
         Args:
             options: those of the data set's model that are not at their defaults.
-            add: adds faces to the table, once it is there.
+            add: changes the table, once it is there.
 
         Raises:
             InputError: the raw data is missing, or not as its owners publish it; an option is unknown; the faces have

@@ -10,7 +10,8 @@ has to say four things:
 - `calibration`: from its boxes to the bounds of the 68 landmarks; benchmarks/face_calibration.py fits it;
 - `title`, for messages and tables.
 
-boxes: overlap of boxes, and one box for each face. finding: the faces of many files, as a table. calibration: fits and
+boxes: overlap of boxes, and one box for each face. finding: the faces of many files, as a table. tables: the
+boxes of a table that there is. calibration: fits and
 applies calibrations. weights: files whose digest is known.
 """
 
@@ -26,7 +27,7 @@ __all__ = ["DEFAULT", "Calibration", "FaceDetector", "Finder", "create", "get", 
 
 DEFAULT = "blazeface"
 # What face detectors share; every other module of this folder is one.
-_SHARED = ("boxes", "calibration", "detector", "finding", "weights")
+_SHARED = ("boxes", "calibration", "detector", "finding", "tables", "weights")
 _registry = ByModule(
     __name__, "FACE_DETECTOR", FaceDetector, "tsal.face_detectors.FaceDetector", "face detector", _SHARED
 )
