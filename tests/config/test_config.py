@@ -383,6 +383,27 @@ def test_other_test_faces_are_shown_to_the_table_of_a_benchmark_and_to_those_who
 def test_options_of_faces_are_the_benchmarks_own_where_the_configuration_says_nothing():
     config = changed("benchmarks.300w.counts", {"train": 7})
     del config["benchmarks"]["300w"]["box"]
-    assert configuration.index_options(config, "300w") == {"box": "DET", "validation": 0.05, "counts": {"train": 7}}
+    assert configuration.index_options(config, "300w") == {
+        **{"sets": ["afw", "helen", "ibug", "lfpw"], "box": "DET", "validation": 0.05},
+        "counts": {"train": 7},
+    }
     default = configuration.index_options(DEFAULT, "300w")["counts"]
     assert (default["train"], default["common"], default["challenging"]) == (3148, 554, 135)
+
+
+def test_of_a_benchmark_the_archives_are_wanted_that_its_options_need():
+    def wanted(**options):
+        return sorted(configuration.dataset_of(changed("benchmarks.300w", options), "300w").archives)
+
+    assert wanted(box="GTL") == ["afw.zip", "helen.zip", "ibug.zip", "lfpw.zip"]
+    assert wanted(sets=["lfpw", "afw"]) == ["afw.zip", "bounding_boxes.zip", "lfpw.zip"]
+    assert configuration.dataset_of(DEFAULT, "aflw") is datasets.get("aflw")
+    with pytest.raises(InputError, match=r"aflw: found no archive 'a\.zip', expected some of aflw\.tar\.gz, AFLWinfo"):
+        datasets.get("aflw").only(["a.zip"])
+
+
+def test_the_order_of_sets_is_no_reason_to_index_them_anew():
+    def options(*sets):
+        return configuration.index_options(changed("benchmarks.300w.sets", list(sets)), "300w")
+
+    assert options("lfpw", "afw") == options("afw", "lfpw")
