@@ -1,5 +1,7 @@
 """Views for tests."""
 
+from dataclasses import replace
+
 import torch
 
 from tsal.data.augment import View
@@ -10,4 +12,4 @@ def mirror(view: View, input_px: int) -> View:
     flip = torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
     matrix = flip @ view.matrix
     matrix[:, 0, 2] += input_px - 1
-    return View(matrix, ~view.mirrored, view.scale)
+    return replace(view, matrix=matrix, mirrored=~view.mirrored)

@@ -22,8 +22,7 @@ def test_training_reads_the_settings_of_every_method():
         read = parse_settings(resolved, methods.get(resolved["algorithm"]).settings, method)
         assert yaml.safe_load(yaml.safe_dump(resolved)) == resolved
         assert (read.benchmark, read.method, read.labels) == ("ytf", method, 0.05)
-        preset = DEFAULT["presets"]["paper"]["training"] if method.endswith("_paper") else {}
-        assert read.training.batch == {**DEFAULT["training"], **preset}["batch"]
+        assert read.training.model_dump(mode="json") == resolved["training"]
     warmup = configuration.resolve_warmup(DEFAULT, "ytf", "warmup", 0.05)
     assert parse_settings(warmup, NoOptions, "warmup").method == "warmup"
 
@@ -343,7 +342,8 @@ def test_the_papers_preset_is_that_of_its_release():
     optimizer = training["optimizer"]
     assert (optimizer["name"], optimizer["learning_rate"], optimizer["weight_decay"]) == ("sgd", 5e-5, 5e-4)
     assert (optimizer["bias_rate"], optimizer["heatmap_rate"], optimizer["schedule"]) == (2, 4, "halving")
-    assert training["augmentation"] == dict(scale=0.1, rotation=20, shift=0.117, flip=0, colour=0, erase=0)
+    geometry = dict(scale=0.1, rotation=20, shift=0.117, flip=0, mirror_shift=0)
+    assert training["augmentation"] == geometry | dict(colour=0, erase=0)
     tsal, frames = run["options"], run["unlabelled"]
     assert (tsal["fusion"], tsal["ema_decay"]) == (0.5, 0.6)
     assert (frames["clip_frames"], frames["neighbours"]) == (10, "previous")
@@ -432,6 +432,27 @@ def test_boxes_that_errors_are_divided_by_and_those_of_rendered_faces_stay_their
 def test_options_of_faces_are_the_benchmarks_own_where_the_configuration_says_nothing():
     config = changed("benchmarks.300w.counts", {"train": 7})
     del config["benchmarks"]["300w"]["box"]
-    assert configuration.index_options(config, "300w") == {"box": "DET", "validation": 0.05, "counts": {"train": 7}}
+    assert configuration.index_options(config, "300w") == {
+        **{"sets": ["afw", "helen", "ibug", "lfpw"], "box": "DET", "validation": 0.05},
+        "counts": {"train": 7},
+    }
     default = configuration.index_options(DEFAULT, "300w")["counts"]
     assert (default["train"], default["common"], default["challenging"]) == (3148, 554, 135)
+
+
+def test_of_a_benchmark_the_archives_are_wanted_that_its_options_need():
+    def wanted(**options):
+        return sorted(configuration.dataset_of(changed("benchmarks.300w", options), "300w").archives)
+
+    assert wanted(box="GTL") == ["afw.zip", "helen.zip", "ibug.zip", "lfpw.zip"]
+    assert wanted(sets=["lfpw", "afw"]) == ["afw.zip", "bounding_boxes.zip", "lfpw.zip"]
+    assert configuration.dataset_of(DEFAULT, "aflw") is datasets.get("aflw")
+    with pytest.raises(InputError, match=r"aflw: found no archive 'a\.zip', expected some of aflw\.tar\.gz, AFLWinfo"):
+        datasets.get("aflw").only(["a.zip"])
+
+
+def test_the_order_of_sets_is_no_reason_to_index_them_anew():
+    def options(*sets):
+        return configuration.index_options(changed("benchmarks.300w.sets", list(sets)), "300w")
+
+    assert options("lfpw", "afw") == options("afw", "lfpw")

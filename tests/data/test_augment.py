@@ -36,6 +36,39 @@ def test_points_come_back_from_a_view():
     assert (from_view(to_view(points, view, SCHEME), view, SCHEME) - points).abs().max() < 1e-3
 
 
+SHIFTED = STRONG.replace(mirror_shift=0.05)  # of 96 px
+
+
+def test_points_come_back_from_a_view_that_is_mirrored_beside_the_face():
+    points = torch.rand(16, 68, 2) * 127
+    view = views(augmentation=SHIFTED)
+    assert view.mirrored.any() and not view.mirrored.all()
+    assert (from_view(to_view(points, view, SCHEME), view, SCHEME) - points).abs().max() < 1e-3
+
+
+def test_labels_to_the_right_of_the_face_lie_to_the_right_of_a_mirrored_face():
+    """The picture is upright, then turned: to the right in the one is along the turned axis in the other."""
+    places = torch.rand(16, 68, 2) * 60 + 34
+    labels = places + torch.tensor([0.05 * 96, 0.0])
+    shown = to_view(places, views(), SCHEME)  # where the view has them: a picture has no shift
+    view = views(augmentation=SHIFTED)
+    beside = to_view(labels, view, SCHEME) - shown
+    right = view.matrix[:, :, 0] * torch.where(view.mirrored, -1.0, 1.0).unsqueeze(1)
+    assert (beside - 0.05 * 96 * right.unsqueeze(1)).abs().max() < 1e-3
+
+
+def test_the_shift_of_labels_is_none_of_the_pictures():
+    for augmentation in (STRONG, SHIFTED):
+        view = views(augmentation=augmentation)
+        assert torch.equal(sampling_grid(view, 96), sampling_grid(views(), 96))
+    assert turn(view, 96, 30.0).mirror_shift == view.mirror_shift == pytest.approx(4.8)
+
+
+def test_a_shift_is_none_where_nothing_is_mirrored():
+    assert Augmentation(flip=0.0, mirror_shift=0.02) == Augmentation(flip=0.0)
+    assert Augmentation(mirror_shift=0.02).replace(flip=0.0).mirror_shift == 0
+
+
 def test_the_plain_view_is_the_crop_without_its_margin():
     points = torch.tensor([[[63.5, 63.5], [16.0, 111.0]]]).expand(1, 2, 2)
     shown = (

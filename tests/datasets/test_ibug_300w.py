@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from archives import draw_face, encode, write_zip
 from archives_300vw import drawn_scene, pts_bytes
-from archives_300w import BOXES, COUNTS, box_records, ibug_300w_files, ibug_300w_raw_dir, mat_bytes
+from archives_300w import BOXES, COUNTS, PER_FOLDER, box_records, ibug_300w_files, ibug_300w_raw_dir, mat_bytes
 from scipy.io import loadmat, savemat
 
 from tsal import datasets
@@ -17,6 +17,7 @@ from tsal.data.archives import open_zip
 from tsal.data.faces import boxes_of, points_of, read_faces, visibility_of
 from tsal.data.landmarks import SCHEMES
 from tsal.data.pictures import read_image
+from tsal.datasets import ibug_300w
 from tsal.datasets.reading.matlab import read_mat
 from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
@@ -302,6 +303,86 @@ def test_boxes_of_other_images_are_refused(written, tmp_path):
     assert len(index_files(files, tmp_path, box="GTL")) == 21
 
 
+# --- a part of the sets
+
+
+def part_of(written, tmp_path, sets):
+    """A raw_dir with some of the sets, and without boxes."""
+    return ibug_300w_raw_dir(tmp_path / "raw", {f"{name}.zip": written.files[f"{name}.zip"] for name in sets})
+
+
+def index_part(raw, tmp_path, sets, **options):
+    return index(raw, tmp_path, sets=sets, counts=PER_FOLDER, **options)
+
+
+def test_only_the_archives_that_the_options_need_are_asked_for(written, tmp_path):
+    raw = part_of(written, tmp_path, ["helen", "afw"])
+    with pytest.raises(
+        InputError, match=r"300w: ibug\.zip, lfpw\.zip, bounding_boxes\.zip not found .*sets, counts.*GTL"
+    ):
+        index(raw, tmp_path)
+    with pytest.raises(InputError, match=r"300w: bounding_boxes\.zip not found"):
+        index_part(raw, tmp_path, ["helen", "afw"])
+    with pytest.raises(InputError, match=r"300w: lfpw\.zip not found"):
+        index_part(raw, tmp_path, ["lfpw", "afw"], box="GTL")
+    faces = index_part(raw, tmp_path, ["helen", "afw"], box="GTL")
+    assert sorted(faces["face"].str.rpartition("/")[0].value_counts().items()) == [
+        *[("afw", 3), ("helen/testset", 3), ("helen/trainset", 6)],
+    ]
+
+
+def test_a_part_of_the_test_faces_is_not_called_full(written, tmp_path):
+    def subsets(sets):
+        faces = index_part(part_of(written, tmp_path, sets), tmp_path, sets, box="GTL")
+        return set(faces.loc[faces["split"] == "test", "subset"])
+
+    assert subsets(["helen", "lfpw"]) == {"common"}
+    assert subsets(["afw", "ibug"]) == {"challenging"}
+    assert subsets(["helen", "ibug"]) == {"common+full", "challenging+full"}
+
+
+@pytest.mark.parametrize("sets", [["ibug"], ["afw"], [], ["helen", "helen"], ["helene"], "helen"])
+def test_sets_without_faces_that_train_or_that_test_are_refused(tmp_path, sets):
+    with pytest.raises(InputError, match=r"^300w: sets(\.0)?: found .*, expected [^\n]*$"):
+        index(tmp_path, tmp_path, sets=sets, box="GTL")
+
+
+def test_boxes_are_wanted_of_the_sets_alone(written, tmp_path):
+    files = {name: written.files[name] for name in ("afw.zip", "ibug.zip")}
+    files[BOXES] = {path: mat for path, mat in written.files[BOXES].items() if "afw" in path or "ibug" in path}
+    faces = index_part(ibug_300w_raw_dir(tmp_path / "raw", files), tmp_path, ["ibug", "afw"])
+    for face, box in zip(faces["face"], boxes_of(faces), strict=True):
+        np.testing.assert_allclose(box, written.boxes["GTB"][face], atol=1e-6)
+
+
+OWNERS = {"afw": 337, "helen/trainset": 2000, "helen/testset": 330, "lfpw/trainset": 811, "lfpw/testset": 224}
+ALL = ("afw", "helen", "ibug", "lfpw")
+
+
+@pytest.mark.parametrize(
+    ("counts", "sets", "expected"),
+    [
+        ({}, ALL, OWNERS | {"ibug": 135, "train": 3148, "common": 554, "challenging": 135}),
+        (
+            {"helen/trainset": 870, "lfpw/trainset": 805},
+            ALL,
+            OWNERS | {"helen/trainset": 870, "lfpw/trainset": 805, "ibug": 135, "common": 554, "challenging": 135},
+        ),
+        (
+            {"train": 40, "common": 10},
+            ALL,
+            {"train": 40, "common": 10, "ibug": 135, "challenging": 135},
+        ),
+        ({}, ("helen",), {"helen/trainset": 2000, "helen/testset": 330}),
+        ({"ibug": 7}, ("afw", "helen", "lfpw"), OWNERS | {"train": 3148, "common": 554}),
+    ],
+)
+def test_a_count_changes_those_that_it_is_part_of_or_made_of(counts, sets, expected):
+    published = IBUG.options().counts
+    assert ibug_300w._expected(counts, sets) == expected
+    assert ibug_300w._expected(published | counts, sets) == expected
+
+
 # --- what may be wrong
 
 
@@ -316,8 +397,8 @@ def test_a_missing_annotation_is_named_where_the_count_is_off(written, tmp_path)
 
 
 def test_totals_are_counted_as_well(written, tmp_path):
-    with pytest.raises(InputError, match=r"300w: common: 5 annotated images found, expected 554; .*set counts"):
-        index_files(written.files, tmp_path, counts={"common": 554})
+    with pytest.raises(InputError, match=r"300w: common: 5 annotated images found, expected 6; .*300w\.counts what"):
+        index_files(written.files, tmp_path, counts=COUNTS | {"common": 6})
     with pytest.raises(InputError, match=r"300w: counts\.helen: unknown key; "):
         index_files(written.files, tmp_path, counts={"helen": 1})
     with pytest.raises(InputError, match=r'300w: counts\.afw: found "3", expected a whole number'):

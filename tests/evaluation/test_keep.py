@@ -240,6 +240,17 @@ def test_a_kept_run_with_other_settings_does_not_and_the_first_difference_is_nam
     )
 
 
+def test_a_key_that_came_later_counts_as_its_default(results, tmp_path):
+    (kept,) = keep_runs(results, tmp_path / "kept")
+
+    def with_later(value):
+        return SETTINGS | {"training": SETTINGS["training"] | {"augmentation": {"mirror_shift": value}}}
+
+    assert find_kept(tmp_path / "kept", RUN, with_later(0.0), FACES, CODE) == (kept, "")
+    found, reason = find_kept(tmp_path / "kept", RUN, with_later(0.02), FACES, CODE)
+    assert found is None and "another training.augmentation.mirror_shift than" in reason
+
+
 def test_a_kept_run_on_other_faces_does_not(results, tmp_path):
     keep_runs(results, tmp_path / "kept")
     found, reason = find_kept(tmp_path / "kept", RUN, SETTINGS, FACES | {"settings": {"people": 30}}, CODE)

@@ -1,5 +1,7 @@
 """The supervision signals and their fusion."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from views import mirror
@@ -167,12 +169,13 @@ def test_the_claimed_uncertainty_grows_with_excess_spread_or_as_the_peak_falls()
     assert claimed_deviation(detector, flat).flatten().tolist() == [6.0, 12.0]
 
 
+@pytest.mark.parametrize("mirror_shift", [0.0, 0.04])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_heatmaps_are_carried_to_another_view_with_their_landmarks(mirrored):
+def test_heatmaps_are_carried_to_another_view_with_their_landmarks(mirrored, mirror_shift):
     points = torch.rand(4, 68, 2, generator=torch.Generator().manual_seed(0)) * 40 + 44
-    own = draw_view(4, 128, 96, NO_AUGMENTATION, torch.Generator())
-    own = mirror(own, 96) if mirrored else own
-    strong = Augmentation(scale=0.1, rotation=20, shift=0.05, flip=0.5, colour=0)
+    strong = Augmentation(scale=0.1, rotation=20, shift=0.05, flip=0.5, mirror_shift=mirror_shift, colour=0)
+    plain = draw_view(4, 128, 96, NO_AUGMENTATION, torch.Generator())
+    own = replace(mirror(plain, 96) if mirrored else plain, mirror_shift=mirror_shift * 96)
     view = draw_view(4, 128, 96, strong, torch.Generator().manual_seed(2))
     maps = encode_distribution(to_view(points, own, SCHEME), (24, 24), 4, 6.0)
     carried = maps_in_view(maps, 4, own, view, SCHEME)

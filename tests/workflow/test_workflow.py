@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from archives import write_zip
 from planning import ARCHIVE, ROOT, errors, new_folder, planned, snakemake, write_archive
 from snakemake.cli import parse_args
 
@@ -501,6 +502,45 @@ def test_all_downloads_what_is_missing_where_it_may(folder):
 def test_what_is_asked_for_by_name_is_downloaded(folder):
     shutil.rmtree(folder / "data/raw")
     assert planned(snakemake(folder, "-n", "results/ytf_nme.csv"))["download"] == 1
+
+
+@pytest.fixture
+def part_of_300w(folder) -> Path:
+    """A working directory with two of the archives of 300W, and a configuration that says so."""
+    for name in ("afw", "helen"):
+        write_zip({"1.txt": b""}, folder / f"data/raw/300w/{name}.zip")
+    (folder / "part.yaml").write_text("benchmarks: {300w: {sets: [helen, afw], box: GTL, labels: [0.1]}}\n")
+    return folder
+
+
+def test_a_part_of_the_archives_is_enough_where_the_configuration_says_so(part_of_300w):
+    (part_of_300w / "all.yaml").write_text("paper: []\n")
+    process = snakemake(part_of_300w, "-n", "--configfile", "all.yaml", "part.yaml")
+    assert "Skipped 300w" not in process.stdout + process.stderr
+    assert "results/300w_nme.csv" in process.stdout
+    process = snakemake(part_of_300w, "-n", "--configfile", "all.yaml")
+    missing = r"Skipped 300w: ibug\.zip, lfpw\.zip, bounding_boxes\.zip not .*: sets, counts, and box: GTL"
+    assert re.search(missing, process.stdout + process.stderr)
+
+
+def test_only_the_archives_that_are_wanted_are_downloaded(part_of_300w):
+    (part_of_300w / "data/raw/300w/afw.zip").unlink()
+    process = snakemake(part_of_300w, "-n", "data/300w/faces.parquet", "--configfile", "part.yaml")
+    assert re.search("tsal download 300w .*--archives afw.zip helen.zip 2>&1", process.stdout)
+    assert "--archives" not in snakemake(part_of_300w, "-n", "data/300w/faces.parquet").stdout
+
+
+@pytest.mark.slow
+def test_an_archive_that_was_not_wanted_before_is_missed_where_the_others_are_gone(part_of_300w):
+    def build(*arguments):
+        return snakemake(part_of_300w, "data/300w/faces.parquet", *arguments, "--configfile", "part.yaml")
+
+    assert build("--cores", "2").returncode == 0
+    assert list(yaml.safe_load((part_of_300w / "data/300w/index.yaml").read_text())["raw"]) == ["afw.zip", "helen.zip"]
+    shutil.rmtree(part_of_300w / "data/raw/300w")
+    assert planned(build("-n")) == {}
+    (part_of_300w / "part.yaml").write_text("benchmarks: {300w: {sets: [helen, lfpw], box: GTL}}\n")
+    assert "300w: helen.zip, lfpw.zip not found in data/raw/300w/; download helen.zip from" in errors(build("-n"))
 
 
 def test_without_the_extra_synth_is_skipped_with_how_to_install_it(folder, without_anny):

@@ -48,7 +48,9 @@ def settings(arguments: argparse.Namespace) -> None:
 
 def download(arguments: argparse.Namespace) -> None:
     """Download a benchmark's archives into raw_dir, where its owners give plain addresses."""
-    print(*datasets.get(arguments.benchmark).download(arguments.raw_dir), sep="\n")
+    benchmark = datasets.get(arguments.benchmark)
+    wanted = benchmark.only(arguments.archives) if arguments.archives else benchmark
+    print(*wanted.download(arguments.raw_dir), sep="\n")
 
 
 def render(arguments: argparse.Namespace) -> None:
@@ -253,6 +255,7 @@ def parser() -> argparse.ArgumentParser:
     added = verb(download, output=False)
     added.add_argument("benchmark")
     added.add_argument("--raw-dir", type=Path, required=True, help=_RAW_DIR)
+    added.add_argument("--archives", nargs="+", metavar="NAME", help="those that are wanted (default: all)")
     added = verb(render)
     added.add_argument("benchmark")
     added.add_argument("--settings", type=Path, required=True, help="index.yaml, which says what to render")

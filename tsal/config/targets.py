@@ -9,6 +9,7 @@ from tsal.config.files import Config
 from tsal.config.models import OwnEntry, RenderedEntry
 from tsal.config.resolve import labels_of, option_of, pool_of
 from tsal.data.labels import Budget
+from tsal.datasets import Dataset
 from tsal.datasets.own.dataset import OwnDataset
 from tsal.errors import InputError
 
@@ -102,6 +103,11 @@ def index_options(config: Config, benchmark: str) -> dict[str, Any]:
         return dataset.settings.model_dump(mode="json")
     kind = dataset.options
     return kind(**{key: section[key] for key in kind.model_fields if key in section}).model_dump(mode="json")
+
+
+def dataset_of(config: Config, benchmark: str) -> Dataset:
+    """The data set of a benchmark as the configuration needs it: with the archives that its options want."""
+    return datasets.get(benchmark).with_options(index_options(config, benchmark))
 
 
 def own_keys(section: Config) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Augmentation of packed crops: whole batches, on the training device.
 
 A `View` says what of a crop is the network's input: an affine from store pixels to network pixels and an optional
-mirroring. Everything that lives in the crop (landmarks, flow, warped frames) is mapped through it.
+mirroring. Everything that lives in the crop (landmarks, flow, warped frames) is mapped through it. Landmarks alone have
+a shift besides: where labels lie beside the face, they lie on the same side of a mirrored one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,14 +21,22 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class View:
-    """matrix (B, 2, 3): store px -> network px; mirrored (B,) bool; scale (B,) network px a store px."""
+    """What a picture shows, for B crops.
+
+    matrix: (B, 2, 3) store px -> network px.
+    mirrored: (B,) bool.
+    scale: (B,) network px a store px.
+    mirror_shift: store px by which landmarks lie to the right of the places that they name, in a mirrored picture too.
+    """
 
     matrix: Tensor
     mirrored: Tensor
     scale: Tensor
+    mirror_shift: float = 0.0
 
     def to(self, device: torch.device) -> "View":
-        return View(*(to_device(part, device) for part in (self.matrix, self.mirrored, self.scale)))
+        parts = {name: to_device(getattr(self, name), device) for name in ("matrix", "mirrored", "scale")}
+        return replace(self, **parts)
 
 
 def _uniform(n: int, limit: float, generator: torch.Generator) -> Tensor:
@@ -45,7 +54,8 @@ def draw_view(n: int, store_px: int, input_px: int, augmentation: Augmentation, 
     linear = torch.stack([torch.stack([cos * sign, -sin], -1), torch.stack([sin * sign, cos], -1)], -2)
     middle = torch.full((n, 2), (store_px - 1) / 2)
     offset = (input_px - 1) / 2 + shift - (linear @ middle.unsqueeze(-1)).squeeze(-1)
-    return View(torch.cat([linear, offset.unsqueeze(-1)], -1), mirrored, scale)
+    matrix = torch.cat([linear, offset.unsqueeze(-1)], -1)
+    return View(matrix, mirrored, scale, augmentation.mirror_shift * input_px)  # in px of the store: of scale 1
 
 
 def turn(view: View, input_px: int, degrees: float) -> View:
@@ -56,7 +66,7 @@ def turn(view: View, input_px: int, degrees: float) -> View:
     middle = torch.full((2, 1), (input_px - 1) / 2, device=view.matrix.device)
     matrix = rotation @ view.matrix
     matrix[:, :, 2:] += middle - rotation @ middle
-    return View(matrix, view.mirrored, view.scale)
+    return replace(view, matrix=matrix)
 
 
 def flip(scheme: Scheme, device: torch.device) -> Tensor:
@@ -71,16 +81,39 @@ def inverse(view: View) -> Tensor:
     return torch.linalg.inv_ex(view.matrix[:, :, :2]).inverse
 
 
+def _mirror_offset(view: View) -> Tensor:
+    """(B, 1, 2) store px by which the label in a mirrored view differs from the label's own mirror image.
+
+    A label p = t + s lies s to the right of its place t. In a mirror it has to lie to the right of M(t), at
+    M(t) + s = M(p - 2 s), as M turns right to left.
+    """
+    along_x = 2 * view.mirror_shift * view.mirrored
+    return torch.stack([along_x, torch.zeros_like(along_x)], -1).unsqueeze(1)
+
+
+def landmarks_to_px(points: Tensor, view: View) -> Tensor:
+    """Landmarks (B or 1, K, 2) in store px -> (B, K, 2) in network px, under the names that they have."""
+    if view.mirror_shift:
+        points = points - _mirror_offset(view)
+    return points @ view.matrix[:, :, :2].transpose(1, 2) + view.matrix[:, None, :, 2]
+
+
+def landmarks_from_px(points: Tensor, view: View) -> Tensor:
+    """The inverse of `landmarks_to_px`."""
+    points = (points - view.matrix[:, None, :, 2]) @ inverse(view).transpose(1, 2)
+    return points + _mirror_offset(view) if view.mirror_shift else points
+
+
 def to_view(points: Tensor, view: View, scheme: Scheme) -> Tensor:
     """Landmarks (B, K, 2) in store px -> (B, K, 2) in network px, renamed where the view is mirrored."""
-    mapped = points @ view.matrix[:, :, :2].transpose(1, 2) + view.matrix[:, None, :, 2]
+    mapped = landmarks_to_px(points, view)
     return torch.where(view.mirrored[:, None, None], mapped[:, flip(scheme, mapped.device)], mapped)
 
 
 def from_view(points: Tensor, view: View, scheme: Scheme) -> Tensor:
-    """Landmarks (B, K, 2) in network px -> (B, K, 2) in store px."""
+    """Landmarks (B, K, 2) in network px -> (B, K, 2) in store px: the inverse of `to_view`."""
     points = torch.where(view.mirrored[:, None, None], points[:, flip(scheme, points.device)], points)
-    return (points - view.matrix[:, None, :, 2]) @ inverse(view).transpose(1, 2)
+    return landmarks_from_px(points, view)
 
 
 def rename_mirrored(values: Tensor, view: View, scheme: Scheme) -> Tensor:

@@ -10,9 +10,9 @@ import pkgutil
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,8 @@ class Dataset:
         title: for tables and reports.
         archives: file name of each archive that a user drops under `<raw_dir>/<name>/`, with the files and folders by
             which its unpacked content is known instead; without any, it is taken as it is alone.
+        wanted: options, complete -> those of the archives that they need; None: all, whatever they are.
+        part: what a configuration can say where a user has a part of the archives alone, for errors; empty: nothing.
         urls: public addresses of the archives that can simply be downloaded.
         published: what is publicly known of the file at an address. Where no digest is, the one that a first download
             had is demanded of later ones.
@@ -87,6 +89,8 @@ class Dataset:
     scheme: str | Scheme
     normalisers: tuple[str, ...]
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    wanted: Callable[[Mapping[str, Any]], Collection[str]] | None = None
+    part: str = ""
     urls: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, Published] = field(default_factory=dict)
     how_to_get: str = ""
@@ -112,6 +116,21 @@ class Dataset:
     def landmarks(self) -> Scheme:
         """The scheme of its landmarks."""
         return scheme_of(self.scheme)
+
+    def with_options(self, options: Mapping[str, Any]) -> "Dataset":
+        """The data set as options need it, all of which are given: of its archives only those that they want."""
+        return self if self.wanted is None else self.only(self.wanted(options))
+
+    def only(self, archives: Collection[str]) -> "Dataset":
+        """The data set without its other archives.
+
+        Raises:
+            InputError: it has no such archive.
+        """
+        for name in archives:
+            if name not in self.archives:
+                raise InputError(f"{self.name}: found no archive {name!r}, expected some of {', '.join(self.archives)}")
+        return replace(self, archives={name: known for name, known in self.archives.items() if name in archives})
 
     def folder(self, raw_dir: str | Path) -> Path:
         """The folder under which a user drops this data set's raw data."""
@@ -173,8 +192,12 @@ class Dataset:
         where += [f"for {', '.join(by_hand)}, {self.how_to_get}"] if by_hand else []
         return (
             f"{self.name}: {', '.join(missing)} not found in {self.folder(raw_dir)}/; {'; '.join(where)}; "
-            "then put it there as it is"
+            f"then put it there as it is{self._or_part}"
         )
+
+    @property
+    def _or_part(self) -> str:
+        return f"; or, where a part of it is enough, {self.part}" if self.part else ""
 
     def download(self, raw_dir: str | Path) -> list[Path]:
         """Get the archives from their public addresses, where the raw data is not there already; returns where it is.
@@ -196,7 +219,10 @@ class Dataset:
 
     def _download(self, archive: str, path: Path) -> Path:
         url = self.urls.get(archive)
-        return _download(url, path, self.published.get(url, Published()))
+        try:
+            return _download(url, path, self.published.get(url, Published()))
+        except InputError as error:
+            raise InputError(f"{error}{self._or_part}") from error
 
     def index(
         self,
@@ -220,10 +246,11 @@ class Dataset:
             raise InputError(f"{self.name}: has no raw data, it is rendered; expected --shards, made by tsal render")
         if raw_dir is None:
             raise InputError(f"{self.name}: --raw-dir is missing; expected the folder that holds {self.name}/")
-        if self.status(raw_dir) != "present":
-            raise InputError(self.missing_message(raw_dir))
         complete = read_section(self.options, options or {}, self.name).model_dump()
-        sources, images, out = self.sources(raw_dir), Path(images_dir), Path(out_parquet)
+        needed = self.with_options(complete)
+        if needed.status(raw_dir) != "present":
+            raise InputError(needed.missing_message(raw_dir))
+        sources, images, out = needed.sources(raw_dir), Path(images_dir), Path(out_parquet)
         self._write(lambda: self.indexer(sources, images, out, complete), images, out, add)
 
     def _write(

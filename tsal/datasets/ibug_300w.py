@@ -8,6 +8,8 @@ detector found and the box of its points. All coordinates are 1-based.
 AFW and the two training sets train, the two test sets are the common subset, iBUG the challenging one. A face for which
 the mat has no box, or one that does not even touch its points, gets the tight bounds of its points, as is usual where a
 detector fails; over 1 % of such faces in a folder are taken for boxes of other images and refused.
+
+A part of the sets is enough: `sets` names those that are there, and bounding_boxes.zip is read for its boxes alone.
 """
 
 import re
@@ -19,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tsal.bounds import MAT_BYTES, PICTURE_BYTES, PTS_BYTES
 from tsal.bounds.archives import read_file, read_member
@@ -27,11 +29,12 @@ from tsal.data.archives import copy_files, extract_zip, open_zip
 from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
-from tsal.datasets.reading import COUNTS, VALIDATING, Count, NumbersByName
+from tsal.datasets.reading import VALIDATING, Count, NumbersByName
 from tsal.datasets.reading.matlab import Value, read_mat
 from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
 from tsal.errors import InputError, one_line
-from tsal.settings.section import Section
+from tsal.settings.mistakes import Expected
+from tsal.settings.section import Distinct, Section
 
 _SETS = {
     "afw": ("afw",),
@@ -90,14 +93,35 @@ class _Face:
         return bounds_of(self.points)
 
 
+def _train_and_test(sets: tuple[str, ...]) -> tuple[str, ...]:
+    """The same sets, ordered; an error where none of their faces train, or none test."""
+    subsets = {_SUBSET_OF[folder] for name in sets for folder in _SETS[name]}
+    if "train" not in subsets or subsets == {"train"}:
+        raise ValueError("expected faces that train and that test")
+    return tuple(sorted(sets))
+
+
 class Options(Section):
     """What a configuration may say of 300w."""
 
+    sets: Annotated[
+        Distinct[Literal[*_SETS]],
+        AfterValidator(_train_and_test),
+        Expected(
+            f"a list of some of {', '.join(_SETS)}, none twice; not ibug alone, of which none train, nor afw, of which "
+            "none test"
+        ),
+    ] = Field(tuple(_SETS), description="the archives that are there, or that are enough")
     box: Literal["DET", "GTB", "GTL"] = Field(
         "DET",
         description="boxes: the owners' detector's (DET, as in the release), true ones (GTB), bounds of points (GTL)",
     )
-    counts: Annotated[dict[Literal[*_COUNTS], Count] | None, NumbersByName] = Field(_COUNTS, description=COUNTS)
+    counts: Annotated[dict[Literal[*_COUNTS], Count] | None, NumbersByName] = Field(
+        _COUNTS,
+        description="what the archives must hold, as far as that is not what their owners state: {helen/trainset: 870} "
+        "changes that folder and its total (train, common or challenging), {train: 2000} that total and its folders; "
+        "null: anything",
+    )
     validation: float = Field(0.05, ge=0, le=0.5, description=VALIDATING)
 
 
@@ -108,16 +132,18 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
 
     Args:
         options: box: "DET" (detected), "GTB" (ground truth) or "GTL" (tight bounds of the landmarks);
-            counts: expected number of faces by folder (such as "helen/trainset") and of "train", "common" and
-            "challenging", None to expect nothing; validation: share of the training photographs that validates.
+            sets: those of the archives that are read; counts: number of faces by folder (such as "helen/trainset") and
+            of "train", "common" and "challenging", see _expected, None to expect nothing; validation: share of the
+            training photographs that validates.
 
     Raises:
         InputError: see Dataset.index; names the file.
     """
-    by_set = {name: _read_set(name, sources[f"{name}.zip"]) for name in _SETS}
+    by_set = {name: _read_set(name, sources[f"{name}.zip"]) for name in options["sets"]}
     faces = [face for annotated, _ in by_set.values() for face in annotated]
     bare = [path for _, images in by_set.values() for path in images]
-    _check_counts(Counter(face.folder for face in faces), bare, options["counts"])
+    if options["counts"] is not None:
+        _check_counts(Counter(face.folder for face in faces), bare, _expected(options["counts"], options["sets"]))
     boxes = np.array([face.bounds for face in faces]).reshape(-1, 4)
     if options["box"] != _TIGHT:
         _take_boxes(boxes, faces, sources[_BOXES], options["box"])
@@ -129,6 +155,7 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
 def _write_table(faces: list[_Face], boxes: np.ndarray, images_dir: Path, out_parquet: Path, validation: float) -> None:
     validating = held_out({face.photo for face in faces if _SUBSET_OF[face.folder] == "train"}, validation)
     subsets = [_SUBSET_OF[face.folder] for face in faces]
+    whole = set(_SUBSETS) <= set(subsets)  # a part of the test faces is not called full
     table = make_faces(
         [str(images_dir / face.path) for face in faces],
         boxes,
@@ -139,7 +166,7 @@ def _write_table(faces: list[_Face], boxes: np.ndarray, images_dir: Path, out_pa
             "test" if subset != "train" else "validation" if face.photo in validating else "train"
             for face, subset in zip(faces, subsets, strict=True)
         ],
-        subset=["full" if subset == "train" else f"{subset}+full" for subset in subsets],
+        subset=["full" if subset == "train" else f"{subset}+full" if whole else subset for subset in subsets],
     )
     write_faces(table, out_parquet)
 
@@ -227,10 +254,23 @@ def _image_of(annotation: str, images: Mapping[str, str], source: Path) -> str:
     return candidates[0]
 
 
-def _check_counts(found: Mapping[str, int], bare: list[str], counts: Mapping[str, int] | None) -> None:
+def _expected(counts: Mapping[str, int], sets: Iterable[str]) -> dict[str, int]:
+    """Numbers of faces by folder and total: those of `counts`, and the owners' as far as these do not change them."""
+    there = {folder for name in sets for folder in _SETS[name]}
+    given = {name: number for name, number in counts.items() if number != _COUNTS[name]}
+    expected = {}
+    for total, folders in _SUBSETS.items():
+        if total not in given:
+            expected |= {folder: _COUNTS[folder] for folder in folders if folder in there}
+        if there.issuperset(folders) and not any(folder in given for folder in folders):
+            expected[total] = _COUNTS[total]
+    return expected | {name: number for name, number in given.items() if name in there or name in _SUBSETS}
+
+
+def _check_counts(found: Mapping[str, int], bare: list[str], counts: Mapping[str, int]) -> None:
     """Folders first, since these say where a face is missing."""
     totals = {subset: sum(found.get(folder, 0) for folder in folders) for subset, folders in _SUBSETS.items()}
-    for name, expected in sorted((counts or {}).items(), key=lambda item: item[0] in _SUBSETS):
+    for name, expected in sorted(counts.items(), key=lambda item: item[0] in _SUBSETS):
         number = totals[name] if name in _SUBSETS else found.get(name, 0)
         if number == expected:
             continue
@@ -239,15 +279,16 @@ def _check_counts(found: Mapping[str, int], bare: list[str], counts: Mapping[str
         hint = f"; {without[0]} has no .pts (one of {len(without):,} such images)" if without else ""
         raise InputError(
             f"300w: {name}: {number:,} annotated images found, expected {expected:,}{hint}; unpack or download "
-            f"{folders[0].partition('/')[0]}.zip again, or set counts in the configuration"
+            f"{folders[0].partition('/')[0]}.zip again, or say in benchmarks.300w.counts what it holds"
         )
 
 
 def _take_boxes(boxes: np.ndarray, faces: list[_Face], source: Path, kind: str) -> None:
     """Replace the tight bounds (N, 4) by the boxes of bounding_boxes.zip wherever these are of use."""
-    members = _box_members(source)
+    folders = sorted({face.folder for face in faces})
+    members = _box_members(source, folders)
     fallen_back = []
-    for folder in sorted({face.folder for face in faces}):
+    for folder in folders:
         rows = [row for row, face in enumerate(faces) if face.folder == folder]
         where = f"{source}: {members[folder]}"
         known = _read_boxes(_read_member(source, members[folder]), where, _BOX_FIELDS[kind])
@@ -268,15 +309,15 @@ def _take_boxes(boxes: np.ndarray, faces: list[_Face], source: Path, kind: str) 
         )
 
 
-def _box_members(source: Path) -> dict[str, str]:
-    """Folder -> its .mat in bounding_boxes.zip, or in the folder that this was unpacked into."""
+def _box_members(source: Path, folders: Iterable[str]) -> dict[str, str]:
+    """Folder of faces -> its .mat in bounding_boxes.zip, or in the folder that this was unpacked into."""
     if source.is_dir():
         members = [path.name for path in source.iterdir()]
     else:
         with open_zip(source) as archive:
             members = [name for name in archive.namelist() if "__MACOSX" not in name]
     found = {}
-    for folder in _SUBSET_OF:
+    for folder in folders:
         name = _mat_name(folder)
         matching = [member for member in members if member.replace("\\", "/").rpartition("/")[2] == name]
         if len(matching) != 1:
@@ -354,6 +395,11 @@ def _unpack(source: Path, images_dir: Path, members: Mapping[str, str]) -> None:
         extract_zip(source, images_dir, members, PICTURE_BYTES)
 
 
+def _wanted(options: Mapping[str, Any]) -> list[str]:
+    """The archives that are read."""
+    return [f"{name}.zip" for name in options["sets"]] + ([] if options["box"] == _TIGHT else [_BOXES])
+
+
 DATASET = Dataset(
     name="300w",
     title="300W",
@@ -361,6 +407,8 @@ DATASET = Dataset(
         **{f"{name}.zip": folders for name, folders in _SETS.items()},
         _BOXES: tuple(_mat_name(folder) for folder in _SUBSET_OF),
     },
+    wanted=_wanted,
+    part="say in benchmarks.300w what is there: sets, counts, and box: GTL where there is no bounding_boxes.zip",
     urls={
         **{f"{name}.zip": f"https://ibug.doc.ic.ac.uk/download/annotations/{name}.zip" for name in _SETS},
         _BOXES: f"https://ibug.doc.ic.ac.uk/media/uploads/competitions/{_BOXES}",

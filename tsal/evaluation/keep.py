@@ -25,7 +25,7 @@ from tsal.evaluation.runs import (
     read_log,
     read_scores,
 )
-from tsal.settings.models import NoOptions
+from tsal.settings.models import NoOptions, Settings
 
 __all__ = ["FILES", "find_kept", "keep_runs", "on_disk"]
 logger = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def find_kept(
         return None, ""
     if not _same_faces(faces, made_of):
         return None, f"{file}: its runs were measured on other faces than the configuration's; they are trained anew"
-    differing = _difference(known[name], settings)
+    differing = _difference(_with_later_keys(known[name]), _with_later_keys(settings))
     if differing is None:
         return file / name, "" if codes[name] == code else f"{file}: runs {by_other_code(codes[name], code)}"
     method = name.split("/")[0]
@@ -175,6 +175,21 @@ def _same_faces(kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         return {**made_of, **{key: {**defaults, **made_of[key]} for key in ("settings", "options") if key in made_of}}
 
     return completed(kept) == completed(now)
+
+
+def _with_later_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which a key that came later, which the sections of kept ones lack, has its default."""
+    sections = ("detector", "training", "unlabelled")
+    defaults = {name: Settings.model_fields[name].default.model_dump(mode="json") for name in sections}
+    return {key: _laid_over(defaults[key], value) if key in sections else value for key, value in settings.items()}
+
+
+def _laid_over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {
+        key: _laid_over(defaults[key], value) if isinstance(value, Mapping) and key in defaults else value
+        for key, value in values.items()
+    }
+    return {**defaults, **nested}
 
 
 def _difference(kept: Any, wanted: Any, where: tuple[str, ...] = ()) -> str | None:

@@ -23,7 +23,8 @@ from tsal.data.augment import (
     draw_view,
     flip,
     from_view,
-    inverse,
+    landmarks_from_px,
+    landmarks_to_px,
     normalise,
     rename_mirrored,
     sample,
@@ -191,8 +192,7 @@ def maps_in_view(maps: Tensor, stride: int, own: View, view: View, scheme: Schem
     axis = cell_centres(size, stride, maps.device)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     cells = torch.stack([x, y], -1).reshape(1, -1, 2)
-    store = (cells - view.matrix[:, None, :, 2]) @ inverse(view).transpose(1, 2)
-    pixels = store @ own.matrix[:, :, :2].transpose(1, 2) + own.matrix[:, None, :, 2]
+    pixels = landmarks_to_px(landmarks_from_px(cells, view), own)  # maps show landmarks
     grid = ((pixels - (stride - 1) / 2) / stride).unflatten(1, (size, size))
     resampled = sample(maps, grid)
     order = torch.arange(maps.shape[1], device=maps.device)

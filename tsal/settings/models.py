@@ -97,12 +97,27 @@ class Augmentation(Section):
     rotation: float = Field(25.0, ge=0, le=180, description="degrees, drawn from -+ rotation")
     shift: float = Field(0.06, ge=0, le=0.5, description="share of the network's input, drawn from -+ shift")
     flip: float = Field(0.5, ge=0, le=1, description="chance of mirroring, landmarks renamed accordingly")
+    mirror_shift: float = Field(
+        0.0,
+        ge=-0.1,
+        le=0.1,
+        description="how far labels lie to the right of where a mirror would show them, as a share of the network's "
+        "input",
+    )
     colour: float = Field(
         0.6, ge=0, le=1, description="strength of brightness, contrast, saturation and blur changes, 0 to 1"
     )
     erase: float = Field(
         0.5, ge=0, le=1, description="chance that a rectangle of up to 40 % of each side is replaced by noise"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _never_mirrored(cls, values: Any) -> Any:
+        """Where nothing is mirrored another shift is no reason to train again."""
+        if isinstance(values, dict) and values.get("flip") == 0:
+            return {key: value for key, value in values.items() if key != "mirror_shift"}
+        return values
 
 
 NO_AUGMENTATION = Augmentation(scale=0.0, rotation=0.0, shift=0.0, flip=0.0, colour=0.0, erase=0.0)

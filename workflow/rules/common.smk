@@ -63,6 +63,7 @@ def of_configuration(function):
 
 
 adapts_flow = of_configuration(settings.adapts_flow)
+dataset_of = of_configuration(settings.dataset_of)
 geometry_of = of_configuration(settings.geometry_of)
 labels_of = of_configuration(settings.labels_of)
 methods_to_run = of_configuration(settings.methods_to_run)
@@ -131,10 +132,7 @@ def untracked(value):
 
 def missing_message(name, may_download=True):
     """Why a benchmark cannot be built and what to do about it; None where it can be."""
-    try:
-        benchmark = datasets.get(name)
-    except InputError as error:
-        return str(error)
+    benchmark = dataset_of(name)
     status = benchmark.status(config["raw_dir"])
     if status == "present" or Path(f"data/{name}/faces.parquet").exists():
         return None
@@ -164,6 +162,14 @@ def warn_once(message):
 def check_raw_data(wildcards):
     require(wildcards.benchmark)
     return []
+
+
+def download_options(wildcards, input):
+    """Where archives are put, and which are wanted where not all are, as options; untracked: only what comes counts."""
+    known = datasets.get(wildcards.benchmark)
+    wanted = dataset_of(wildcards.benchmark).archives
+    archives = wanted if len(wanted) < len(known.archives) else None
+    return as_words({"raw-dir": config["raw_dir"], "archives": archives})
 
 
 def is_own(benchmark):
@@ -261,8 +267,11 @@ def settings_as_json(wildcards):
     return as_json(resolve(wildcards.benchmark, wildcards.run, wildcards.labels))
 
 
-def recorded_raw(path):
-    """What the raw data was when a face table was made of it, and the landmarks that were found in it."""
+def recorded_raw(path, benchmark):
+    """What the raw data was when a face table was made of it, and the landmarks that were found in it.
+
+    Stops where archives that are wanted now were not wanted then.
+    """
     try:
         made_of = read_yaml(path, "what the face table is made of")
     except InputError as error:
@@ -271,12 +280,17 @@ def recorded_raw(path):
         stop(
             f"{path}: found no `raw`, expected what a face table is made of. Delete it, and bring the raw data again"
         )
-    return {key: made_of[key] for key in ("raw", "scheme") if key in made_of}
+    recorded = {key: made_of[key] for key in ("raw", "scheme") if key in made_of}
+    if benchmark.archives and isinstance(recorded["raw"], dict):
+        if not set(benchmark.archives) <= set(recorded["raw"]):
+            stop(benchmark.missing_message(config["raw_dir"]))
+        recorded["raw"] = {archive: recorded["raw"][archive] for archive in benchmark.archives}
+    return recorded
 
 
 def index_settings_as_json(wildcards):
     """What a face table is made of. Where the raw data is gone, what it was when it was last there."""
-    benchmark = datasets.get(wildcards.benchmark)
+    benchmark = dataset_of(wildcards.benchmark)
     if benchmark.renderer:
         try:
             rendered = settings.render_settings(config, benchmark.name)
@@ -288,7 +302,7 @@ def index_settings_as_json(wildcards):
     raw = fingerprint(benchmark, config["raw_dir"])
     made_of = settings.index_made_of(config, wildcards.benchmark)
     if raw is None and recorded.exists():
-        made_of |= recorded_raw(recorded)
+        made_of |= recorded_raw(recorded, benchmark)
     else:
         made_of["raw"] = raw
     return as_json({"benchmark": wildcards.benchmark, **made_of})

@@ -19,11 +19,11 @@ rule download:
         mem_mb=500,
         runtime=120,
     params:
-        raw_dir=untracked(as_words({"raw-dir": config["raw_dir"]})),
+        wanted=download_options,
     message:
         "Making sure that the raw data of {wildcards.benchmark} is there"
     shell:
-        "tsal download {wildcards.benchmark:q} {params.raw_dir:q} 2>&1 | tee -i {log:q}"
+        "tsal download {wildcards.benchmark:q} {params.wanted:q} 2>&1 | tee -i {log:q}"
 
 
 # Archives are known by their content, so that a new place re-runs nothing and a new archive everything. What is
