@@ -10,6 +10,15 @@ from tsal.config import Source
 from tsal.errors import InputError
 
 BUDGET = "a share from 0 to 1, n50 (faces), every10 (frames of a video) or first (frame of a video)"
+NOTES = (
+    "null, a text, or {training: TEXT, SUBSET: TEXT}, each text one line of at most 200 characters, with a blank "
+    "between < and a letter, /, ! or ?"
+)
+SETS = (
+    "a list of some of afw, helen, ibug, lfpw, none twice; not ibug alone, of which none train, nor afw, of which none "
+    "test"
+)
+NEAR = "unknown key; did you mean 'challenging'?"
 
 # --- mistakes ---
 
@@ -36,6 +45,12 @@ def test_every_override_of_the_repository_is_valid(file):
         ("benchmarks.300w.labels", ["half"], f'benchmarks.300w.labels.0: found "half", expected {BUDGET}'),
         ("studies.mu.labels", [2], f"studies.mu.labels.0: found 2, expected {BUDGET}"),
         ("benchmarks.300w.box", "gtb", 'benchmarks.300w.box: found "gtb", expected one of DET, GTB, GTL'),
+        ("benchmarks.300w.notes", 3, f"benchmarks.300w.notes: found 3, expected {NOTES}"),
+        ("benchmarks.300w.notes", "", f'benchmarks.300w.notes: found "", expected {NOTES}'),
+        ("benchmarks.300w.notes", "a\tb", f'benchmarks.300w.notes: found "a\\tb", expected {NOTES}'),
+        ("benchmarks.300w.notes", {"full": "<b>"}, f'benchmarks.300w.notes: found {{"full": "<b>"}}, expected {NOTES}'),
+        ("benchmarks.300w.notes", {"challengin": "a"}, f"benchmarks.300w.notes.challengin: {NEAR}"),
+        ("benchmarks.300w.sets", ["ibug"], f'benchmarks.300w.sets: found ["ibug"], expected {SETS}'),
         ("benchmarks.aflw.counts", 3, "benchmarks.aflw.counts: found 3, expected numbers by name, or null"),
         ("benchmarks.ytf.preset", "papr", "benchmarks.ytf.preset: unknown preset 'papr'; did you mean 'paper'?"),
         ("presets.paper.training", {"stps": 1}, "presets.paper.training.stps: unknown key; did you mean 'steps'?"),
@@ -143,7 +158,7 @@ def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
         (
             "benchmarks.ytf.stills",
             "benchmarks.ytf.stills: unknown key; "
-            "expected one of max_people, preset, labels, methods, score_on, detector, training",
+            "expected one of max_people, preset, labels, methods, score_on, notes, detector, training",
         ),
         ("methods.tsal.fusoin", "methods.tsal.fusoin: unknown key; did you mean 'fusion'?"),
         (

@@ -10,7 +10,12 @@ KEYS = sorted(set(keys()))
 # Keys whose values are text of the user's choice: all others name something or are numbers. A new key stands here, and
 # then in tests/workflow/test_hostile_configuration.py too, or refuses what it does not know.
 PATHS = {"raw_dir", "finished", *(key for key in KEYS if key.endswith("detector.weights"))}
-TITLES = {"methods.NAME.title", "studies.NAME.title", *(key for key in KEYS if key.endswith(".title"))}
+TITLES = {
+    "benchmarks.NAME.notes",
+    "methods.NAME.title",
+    "studies.NAME.title",
+    *(key for key in KEYS if key.endswith(".title")),
+}
 REST = {"methods.NAME": {"base": "tsal"}, "studies.NAME": {"title": "T", "methods": ["tsal", "supervised"]}}
 
 

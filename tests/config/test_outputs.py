@@ -1,10 +1,12 @@
 """The tables and figures by name: each is told by a command that the command line understands, and has a caption."""
 
+import json
 import re
 
 import pytest
 import yaml
 from configurations import DEFAULT as CONFIG
+from configurations import changed, laid_over
 
 from tsal import cli, config
 from tsal.config.outputs import OUTPUTS
@@ -30,6 +32,41 @@ def test_every_output_has_a_command_that_is_understood_and_a_caption_without_gap
     title, caption = config.in_words(CONFIG, "300vw", output, name)
     assert title and "300vw" in caption
     assert not re.search(r"[{}]|: :|  ", title + caption)
+
+
+@pytest.mark.parametrize("folder, name", dict.fromkeys([*KNOWN, *OF_STUDIES]))
+def test_every_output_is_told_the_notes_and_its_caption_says_them(folder, name):
+    noted = changed("benchmarks.300vw.notes", {"training": "3 of <50>", "A": "crops {1}"})
+    output = config.find_output(STUDIES, folder, name)
+    words = config.output_options(noted, "300vw", output, name)
+    on_other = output.runs == "target"
+    line = "Note on 300vw: training: 3 of <50>" + ("." if on_other else "; A: crops {1}.")
+    subsets = {} if on_other else {"A": "crops {1}"}
+    assert json.loads(words[words.index("--notes") + 1]) == {"subsets": subsets, "lines": [line]}
+    caption = config.in_words(noted, "300vw", output, name)[1]
+    assert caption.endswith(config.in_rst(line)) and caption.startswith(
+        config.in_words(CONFIG, "300vw", output, name)[1]
+    )
+    assert "--notes" not in config.output_options(CONFIG, "300vw", output, name)
+
+
+def test_on_the_test_faces_of_another_benchmark_its_subsets_are_noted_and_what_was_trained_on():
+    noted = laid_over(
+        {
+            "benchmarks": {
+                "300w": {"notes": {"training": "a.", "common": "b"}},
+                "300vw": {"notes": {"training": "c", "B": "d"}},
+            }
+        }
+    )
+    assert config.notes_on(noted, "300w", "300vw") == {
+        "subsets": {"B": "d"},
+        "lines": ["Note on 300w: training: a.", "Note on 300vw: B: d."],
+    }
+    assert config.notes_on(noted, "ytf", "300w")["lines"] == ["Note on 300w: common: b."]
+    assert config.notes_on(noted, "ytf") == {"subsets": {}, "lines": []}
+    whole = changed("benchmarks.ytf.notes", "a part of it")
+    assert config.notes_on(whole, "ytf") == {"subsets": {}, "lines": ["Note on ytf: a part of it."]}
 
 
 def test_the_names_of_a_folder_are_those_that_are_fixed_and_those_of_studies():

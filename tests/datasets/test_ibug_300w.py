@@ -52,6 +52,9 @@ def index_files(files, tmp_path, **options):
 POINTS = np.random.default_rng(0).uniform(0, 300, (68, 2)).round(3)
 
 
+BARE = pts_bytes(POINTS).partition(b"{\n")[2].removesuffix(b"}\n")  # as in copies that lost header and braces
+
+
 def test_points_count_from_zero():
     np.testing.assert_allclose(read_pts(pts_bytes(POINTS), "a.pts"), POINTS, atol=1e-9)
     np.testing.assert_allclose(read_pts(pts_bytes(POINTS[:5]), "a.pts", n_points=5), POINTS[:5], atol=1e-9)
@@ -68,8 +71,11 @@ def test_points_count_from_zero():
         lambda content: b"\xef\xbb\xbf" + content,
         lambda content: content.replace(b"version: 1\n", b""),
         lambda content: content.replace(b"\n{\n", b"\n{ ").replace(b"\n}", b" }"),
+        lambda content: BARE,
+        lambda content: BARE.rstrip().replace(b"\n", b"\r\n\r\n"),
     ],
-    ids=["CRLF", "blanks", "case", "comments", "no last newline", "byte order mark", "no version", "braces inline"],
+    ids=["CRLF", "blanks", "case", "comments", "no last newline", "byte order mark", "no version", "braces inline"]
+    + ["points alone", "points alone, CRLF"],
 )
 def test_points_are_read_however_the_file_is_written(change):
     np.testing.assert_allclose(read_pts(change(pts_bytes(POINTS)), "a.pts"), POINTS, atol=1e-9)
@@ -85,6 +91,15 @@ def test_points_are_read_however_the_file_is_written(change):
         (re.sub(rb"\n{\n\S+", b"\n{\nnan", pts_bytes(POINTS)), "point 1 is 'nan .*expected x and y"),
         (re.sub(rb"\n{\n\S+", b"\n{\n1 2", pts_bytes(POINTS)), "point 1 is '1 2 .*expected x and y"),
         (pts_bytes(POINTS)[:-2], "is no .pts file"),
+        (pts_bytes(POINTS).partition(b"{\n")[2], r"is no \.pts file; expected .* or 68 points alone"),
+        (b"n_points: 68\n" + BARE, r"is no \.pts file"),
+        (b"version: 1\n" + BARE, r"is no \.pts file"),
+        (b"68\n" + BARE, r"is no \.pts file"),
+        (b"{\n" + BARE, r"is no \.pts file"),
+        (BARE + b"1 2 3\n", r"is no \.pts file"),
+        (BARE.replace(b"\n", b"\nnan nan\n", 1), r"is no \.pts file"),
+        (BARE + b"1 2\n", "69 points found in a file that has neither a header nor braces, expected 68"),
+        (BARE.partition(b"\n")[2], "67 points found in a file that has neither a header nor braces, expected 68"),
         (b"<html>moved</html>", "is no .pts file"),
         (b"", "is no .pts file"),
         (b"\xff\xd8\xff\xe0", "is no text"),

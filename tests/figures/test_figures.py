@@ -9,6 +9,7 @@ from run_files import scores_table, write_run_log, write_run_scores
 
 from tsal.errors import InputError
 from tsal.figures import draw_ced, draw_signals, draw_training
+from tsal.tables import Notes, noted
 
 
 def lines_by_colour(axes):
@@ -48,6 +49,20 @@ def test_cumulative_curves_have_a_panel_for_each_subset_and_budget(tmp_path, dra
     assert [len(axes.lines) for axes in drawn[0].axes] == [2, 1, 2, 1]
     colours = [lines_by_colour(axes).keys() for axes in drawn[0].axes]
     assert colours[1] < colours[0]  # a method has one colour in all panels
+
+
+def test_titles_say_what_is_noted_of_a_subset_in_as_many_lines_as_it_takes(tmp_path, drawn):
+    path = write_run_scores(tmp_path, "tsal", "0.05", 0, scores_table([1, 2], subset="hard"))
+    with noted(Notes({"hard": "crops"}, ("a",))):
+        draw_ced([path], tmp_path / "a.png")
+    long = "pictures that were cut and moved and cut once more"
+    with noted(Notes({"hard": long}, ("a",))):
+        draw_ced([path], tmp_path / "a.png")
+    titles = [figure.axes[0].get_title(loc="left") for figure in drawn[::2]]
+    assert titles[0] == "toy, hard (crops), 5 % of the labels"
+    assert "\n" in titles[1] and titles[1].replace("\n", " ") == f"toy, hard ({long}), 5 % of the labels"
+    figure = drawn[-1]
+    assert figure.axes[0]._left_title.get_window_extent().x1 <= figure.bbox.width
 
 
 def test_cumulative_curves_of_a_chosen_normaliser(tmp_path, drawn):

@@ -1,5 +1,6 @@
 """Paths of landmarks and jitter of methods: read back from what is drawn."""
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
 from tsal.evaluation.metrics import SCORE_COLUMNS
 from tsal.figures import draw_jitter, draw_trajectory
+from tsal.tables import Notes, noted
 
 FRAMES = 12
 CLIPS = ("calm", "middle", "wild")
@@ -132,6 +134,31 @@ def write_jitter(root, method, labels, values, subsets="AB"):
         pd.concat(cells).to_csv(path, index=False)
         paths.append(path)
     return paths
+
+
+@pytest.mark.parametrize("lines", [("a note",), ("a note " * 40, "another"), ()])
+def test_notes_stand_below_a_figure_and_its_legend(tmp_path, drawn, lines):
+    paths = write_jitter(tmp_path, "supervised", "0.1", [(6, 1.0)]) + write_jitter(tmp_path, "tsal", "0.1", [(5, 0.5)])
+    with noted(Notes({"B": "crops"} if lines else {}, lines)):
+        draw_jitter(paths, tmp_path / "a.png")
+    figure = drawn[0]
+    assert figure.axes[1].get_title(loc="left") == ("toy, B (crops)" if lines else "toy, B")
+    assert " ".join(text.get_text() for text in figure.texts).split() == " ".join(lines).split()
+    for text in figure.texts:
+        box = text.get_window_extent()
+        assert box.y1 <= 0 <= box.x0 and box.x1 <= figure.bbox.width
+        assert min(part.get_tightbbox().y0 for part in (*figure.axes, *figure.legends)) >= 0
+
+
+def test_a_figure_with_notes_is_higher_by_them_and_else_the_same_size(tmp_path):
+    paths = write_jitter(tmp_path, "supervised", "0.1", [(6, 1.0)])
+    for name, lines in (("a", ()), ("b", ("a note",)), ("c", ("a note", "another"))):
+        with noted(Notes({}, lines)):
+            draw_jitter(paths, tmp_path / f"{name}.png")
+    heights, widths, _ = zip(*(cv2.imread(str(tmp_path / f"{name}.png")).shape for name in "abc"), strict=True)
+    assert heights[0] < heights[1] < heights[2] and len(set(widths)) == 1
+    strip = cv2.imread(str(tmp_path / "b.png"))[heights[0] :]
+    assert strip.min() < 128 and (strip[-1] == 255).all()  # there is text, and it is whole
 
 
 def test_jitter_against_nme_is_a_point_a_method_with_its_range(tmp_path, drawn):

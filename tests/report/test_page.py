@@ -12,7 +12,7 @@ from run_files import scores_table, write_run_scores
 
 from tsal.errors import InputError
 from tsal.report.page import write_report
-from tsal.tables import load_runs, nme_table, significance_table, write_floor
+from tsal.tables import Notes, load_runs, nme_table, significance_table, write_floor
 
 VOID = {"meta", "img", "br", "link", "input"}
 
@@ -184,6 +184,17 @@ def test_names_are_escaped(inputs, tmp_path):
     table.to_csv(tmp_path / "toy_nme.csv", index=False)
     page = report(inputs, tmp_path)
     assert "<script>" in page.text and page.tables[0][1][0] == "a<i>b"
+
+
+def test_notes_are_said_of_a_benchmark_and_in_each_of_its_captions(inputs, tmp_path):
+    notes = {"toy": Notes({}, ("Note on toy: 3 of <b> & 4.",))}
+    write_report(tmp_path / "report.html", inputs, notes)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    own, other = page.text.partition("other_set, full")[::2]
+    assert own.count("Note on toy: 3 of <b> & 4.") == 1 + 2 + 2  # the section, its tables, its figures
+    assert "Note on" not in other
+    assert own.index("Note on toy") < own.index("In short")
+    assert ["Note on toy: 3 of <b> & 4." in image["alt"] for image in page.images] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("column", ["n_faces", "n_people", "difference", "p_value", "low_people"])

@@ -18,6 +18,7 @@ from tsal.evaluation.kept import KeptRun, write_kept
 
 KEPT = 'kept & $(touch canary) `x` l\'été; "ü"  (1)'
 RAW = 'raw {wildcards} <a> $(touch canary) l\'été & "ü"; -x'
+NOTE = " ".join([ODD[7], ODD[4], ODD[5]])
 WEIGHTS = "w {x} $(touch canary)'\"&;.safetensors"
 STUDIES = {f"study{n}": {"title": title, "methods": ["supervised", f"tsal{n}"]} for n, title in enumerate(ODD)}
 METHODS = {f"tsal{n}": {"base": "tsal", "run": False, "weight": 0.1 * n, "title": t} for n, t in enumerate(ODD)}
@@ -27,7 +28,7 @@ CONFIG = {
     "methods": METHODS,
     "studies": SWEPT,
     "detector": {"name": "vgg16_cpm", "weights": WEIGHTS},
-    "benchmarks": {"synth": {"shards": 1}},
+    "benchmarks": {"synth": {"shards": 1, "notes": {"full": NOTE}}},
 }
 
 
@@ -62,6 +63,9 @@ def test_every_text_reaches_its_command_as_one_word_and_none_is_run(built):
     assert no_canary(built)
     assert sorted(options(built, "table", "title")) == sorted(ODD)
     assert set(options(built, "index", "raw-dir")) == set(options(built, "download", "raw-dir")) == {RAW}
+    notes = [json.loads(text) for verb in ("table", "figure") for text in options(built, verb, "notes")]
+    notes += [json.loads(text)["synth"] for text in options(built, "report", "notes")]
+    assert {each["subsets"]["full"] for each in notes} == {NOTE}
     names = [json.loads(text) for text in options(built, "table", "names")]
     assert sorted(title for each in names for title in each.values() if title in ODD) == sorted(ODD)
     settings = [json.loads(text) for text in options(built, "settings", "json")]

@@ -210,6 +210,14 @@ def test_how_it_is_computed_is_no_reason_to_compute_it_again(plan):
     assert plan({"threads": 1, "device": "cpu", "gpu": 1, "download": True}) == {}
 
 
+@pytest.mark.parametrize(
+    "notes", ["a part of it", {"training": "10 of 20 faces", "full": "crops of another set, < x {1} & 'y'"}]
+)
+def test_a_note_makes_tables_figures_and_the_report_anew_and_nothing_else(plan, notes):
+    jobs = plan({"benchmarks": {"ytf": {"notes": notes}}})
+    assert jobs == {"floor": 1, "nme": 1, "figure": len(FIGURES), "report": 1}
+
+
 def test_an_archive_in_another_place_is_the_same_archive(plan, built, tmp_path):
     shutil.copytree(built / "data/raw", tmp_path / "elsewhere")
     assert plan({"raw_dir": str(tmp_path / "elsewhere")}) == {}

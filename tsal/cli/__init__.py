@@ -25,7 +25,7 @@ from tsal.cli.media import add_media_verbs
 from tsal.cli.outputs import check_outputs
 from tsal.cli.plan import add_plan_verbs
 from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_machine, add_processes, interrupted, shared, speaks
-from tsal.cli.study import add_study_verbs, read_json
+from tsal.cli.study import add_notes, add_study_verbs, read_json, with_notes
 from tsal.cli.values import number, seed, threads, whole
 from tsal.data.faces import read_faces
 from tsal.data.landmarks import SCHEMES
@@ -208,6 +208,7 @@ def score(arguments: argparse.Namespace) -> None:
     )
 
 
+@with_notes
 def floor(arguments: argparse.Namespace) -> None:
     """Measure the noise of a benchmark's labels on neighbouring frames: a floor under the error of any detector."""
     from tsal.data.crops import open_crops
@@ -227,8 +228,11 @@ def floor(arguments: argparse.Namespace) -> None:
 def report(arguments: argparse.Namespace) -> None:
     """Put tables, figures and configuration on one HTML page."""
     from tsal.report.page import write_report
+    from tsal.tables.notes import parse_notes
 
-    write_report(arguments.output, arguments.inputs)
+    by_benchmark = read_json("--notes", arguments.notes) if arguments.notes else {}
+    notes = {name: parse_notes(values, f"--notes: {name}") for name, values in by_benchmark.items()}
+    write_report(arguments.output, arguments.inputs, notes)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -290,10 +294,13 @@ def parser() -> argparse.ArgumentParser:
     added.add_argument("--flow", type=Path, required=True, help="their flow, by `tsal flow`")
     added.add_argument("--benchmark", required=True)
     added.add_argument("--threads", type=threads)
+    add_notes(added)
     add_study_verbs(verb)
     add_plan_verbs(verb)
     add_media_verbs(verb)
-    verb(report).add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
+    added = verb(report)
+    added.add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
+    added.add_argument("--notes", help="JSON: by benchmark, the notes that its tables and figures were made with")
     return top
 
 

@@ -5,6 +5,7 @@ Like those of `cli`, they import what is heavy only where it is used.
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 
 from tsal import datasets
@@ -22,6 +23,26 @@ FIGURES = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets",
 _NEED_FACES = ("nme", "runs", "study", "significance", "gap")
 
 
+def with_notes(function: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """A verb that shows numbers, with the notes on them that it is given."""
+
+    @wraps(function)
+    def verb(arguments: argparse.Namespace) -> None:
+        from tsal.tables.notes import Notes, noted, parse_notes
+
+        given = arguments.notes
+        with noted(parse_notes(read_json("--notes", given), "--notes") if given else Notes()):
+            function(arguments)
+
+    return verb
+
+
+def add_notes(verb: argparse.ArgumentParser) -> None:
+    """Add what `with_notes` reads."""
+    verb.add_argument("--notes", help='on the numbers, JSON: {"subsets": {NAME: NOTE}, "lines": [NOTE]}')
+
+
+@with_notes
 def figure(arguments: argparse.Namespace) -> None:
     """Draw a figure of a benchmark as PNG, with a PDF beside it."""
     from tsal import figures
@@ -78,6 +99,7 @@ def _numbers_of(text: str | None) -> dict[str, float]:
     return values
 
 
+@with_notes
 def table(arguments: argparse.Namespace) -> None:
     """Write a table of runs: CSV, Markdown and LaTeX."""
     from tsal import tables
@@ -153,6 +175,7 @@ def _table_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--floor", type=Path, help="noise of the labels, by `tsal floor` (nme, study, budgets)")
     verb.add_argument("--thresholds", type=percent, nargs="+", default=[THRESHOLD], help="of FR and AUC, in percent")
     verb.add_argument("--supervised", default="supervised", help="method that the gap is measured from (gap)")
+    add_notes(verb)
 
 
 def _figure_arguments(verb: argparse.ArgumentParser) -> None:
@@ -162,3 +185,4 @@ def _figure_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--parameter", help="what is swept (sweep)")
     verb.add_argument("--values", help="JSON: its value of each method (sweep)")
     verb.add_argument("--thresholds", type=percent, nargs="+", default=[THRESHOLD], help="of the AUC, in percent (ced)")
+    add_notes(verb)

@@ -9,7 +9,7 @@ from tsal import datasets, methods
 from tsal.config import models
 from tsal.config.files import Config, Source, merge, merge_all, normalise, read_definitions, read_source, source_of
 from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
-from tsal.config.targets import COMPARISON, methods_to_run, own_keys
+from tsal.config.targets import COMPARISON, TRAINING, methods_to_run, own_keys
 from tsal.datasets import readers
 from tsal.datasets.own.dataset import OwnDataset, own_dataset
 from tsal.errors import InputError, one_line
@@ -161,6 +161,17 @@ def _benchmark_problems(config: Config) -> Iterator[Problem]:
             problems += problems_of(models.benchmark_entry(name), entry, ("benchmarks", name))
         else:
             problems.append((("benchmarks", name), unknown("benchmark", name, known)))
+    return problems + _note_problems(config)
+
+
+def _note_problems(config: Config) -> list[Problem]:
+    """Notes on subsets that a benchmark does not have."""
+    problems = []
+    for name, entry in _entries(config, "benchmarks").items():
+        if name in datasets.names() and isinstance(entry.get("notes"), Mapping):
+            known = [TRAINING, *datasets.get(name).subsets]
+            where = ("benchmarks", name, "notes")
+            problems += [((*where, key), unknown("key", key, known)) for key in entry["notes"] if key not in known]
     return problems
 
 

@@ -27,6 +27,16 @@ def _title(value: str) -> str:
     return value
 
 
+def _notes(value: Any) -> Any:
+    """A text, texts by name, or nothing, each as a title."""
+    texts = value.values() if isinstance(value, dict) else [] if value is None else [value]
+    for text in texts:
+        if not isinstance(text, str) or not 0 < len(text) <= 200:
+            raise ValueError("is no text of a line")
+        plain(_title(text))
+    return value
+
+
 def _no_pattern(value: str | None) -> str | None:
     """What is an input of rules is a pattern to Snakemake, stands in its report, and is no option to a command."""
     if re.search("^-|[{}<]", value):
@@ -57,6 +67,14 @@ Title = Annotated[
     AfterValidator(plain),
     AfterValidator(_title),
     Expected("one line of at most 200 characters, with a blank between < and a letter, /, ! or ?"),
+]
+Notes = Annotated[
+    Any,
+    BeforeValidator(_notes),
+    Expected(
+        "null, a text, or {training: TEXT, SUBSET: TEXT}, each text one line of at most 200 characters, with a blank "
+        "between < and a letter, /, ! or ?"
+    ),
 ]
 Threshold = Annotated[int | float, Field(gt=0, le=100)]
 Budgets = Annotated[Distinct[LabelBudget], Field(min_length=1), Expected("a list of label budgets")]
@@ -117,6 +135,11 @@ class AnyBenchmarkEntry(Section):
     labels: Budgets = Field(None, description="of its table, instead of `labels`")
     methods: Methods = Field(None, description="of its table, instead of those that are run")
     score_on: Benchmarks = Field((), description="other benchmarks on whose test faces its detectors are scored too")
+    notes: Notes = Field(
+        None,
+        description="said beside its numbers in every table, figure and caption; that of a subset also wherever its "
+        "name stands. Another one makes only these anew",
+    )
     detector: DetectorKeys = Field(None, description="keys of `detector` that are different for it")
     training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tsal.config.resolve import Config
-from tsal.config.targets import Study, study
+from tsal.config.targets import Study, notes_on, study
 from tsal.errors import InputError
 
 Runs = Literal["benchmark", "study", "comparison", "claims", "target"]
@@ -250,7 +250,13 @@ def output_options(config: Config, benchmark: str, output: Output, name: str) ->
     """
     found = study(config, benchmark, name) if output.runs == "study" else None
     own = [option for option in output.options if option not in _NAMED_INPUTS]
-    return as_words({option: _value(config, found, option) for option in own})
+    notes = notes_on(config, benchmark, target_of(name) if output.runs == "target" else None)
+    return as_words({**{option: _value(config, found, option) for option in own}, "notes": notes_as_option(notes)})
+
+
+def notes_as_option(notes: Mapping[str, Any]) -> str | None:
+    """Notes, as notes_on has them, as the option of a command; None where there are none."""
+    return json.dumps(notes, ensure_ascii=False) if any(notes.values()) else None
 
 
 def _value(config: Config, found: Study | None, option: str) -> Any:
@@ -266,7 +272,9 @@ def in_words(config: Config, benchmark: str, output: Output, name: str) -> tuple
     entry = config["studies"].get(name, {})
     words = {"benchmark": benchmark, "target": target_of(name)}
     words |= {"title": entry.get("title", name), "parameter": entry.get("parameter", "")}
-    return output.title.format(**words), output.caption.format(**{key: in_rst(word) for key, word in words.items()})
+    said = notes_on(config, benchmark, words["target"] if output.runs == "target" else None)["lines"]
+    caption = output.caption.format(**{key: in_rst(word) for key, word in words.items()})
+    return output.title.format(**words), " ".join([caption, *map(in_rst, said)])
 
 
 def in_rst(text: str) -> str:

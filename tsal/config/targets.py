@@ -14,6 +14,8 @@ from tsal.datasets.own.dataset import OwnDataset
 from tsal.errors import InputError
 
 COMPARISON = "comparison"  # the study on which the claims are measured
+TRAINING = "training"  # what a note is on that is on no subset of the test faces
+_WHOLE = ""  # what a note is on that is on all of a benchmark
 _OTHER_NAMES = {"warmup": "Warm-up", "lightning_pose": "Lightning Pose"}  # how what is no method is called
 
 
@@ -108,6 +110,34 @@ def index_options(config: Config, benchmark: str) -> dict[str, Any]:
 def dataset_of(config: Config, benchmark: str) -> Dataset:
     """The data set of a benchmark as the configuration needs it: with the archives that its options want."""
     return datasets.get(benchmark).with_options(index_options(config, benchmark))
+
+
+def notes_on(config: Config, benchmark: str, target: str | None = None) -> dict[str, Any]:
+    """What is noted of numbers: `subsets`, the note by subset of the test faces, and `lines`, all notes as sentences.
+
+    Args:
+        benchmark: that detectors are trained on.
+        target: that of the test faces; default the same.
+    """
+    target = target or benchmark
+    trained, tested = _notes(config, benchmark), _notes(config, target)
+    if target != benchmark:
+        trained = {key: text for key, text in trained.items() if key in (_WHOLE, TRAINING)}
+        tested = {key: text for key, text in tested.items() if key != TRAINING}
+    subsets = {key: text for key, text in tested.items() if key not in (_WHOLE, TRAINING)}
+    by_benchmark = {benchmark: trained} | {target: tested}
+    return {"subsets": subsets, "lines": [_sentence(name, found) for name, found in by_benchmark.items() if found]}
+
+
+def _notes(config: Config, benchmark: str) -> dict[str, str]:
+    """A benchmark's notes by subset, TRAINING or _WHOLE."""
+    notes = config["benchmarks"].get(benchmark, {}).get("notes") or {}
+    return {_WHOLE: notes} if isinstance(notes, str) else dict(notes)
+
+
+def _sentence(benchmark: str, notes: Mapping[str, str]) -> str:
+    texts = (f"{key}: {text}" if key != _WHOLE else text for key, text in notes.items())
+    return f"Note on {benchmark}: {'; '.join(text.rstrip('.') for text in texts)}."
 
 
 def own_keys(section: Config) -> dict[str, Any]:

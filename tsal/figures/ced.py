@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from tsal.config.targets import method_name
 from tsal.data.labels import budget_order
 from tsal.evaluation.metrics import THRESHOLD, auc, ced
-from tsal.figures.loading import FEW_METHODS, load_scores, methods_of, title_of
+from tsal.figures.loading import FEW_METHODS, load_scores, methods_of, subset_details, title_of
 from tsal.figures.style import (
     COLUMN,
     DOUBLE,
@@ -55,7 +55,8 @@ def draw_ced(
             methods.setdefault(run.method, []).append(cell["nme"].to_numpy())
     subsets = list(dict.fromkeys(subset for subset, _ in cells))
     cells = dict(sorted(cells.items(), key=lambda cell: (subsets.index(cell[0][0]), budget_order(cell[0][1]))))
-    titles = [title_of(runs, labels, subset if len(subsets) > 1 else "") for subset, labels in cells]
+    details = subset_details(subsets)
+    titles = [title_of(runs, labels, details[subset]) for subset, labels in cells]
     colours = method_colours(methods_of(runs))
     long = max(len(method_name(method)) for method in colours) > _LONG_NAME
     wide = len(colours) > FEW_METHODS or len(thresholds) > 1 or long

@@ -8,6 +8,7 @@ import pandas as pd
 from tsal.data.labels import budget_name, budget_order
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, parse_run
+from tsal.tables.notes import notes
 from tsal.tables.scores import load_runs, with_normaliser
 
 FEW_METHODS = 5  # with more, a panel of a column's width gets crowded
@@ -64,6 +65,12 @@ def tested_on(runs: Iterable[Run]) -> str:
     """The benchmark of the runs, for titles: "300w", or "300w on 300vw" where they are tested on another."""
     run = next(iter(runs))
     return run.benchmark if run.target == run.benchmark else f"{run.benchmark} on {run.target}"
+
+
+def subset_details(subsets: Sequence[str]) -> dict[str, str]:
+    """What titles say of each subset: its name, but nothing of a single one of which nothing is noted."""
+    plain = len(subsets) == 1 and subsets[0] not in notes().shown_subsets
+    return {subset: "" if plain else subset for subset in subsets}
 
 
 def title_of(runs: Iterable[Run], labels: str, detail: str = "") -> str:

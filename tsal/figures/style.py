@@ -1,5 +1,6 @@
 """How figures look: fonts, colours, panels, legends, and saving them as the same bytes for the same input."""
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,12 @@ from matplotlib.transforms import Bbox
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.methods import get, names
+from tsal.tables.notes import notes
 
 COLUMN, DOUBLE = 3.3, 7.0  # widths of one and of two columns of a paper, in inches
+_SMALL = 6.5  # points
+_LETTER = 0.54  # width of a letter, of its size, with some room
+_AXIS = 0.55  # inches beside a panel that its numbers and label take
 
 # Okabe and Ito (2008): told apart with any colour vision. Their yellow is left out, since it fails on white.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -72,6 +77,8 @@ _METADATA = {
 def new_figure(output: str | Path) -> Iterator[Callable[[float, float], Figure]]:
     """A figure in the project's style, without pyplot's global state, saved at the end as PNG and as PDF.
 
+    Below it are the notes on what it shows, see tsal.tables.notes; it is higher by as much.
+
     Args:
         output: the .png path; the .pdf is written beside it.
 
@@ -93,9 +100,30 @@ def new_figure(output: str | Path) -> Iterator[Callable[[float, float], Figure]]
 
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **STYLE}):
         yield make
+        whole = _add_notes(made[0])
         for kind, metadata in _METADATA.items():
             with atomic_path(output.with_suffix(f".{kind}")) as temporary:
-                made[0].savefig(temporary, format=kind, metadata=metadata)
+                made[0].savefig(temporary, format=kind, metadata=metadata, bbox_inches=whole)
+
+
+def _wrapped(text: str, width: float, size: float) -> list[str]:
+    """A text in lines of a width in inches, of letters of a size in points."""
+    return textwrap.wrap(text, max(20, int(width * 72 / (_LETTER * size))))
+
+
+def _add_notes(figure: Figure) -> Bbox | None:
+    """Write the notes below a figure, where nothing else is drawn; returns the whole in inches, None without notes."""
+    width, height = figure.get_size_inches()
+    lines = [part for line in notes().lines for part in _wrapped(line, width, _SMALL)]
+    if not lines:
+        return None
+    figure.draw_without_rendering()  # settles the layout, in which the notes have no part
+    figure.set_layout_engine("none")
+    for legend in figure.legends:  # which would move below the notes
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
+    place = dict(x=0.07 / width, y=-0.03 / height, va="top", linespacing=1.2)
+    figure.text(s="\n".join(lines), fontsize=_SMALL, color="#444444", **place)
+    return Bbox([[0, -1.4 * len(lines) * _SMALL / 72 - 0.05], [width, height]])
 
 
 def written(output: str | Path) -> list[Path]:
@@ -119,8 +147,9 @@ def make_panels(
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(titles) :]:
         axes.remove()
+    room = figure.get_figwidth() / columns - _AXIS
     for axes, title in zip(grid, titles, strict=False):
-        axes.set_title(title)
+        axes.set_title("\n".join(_wrapped(title, room, STYLE["axes.titlesize"])))
     return list(grid[: len(titles)])
 
 

@@ -14,7 +14,7 @@ from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, count_labelled
-from tsal.figures.loading import load_scores, methods_of, tested_on, title_of
+from tsal.figures.loading import load_scores, methods_of, subset_details, tested_on, title_of
 from tsal.figures.style import (
     COLUMN,
     DASHED,
@@ -150,12 +150,12 @@ def _cells(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], dict[str, 
 
 
 def _titles(runs: Mapping[Run, pd.DataFrame], cells: Mapping[tuple[str, str], dict]) -> list[str]:
-    several = len({subset for subset, _ in cells}) > 1
-    return [title_of(runs, labels, subset if several else "") for subset, labels in cells]
+    details = subset_details(list(dict.fromkeys(subset for subset, _ in cells)))
+    return [title_of(runs, labels, details[subset]) for subset, labels in cells]
 
 
 def _subset_titles(benchmark: str, subsets: Sequence[str]) -> list[str]:
-    return [f"{benchmark}, {subset}" for subset in subsets] if len(subsets) > 1 else [benchmark]
+    return [", ".join(filter(None, (benchmark, detail))) for detail in subset_details(subsets).values()]
 
 
 def _draw_points(axes: Axes, x: Sequence[float], seeds: Sequence[Sequence[float]], colour: str, **line: object) -> None:

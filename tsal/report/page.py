@@ -3,7 +3,7 @@
 import base64
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +19,7 @@ from tsal.config.targets import method_name
 from tsal.data.labels import budget_name, budget_share
 from tsal.errors import InputError
 from tsal.files import atomic_path
-from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, cell_title, floor_notes, readable
+from tsal.tables import NME_COLUMNS, SIGNIFICANCE_COLUMNS, Notes, cell_title, floor_notes, readable
 from tsal.tables.significance import LEVEL
 
 _PACKAGES = (
@@ -102,7 +102,7 @@ $sections
 """)
 
 
-def write_report(output: str | Path, inputs: Sequence[str | Path]) -> None:
+def write_report(output: str | Path, inputs: Sequence[str | Path], notes: Mapping[str, Notes] | None = None) -> None:
     """Write the page. It is the same for the same inputs and environment: it carries no date.
 
     Args:
@@ -110,6 +110,7 @@ def write_report(output: str | Path, inputs: Sequence[str | Path]) -> None:
         inputs: in any order: tables {benchmark}_nme.csv and {benchmark}_significance.csv, {benchmark}_floor.csv for
             a note below errors, figures {benchmark}_{kind}.png (with a .pdf beside each to link to), and .yaml files
             of the configuration.
+        notes: on the numbers of benchmarks, which the tables and figures were made with: said of each once more.
 
     Raises:
         InputError: an input that is missing or none of these, or a table with other columns.
@@ -119,10 +120,11 @@ def write_report(output: str | Path, inputs: Sequence[str | Path]) -> None:
     benchmarks = list(dict.fromkeys(_benchmark(path) for path in (*tables, *figures)))
     sections, links = [], []
     for benchmark in benchmarks:
-        floor = floors.get(benchmark)
+        floor, said = floors.get(benchmark), (notes or {}).get(benchmark, Notes()).lines
         own = [path for path in tables if _benchmark(path) == benchmark]
-        parts = [_in_short(own), *(_table(path, output, floor) for path in own)]
-        parts += [_figure(path, output) for path in figures if _benchmark(path) == benchmark]
+        parts = [*(f"<p>{escape(line)}</p>" for line in said), _in_short(own)]
+        parts += [_table(path, output, floor, said) for path in own]
+        parts += [_figure(path, output, said) for path in figures if _benchmark(path) == benchmark]
         sections.append(_section(benchmark, benchmark, parts))
         links.append((benchmark, benchmark))
     if settings:
@@ -219,9 +221,9 @@ def _read_table(path: Path) -> pd.DataFrame:
     return table
 
 
-def _table(path: Path, output: Path, floor: Path | None) -> str:
+def _table(path: Path, output: Path, floor: Path | None, said: Sequence[str]) -> str:
     table = _read_table(path)
-    source = _link(path, output, path.name)
+    source = " ".join([*map(escape, said), _link(path, output, path.name)])
     rendering = {tuple(NME_COLUMNS): partial(_nme_html, floor=floor), tuple(SIGNIFICANCE_COLUMNS): _significance_html}
     if render := rendering.get(tuple(table.columns)):
         with reading(path, "a table of numbers", _TABLE_AGAIN):
@@ -294,11 +296,12 @@ def _html_table(
     return "\n".join(['<div class="scroll"><table>', *lines, f"<tbody>\n{body}\n</tbody>", "</table></div>"])
 
 
-def _figure(path: Path, output: Path) -> str:
+def _figure(path: Path, output: Path, said: Sequence[str]) -> str:
     kind = _kind(path)
     caption = _CAPTIONS.get(kind, path.stem.replace("_", " "))
     if kind in ("ced", "training", "signals"):
         caption += _BANDS
+    caption = " ".join([caption, *said])
     data = path.read_bytes()
     encoded = base64.b64encode(data).decode()
     # 200 px to an inch of paper are many for a screen: two thirds make text as large as the page's.

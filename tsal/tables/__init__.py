@@ -13,6 +13,7 @@ from tsal.tables.nme import (
     write_nme_of_runs,
     write_table,
 )
+from tsal.tables.notes import Notes, noted, parse_notes
 from tsal.tables.published import PUBLISHED, read_published, write_published
 from tsal.tables.scores import load_runs
 from tsal.tables.significance import SIGNIFICANCE_COLUMNS, significance_table, write_significance
@@ -22,11 +23,14 @@ __all__ = [
     "NME_COLUMNS",
     "PUBLISHED",
     "SIGNIFICANCE_COLUMNS",
+    "Notes",
     "cell_title",
     "floor_notes",
     "load_runs",
     "markdown",
     "nme_table",
+    "noted",
+    "parse_notes",
     "read_published",
     "readable",
     "significance_table",

@@ -5,7 +5,7 @@ The same blocks make both, so that they cannot disagree. An unknown number is an
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import isnan, nan
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from tsal.files import atomic_path
+from tsal.tables.notes import notes
 
 MINUS = "\N{MINUS SIGN}"
 _LATEX = {
@@ -121,7 +122,7 @@ class Block:
 
 
 def write_blocks(blocks: Sequence[Block], markdown: str | Path, latex: str | Path, label: str) -> list[Path]:
-    """Write the blocks in both forms.
+    """Write the blocks in both forms, with the notes on what they show (tsal.tables.notes) below each.
 
     Args:
         markdown, latex: paths to write.
@@ -130,6 +131,7 @@ def write_blocks(blocks: Sequence[Block], markdown: str | Path, latex: str | Pat
     Returns:
         The two paths.
     """
+    blocks = [replace(block, notes=[*block.notes, *notes().lines]) for block in blocks]
     for path, text in ((markdown, to_markdown(blocks)), (latex, to_latex(blocks, label))):
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

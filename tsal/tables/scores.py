@@ -10,6 +10,7 @@ from tsal.data.labels import budget_order
 from tsal.errors import InputError
 from tsal.evaluation.metrics import THRESHOLD, auc, failure_rate
 from tsal.evaluation.runs import Run, parse_run, read_scores
+from tsal.tables.notes import notes
 
 CELL = ["subset", "normaliser"]
 _FACE = ["face", *CELL]
@@ -25,7 +26,8 @@ def load_runs(benchmark: str, scores: Sequence[str | Path], target: str | None =
         target: the benchmark of the test faces; default the same.
 
     Returns:
-        Scores by run, in the order of the paths; the rows of all are those of the first, in its order.
+        Scores by run, in the order of the paths; the rows of all are those of the first, in its order. Subsets are
+        called as tsal.tables.notes has them.
 
     Raises:
         InputError: no paths, a run of another benchmark or scored on another, a run that is given twice, or runs
@@ -42,6 +44,8 @@ def load_runs(benchmark: str, scores: Sequence[str | Path], target: str | None =
         if run in runs:
             raise InputError(f"{path}: the run {run} is given twice")
         table = read_scores(path)
+        if notes().subsets:
+            table["subset"] = table["subset"].map(notes().shown)
         runs[run] = _like(next(iter(runs.items())), run, table) if runs else table
     if not runs:
         raise InputError(f"{benchmark}: no scores to tabulate; expected the scores.csv of at least one run")

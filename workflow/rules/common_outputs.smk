@@ -66,6 +66,28 @@ def all_floors(wildcards):
     return floors_of(available_benchmarks())
 
 
+def notes_of(wildcards):
+    """What is noted of a benchmark's numbers, as options."""
+    return as_words({"notes": settings.notes_as_option(settings.notes_on(config, wildcards.benchmark))})
+
+
+def notes_of_report(wildcards):
+    """What is noted of the numbers of each benchmark of the report, as options."""
+    notes = {benchmark: settings.notes_on(config, benchmark) for benchmark in available_benchmarks()}
+    return as_words(
+        {
+            "notes": settings.notes_as_option(
+                {name: each for name, each in notes.items() if any(each.values())}
+            )
+        }
+    )
+
+
+def note_lines(wildcards, input):
+    """What Snakemake's report says below a table of a benchmark; as a parameter, untracked, beside notes_of."""
+    return " ".join(map(settings.in_rst, settings.notes_on(config, wildcards.benchmark)["lines"]))
+
+
 def labelled_clips_of(wildcards):
     """The training crops of a benchmark as its warm-up sees them, and their flow; stops where there are no clips."""
     require(wildcards.benchmark)

@@ -79,8 +79,11 @@ rule floor:
     resources:
         mem_mb=growing(3000),
         runtime=growing(60),
+    params:
+        notes=notes_of,
+        caption=note_lines,
     message:
         "Measuring the noise of the labels of {wildcards.benchmark}"
     shell:
         "tsal floor {input.crops:q} --flow {input.flow:q} --benchmark {wildcards.benchmark:q} --threads {threads:q}"
-        " -o {output.csv:q} 2>&1 | tee -i {log:q}"
+        " {params.notes:q} -o {output.csv:q} 2>&1 | tee -i {log:q}"

@@ -40,11 +40,13 @@ rule nme:
     params:
         scores=scores_of_table,
         floor=lambda wildcards, input: as_words({"floor": input.floor}),
+        notes=notes_of,
+        caption=note_lines,
     message:
         "Tabulating the errors on {wildcards.benchmark}"
     shell:
-        "tsal table --benchmark {wildcards.benchmark:q} --faces {input.faces:q} {params.floor:q} -o {output.nme:q}"
-        " {params.scores:q} 2>&1 | tee -i {log:q}"
+        "tsal table --benchmark {wildcards.benchmark:q} --faces {input.faces:q} {params.floor:q} {params.notes:q}"
+        " -o {output.nme:q} {params.scores:q} 2>&1 | tee -i {log:q}"
 
 
 rule table:
@@ -136,7 +138,9 @@ rule report:
     resources:
         mem_mb=growing(2000),
         runtime=growing(15),
+    params:
+        notes=notes_of_report,
     message:
         "Writing the report"
     shell:
-        "tsal report -o {output:q} {input:q} 2>&1 | tee -i {log:q}"
+        "tsal report {params.notes:q} -o {output:q} {input:q} 2>&1 | tee -i {log:q}"

@@ -18,7 +18,8 @@ def read_pts(content: bytes, where: str, n_points: int = 68) -> np.ndarray:
     """The landmarks of a .pts file, (n_points, 2) float64 in px, 0-based: (0, 0) is the centre of the top left pixel.
 
     The file is text: `version: 1`, `n_points: 68`, then between braces x and y of a point on each line, 1-based.
-    Upper-case keys, blank lines, comments (# or //), any line ends and a byte order mark do no harm.
+    Upper-case keys, blank lines, comments (# or //), any line ends and a byte order mark do no harm. Some public copies
+    lost all but the lines with the points; without the braces nothing but their number says that they are whole.
 
     Args:
         where: the name of the file, for errors.
@@ -30,18 +31,21 @@ def read_pts(content: bytes, where: str, n_points: int = 68) -> np.ndarray:
     check(where, len(content), PTS_BYTES, "bytes")
     text = _COMMENT.sub("", "\n".join(_decode(content, where).splitlines()))
     layout = _LAYOUT.fullmatch(text)
-    if not layout:
+    head, lines = (layout["head"], layout["points"]) if layout else ("", text)
+    rows = [line.split() for line in lines.splitlines() if line.strip()]
+    if not layout and not (rows and all(map(_position, rows))):
         raise InputError(
-            f"{where}: is no .pts file; expected 'n_points: {n_points}' and points in braces; get it again"
+            f"{where}: is no .pts file; expected 'n_points: {n_points}' and points in braces, or {n_points} points "
+            "alone; get it again"
         )
-    rows = [line.split() for line in layout["points"].splitlines() if line.strip()]
-    declared = _COUNT.search(layout["head"])
+    declared = _COUNT.search(head)
     if declared and declared[1].lstrip("0") != str(len(rows)):
         raise InputError(
             f"{where}: {len(rows)} points found, but it says n_points: {declared[1][:40]}; get the file again"
         )
     if len(rows) != n_points:
-        raise InputError(f"{where}: {len(rows)} points found, expected {n_points}; is it of another benchmark?")
+        bare = "" if layout else " in a file that has neither a header nor braces"
+        raise InputError(f"{where}: {len(rows)} points found{bare}, expected {n_points}; is it of another benchmark?")
     return np.array([_point(row, number, where) for number, row in enumerate(rows, 1)]) - FIRST_PIXEL
 
 
@@ -53,12 +57,18 @@ def _decode(content: bytes, where: str) -> str:
 
 
 def _point(row: list[str], number: int, where: str) -> list[float]:
-    try:
-        point = [float(value) for value in row]
-    except ValueError:
-        point = []
-    if len(point) != 2 or not np.isfinite(point).all():
+    point = _position(row)
+    if point is None:
         raise InputError(
             f"{where}: point {number} is {' '.join(row)[:80]!r}; expected x and y in px; get the file again"
         )
     return point
+
+
+def _position(row: list[str]) -> list[float] | None:
+    """x and y of a line; None where these are not what it holds."""
+    try:
+        point = [float(value) for value in row]
+    except ValueError:
+        return None
+    return point if len(point) == 2 and np.isfinite(point).all() else None
