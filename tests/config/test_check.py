@@ -158,7 +158,7 @@ def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
         (
             "benchmarks.ytf.stills",
             "benchmarks.ytf.stills: unknown key; "
-            "expected one of max_people, preset, labels, methods, score_on, notes, detector, training",
+            "expected one of max_people, preset, labels, methods, score_on, notes, detector, training, boxes",
         ),
         ("methods.tsal.fusoin", "methods.tsal.fusoin: unknown key; did you mean 'fusion'?"),
         (
