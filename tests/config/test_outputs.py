@@ -67,6 +67,9 @@ def test_on_the_test_faces_of_another_benchmark_its_subsets_are_noted_and_what_w
     assert config.notes_on(noted, "ytf") == {"subsets": {}, "lines": []}
     whole = changed("benchmarks.ytf.notes", "a part of it")
     assert config.notes_on(whole, "ytf") == {"subsets": {}, "lines": ["Note on ytf: a part of it."]}
+    found = laid_over({"benchmarks": {"ytf": {"notes": "a part of it", "boxes": "found"}}})
+    said = "Note on ytf: a part of it; face boxes: found by a face detector."
+    assert config.notes_on(found, "ytf") == {"subsets": {}, "lines": [said]}
 
 
 def test_the_names_of_a_folder_are_those_that_are_fixed_and_those_of_studies():

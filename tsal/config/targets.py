@@ -16,6 +16,7 @@ from tsal.errors import InputError
 COMPARISON = "comparison"  # the study on which the claims are measured
 TRAINING = "training"  # what a note is on that is on no subset of the test faces
 _WHOLE = ""  # what a note is on that is on all of a benchmark
+_BOXES = "face boxes"
 _OTHER_NAMES = {"warmup": "Warm-up", "lightning_pose": "Lightning Pose"}  # how what is no method is called
 
 
@@ -122,17 +123,19 @@ def notes_on(config: Config, benchmark: str, target: str | None = None) -> dict[
     target = target or benchmark
     trained, tested = _notes(config, benchmark), _notes(config, target)
     if target != benchmark:
-        trained = {key: text for key, text in trained.items() if key in (_WHOLE, TRAINING)}
+        trained = {key: text for key, text in trained.items() if key in (_WHOLE, TRAINING, _BOXES)}
         tested = {key: text for key, text in tested.items() if key != TRAINING}
-    subsets = {key: text for key, text in tested.items() if key not in (_WHOLE, TRAINING)}
+    subsets = {key: text for key, text in tested.items() if key not in (_WHOLE, TRAINING, _BOXES)}
     by_benchmark = {benchmark: trained} | {target: tested}
     return {"subsets": subsets, "lines": [_sentence(name, found) for name, found in by_benchmark.items() if found]}
 
 
 def _notes(config: Config, benchmark: str) -> dict[str, str]:
-    """A benchmark's notes by subset, TRAINING or _WHOLE."""
-    notes = config["benchmarks"].get(benchmark, {}).get("notes") or {}
-    return {_WHOLE: notes} if isinstance(notes, str) else dict(notes)
+    """A benchmark's notes by subset, TRAINING, _WHOLE, or _BOXES where a face detector finds its boxes."""
+    section = config["benchmarks"].get(benchmark, {})
+    notes = section.get("notes") or {}
+    found = {_BOXES: "found by a face detector"} if section.get("boxes") == datasets.FOUND else {}
+    return {**({_WHOLE: notes} if isinstance(notes, str) else notes), **found}
 
 
 def _sentence(benchmark: str, notes: Mapping[str, str]) -> str:
