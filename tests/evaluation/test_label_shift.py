@@ -1,5 +1,6 @@
 """How far labels lie beside the face: faces of which the landmarks are known, and labels beside them."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -87,8 +88,7 @@ def test_a_face_looks_ahead_where_its_nose_is_between_its_eyes():
 
 def test_the_reference_of_a_mirrored_picture_is_the_mirrored_reference(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
-    import mirror
-
+    mirror = importlib.import_module("mirror")
     torch.manual_seed(0)
     settings = DetectorSettings(width=8, input_px=32, weights="none")
     detector = LandmarkDetector(create_network(settings, 68, "float32"), settings, SCHEME)
