@@ -392,6 +392,13 @@ def test_the_claims_have_the_studies_that_are_named_there_and_not_made_for_other
     assert names == {"ytf": ["comparison", "ema_decay"], "300w": ["ema_decay"]}
 
 
+def test_the_paper_has_the_studies_of_its_benchmarks_but_those_that_are_not_for_it():
+    paper = [study.name for study in configuration.paper_studies(DEFAULT, "300w")]
+    others = {"equal_cost", "mirror", "wild", "wild_cost", "wild_all", "wild_released"}
+    assert paper == [study.name for study in configuration.studies_of(DEFAULT, "300w") if study.name not in others]
+    assert "published" in paper
+
+
 def test_studies_that_name_benchmarks_are_made_of_these_alone():
     names = {b: [study.name for study in configuration.studies_of(DEFAULT, b)] for b in ("300w", "aflw")}
     assert "pools" in names["300w"] and "pools" not in names["aflw"]

@@ -115,6 +115,7 @@ class StudyEntry(Section):
     benchmarks: Annotated[Benchmarks, Field(min_length=1)] = Field(
         None, description="on which it is built (default: any)"
     )
+    paper: bool = Field(True, description="whether `paper` builds it, on its benchmarks among the paper's")
     parameter: Named = Field(
         None, description="key in which the methods differ: a figure over it, with methods without it as level lines"
     )

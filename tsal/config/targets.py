@@ -82,6 +82,11 @@ def claim_studies(config: Config, benchmark: str) -> list[Study]:
     return [study for study in studies_of(config, benchmark) if study.name in config["claims"]["studies"]]
 
 
+def paper_studies(config: Config, benchmark: str) -> list[Study]:
+    """The studies of a benchmark of the paper that `paper` builds."""
+    return [study for study in studies_of(config, benchmark) if config["studies"][study.name].get("paper", True)]
+
+
 def score_on(config: Config, benchmark: str) -> list[str]:
     """The other benchmarks on whose test faces a benchmark's detectors are scored too."""
     return config["benchmarks"].get(benchmark, {}).get("score_on", [])

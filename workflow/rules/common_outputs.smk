@@ -252,7 +252,7 @@ def paper_benchmarks():
 def paper_tables(wildcards):
     tables = []
     for benchmark in paper_benchmarks():
-        names = [study.name for study in settings.studies_of(config, benchmark)]
+        names = [study.name for study in settings.paper_studies(config, benchmark)]
         names += ["categories"] if datasets.get(benchmark).is_video else []
         names += [f"on_{target}" for target in settings.score_on(config, benchmark)]
         tables.append(f"results/{benchmark}_nme.csv")
@@ -263,7 +263,7 @@ def paper_tables(wildcards):
 def paper_figures(wildcards):
     figures = []
     for benchmark in paper_benchmarks():
-        names = [study.name for study in settings.studies_of(config, benchmark) if study.parameter]
+        names = [study.name for study in settings.paper_studies(config, benchmark) if study.parameter]
         names += ["budgets"] if "budgets" in config["studies"] else []
         names += ["trajectory", "jitter"] if datasets.get(benchmark).is_video else []
         figures += [*figures_of(benchmark), *(f"results/figures/{benchmark}_{name}.png" for name in names)]
