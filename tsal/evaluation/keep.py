@@ -171,17 +171,21 @@ def _same_faces(kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     optional = {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
     defaults = json.loads(json.dumps(optional))
 
-    def completed(made_of: Mapping[str, Any]) -> dict[str, Any]:
-        return {**made_of, **{key: {**defaults, **made_of[key]} for key in ("settings", "options") if key in made_of}}
-
-    return completed(kept) == completed(now)
+    later = dict.fromkeys(("settings", "options"), defaults)
+    return _completed(kept, later) == _completed(now, later)
 
 
 def _with_later_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings in which a key that came later, which the sections of kept ones lack, has its default."""
     sections = ("detector", "training", "unlabelled")
-    defaults = {name: Settings.model_fields[name].default.model_dump(mode="json") for name in sections}
-    return {key: _laid_over(defaults[key], value) if key in sections else value for key, value in settings.items()}
+    return _completed(
+        settings, {name: Settings.model_fields[name].default.model_dump(mode="json") for name in sections}
+    )
+
+
+def _completed(values: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Values in which those sections that are there have the defaults of what they lack."""
+    return {key: _laid_over(defaults[key], value) if key in defaults else value for key, value in values.items()}
 
 
 def _laid_over(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
