@@ -3,6 +3,7 @@
     snakemake --cores 2 data/ytf/crops/96px_0.2_1.3333333/{train,validation,test}.json \\
         --configfile config/few_labels.yaml --config raw_dir=PATH
     python benchmarks/suggest.py ytf --config config/few_labels.yaml -o suggest.csv
+    python benchmarks/suggest.py 300w --config config/300w_part.yaml --method supervised_wild_released -o suggest.csv
 
 The training faces of a benchmark are taken as without labels. Some are chosen at random, or by the released detector as
 `tsal suggest` chooses them; labels only, from the released detector, is trained on these; and its test faces are
@@ -82,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmarks", nargs="+")
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--method", default="supervised", help="as the configuration has it (default: supervised)")
     parser.add_argument("--labels", type=int, nargs="+", default=[25, 50, 100, 200])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -92,9 +94,9 @@ def main() -> None:
     keys = ["benchmark", "way", "labels", "seed"]
     done = set() if table.empty else set(table[keys].itertuples(index=False, name=None))
     for benchmark in arguments.benchmarks:
-        values = configuration.resolve_run(config, benchmark, "supervised", 1.0)
+        values = configuration.resolve_run(config, benchmark, arguments.method, 1.0)
         settings = parse_settings(values, methods.get("supervised").settings, benchmark)
-        crops = Path(f"data/{benchmark}/crops") / configuration.geometry_of(config, benchmark, "supervised")
+        crops = Path(f"data/{benchmark}/crops") / configuration.geometry_of(config, benchmark, arguments.method)
         store = open_crops(crops, "train")
         rows = np.flatnonzero(store.visible.any(1))
         evidence = gather_evidence(load_detector(released_checkpoint(), CPU), store, rows, CPU)
