@@ -4,15 +4,11 @@ Every module of this package that defines `DATASET` is one data set; adding one 
 `FOLDER/datasets` of a folder that the environment variable TSAL_PLUGINS names.
 """
 
-import importlib
-import pkgutil
 import re
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,7 @@ from tsal.data.landmarks import Scheme, scheme_of
 from tsal.datasets.reading.published import Published, download_published
 from tsal.errors import InputError
 from tsal.settings.models import NoOptions
-from tsal.settings.plugins import import_plugins
+from tsal.settings.plugins import ByModule
 from tsal.settings.released import RELEASED
 from tsal.settings.section import Section, read_section
 
@@ -314,22 +310,11 @@ def _nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
-@cache
-def _registry() -> dict[str, Dataset]:
-    package, found = sys.modules[__name__], {}
-    for info in pkgutil.iter_modules(__path__[:1]):
-        module = importlib.import_module(f"{__name__}.{info.name}")
-        if hasattr(module, "DATASET"):
-            found[module.DATASET.name] = module.DATASET
-    for file, module in import_plugins("datasets", package, "DATASET"):
-        if not isinstance(module.DATASET, Dataset):
-            raise InputError(f"{file}: DATASET is a {type(module.DATASET).__name__}; expected a tsal.datasets.Dataset")
-        if module.DATASET.name in found:
-            raise InputError(f"{file}: there is a data set {module.DATASET.name!r} already; expected another name")
-        found[module.DATASET.name] = module.DATASET
-    return dict(sorted(found.items()))
-
-
+# What data sets share; every other module of this folder is one, called as its DATASET says, such as 300w.
+_SHARED = ("own", "readers", "reading")
+_registry = ByModule(
+    __name__, "DATASET", Dataset, "tsal.datasets.Dataset", "data set", _SHARED, name_of=lambda dataset: dataset.name
+)
 _declared: dict[str, Dataset] = {}
 
 
@@ -340,7 +325,7 @@ def declare(declared: Sequence[Dataset]) -> None:
         InputError: there is a data set of that name already.
     """
     for dataset in declared:
-        if dataset.name in (*_registry(), RELEASED):
+        if dataset.name in (*_registry.names(), RELEASED):
             raise InputError(f"there is a data set or detector {dataset.name!r} already; expected another name")
     _declared.clear()
     _declared.update({dataset.name: dataset for dataset in declared})
@@ -352,7 +337,7 @@ def names() -> list[str]:
     Raises:
         InputError: a plug-in cannot be used; names its file.
     """
-    return sorted([*_registry(), *_declared])
+    return sorted([*_registry.names(), *_declared])
 
 
 def get(name: str) -> Dataset:
@@ -361,9 +346,10 @@ def get(name: str) -> Dataset:
     Raises:
         InputError: there is none; names those that there are. Or see `names`.
     """
-    known = _registry() | _declared
-    if name in known:
-        return known[name]
+    if name in _registry.names():
+        return _registry.get(name)
+    if name in _declared:
+        return _declared[name]
     from tsal.datasets.own.dataset import recorded  # which imports this module
 
     own = recorded(name) if re.fullmatch("[a-z0-9]+", name) else None
