@@ -18,6 +18,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 include: "workflow/rules/clone.smk"
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_data.smk"
 include: "workflow/rules/machines.smk"
 include: "workflow/rules/common_outputs.smk"
 include: "workflow/rules/start.smk"

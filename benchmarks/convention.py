@@ -24,6 +24,7 @@ from faces import faces_of
 from tsal.data.faces import points_of
 from tsal.data.landmarks import SCHEMES
 from tsal.detectors.predict import load_detector, predict_faces
+from tsal.evaluation.label_shift import FAR_OFF
 from tsal.files import atomic_path
 from tsal.synth.anatomy import load
 from tsal.synth.landmarks import landmark_map
@@ -34,7 +35,6 @@ LEFT_EYE, RIGHT_EYE = 36, 45  # outer corners
 JAW, INNER = np.arange(17), np.arange(17, 68)
 STEADY = np.r_[27:48, 48, 54]  # hardly moved by expressions
 FRONTAL = 0.08  # sine of a turn
-FAR_OFF = 14  # % of the distance of the eyes: a median error at which a face was not found
 TOLERANCE = 4.0  # % of it: errors beyond count less and less
 PARTS = {"jaw": JAW, "brows": np.r_[17:27], "nose": np.r_[27:36], "eyes": np.r_[36:48], "mouth": np.r_[48:68]}
 
@@ -111,7 +111,7 @@ def main() -> None:
     missing = (labels - found) / scale[:, None, None]
     eyes = np.linalg.norm(labels[:, LEFT_EYE] - labels[:, RIGHT_EYE], axis=1)[:, None]
     errors = 100 * np.linalg.norm(found - labels, axis=2) / eyes
-    good, even = np.median(errors, axis=1) < FAR_OFF, np.arange(len(labels)) % 2 == 0
+    good, even = np.median(errors, axis=1) < 100 * FAR_OFF, np.arange(len(labels)) % 2 == 0
 
     print(f"NME on {(~even).sum():,} training faces of 300W, % (inter-ocular)\n")
     print(f"| | 68 points | inner 51 | {' | '.join(PARTS)} |\n|---|{'---:|' * (2 + len(PARTS))}")

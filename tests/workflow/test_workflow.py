@@ -457,7 +457,7 @@ def private_benchmark(tmp_path: Path) -> Path:
         "import dataclasses",
         "from tsal import datasets",
         "changes = {'name': 'private', 'urls': {}, 'how_to_get': 'ask its owners for it'}",
-        "datasets._registry()['private'] = dataclasses.replace(datasets.get('ytf'), **changes)",
+        "datasets._registry._all()['private'] = dataclasses.replace(datasets.get('ytf'), **changes)",
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from tsal import datasets, methods
 from tsal.config import models
 from tsal.config.files import Config, Source, merge, merge_all, normalise, read_definitions, read_source, source_of
-from tsal.config.resolve import WARMUP, Configuration, bases, locate, merged_options, other_landmarks, settings_problems
+from tsal.config.layers import bases, locate, merged_options
+from tsal.config.resolve import WARMUP, Configuration, other_landmarks, settings_problems
 from tsal.config.targets import COMPARISON, TRAINING, methods_to_run, own_keys
 from tsal.datasets import readers
 from tsal.datasets.own.dataset import OwnDataset, own_dataset

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tsal.config.resolve import Config
+from tsal.config.files import Config
 from tsal.config.targets import Study, notes_on, study
 from tsal.errors import InputError
 

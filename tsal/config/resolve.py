@@ -12,18 +12,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from tsal import datasets, methods
-from tsal.config.files import Config, merge
-from tsal.config.models import FLAT, OWN_LABELS, MethodEntry
+from tsal.config.files import Config
+from tsal.config.layers import (
+    UNLABELLED,
+    about_run,
+    bases,
+    entries_of,
+    locate,
+    merged_options,
+    merged_settings,
+    of_benchmark,
+    preset_name,
+    unlabelled_of,
+)
+from tsal.config.models import OWN_LABELS
 from tsal.data.labels import Budget, parse_budget
-from tsal.data.landmarks import as_setting, scheme_of
+from tsal.data.landmarks import scheme_of
 from tsal.errors import InputError
-from tsal.settings.mistakes import Path, Problem, problems_of, show, unknown
-from tsal.settings.models import Settings, UnlabelledSettings, parse_settings
+from tsal.settings.mistakes import Problem, problems_of, show
+from tsal.settings.models import Settings, parse_settings
 from tsal.settings.released import RELEASED, released_about
 
 WARMUP = "warmup"
-_COMMON = tuple(MethodEntry.model_fields)
-_UNLABELLED = {FLAT.get(name, name): name for name in UnlabelledSettings.model_fields}  # as a method names them
 
 
 class Configuration(dict[str, Any]):
@@ -91,12 +101,12 @@ def resolve_warmup(config: Config, benchmark: str, warmup: str, labels: Budget) 
             a detector that does not fit.
     """
     if warmup == WARMUP:
-        common = _of_benchmark(config, benchmark)
+        common = of_benchmark(config, benchmark)
     else:
         common = next((common for name, common in _warmups(config, benchmark) if name == warmup), None)
     if common is None:
         raise InputError(f"no method of the config starts from a warm-up {warmup!r}")
-    values = {**_about(benchmark, WARMUP, "supervised"), "labels": parse_budget(labels), **common}
+    values = {**about_run(benchmark, WARMUP, "supervised"), "labels": parse_budget(labels), **common}
     settings = parse_settings(values, methods.get("supervised").settings, f"{warmup} on {benchmark}")
     if problems := _problems_with_others(config, settings):
         raise InputError("\n".join(f"{'.'.join(path)}: {text} (on {benchmark})" for path, text in problems))
@@ -116,7 +126,7 @@ def _warmups(config: Config, benchmark: str) -> Iterable[tuple[str, dict[str, An
 
 def _overrides(config: Config, method: str) -> bool:
     """Whether a method can have a warm-up of its own."""
-    return any(key in entry for entry in _entries(config, method) for key in ("preset", "detector", "training"))
+    return any(key in entry for entry in entries_of(config, method) for key in ("preset", "detector", "training"))
 
 
 def warmup_name(config: Config, benchmark: str, method: str) -> str:
@@ -173,15 +183,15 @@ def pool_of(config: Config, benchmark: str, method: str) -> str:
     if not methods.get(bases(config, method)[0]).uses_unlabelled:
         return benchmark
     _, own = merged_options(config, method)
-    return _unlabelled_of(config, _preset_name(config, benchmark, method), own)["pool"] or benchmark
+    return unlabelled_of(config, preset_name(config, benchmark, method), own)["pool"] or benchmark
 
 
 def option_of(config: Config, method: str, name: str) -> Any:
     """The value of a key of a method's own, such as `ema_decay`, or of `unlabelled`; None where it has none such."""
     algorithm = methods.get(bases(config, method)[0])
     options, unlabelled = merged_options(config, method)
-    if name in _UNLABELLED and algorithm.uses_unlabelled:
-        return {**config["unlabelled"], **unlabelled}[_UNLABELLED[name]]
+    if name in UNLABELLED and algorithm.uses_unlabelled:
+        return {**config["unlabelled"], **unlabelled}[UNLABELLED[name]]
     field = algorithm.settings.model_fields.get(name)
     return options.get(name, field.default) if field else None
 
@@ -204,73 +214,6 @@ def labels_of(config: Config, benchmark: str) -> list[Budget]:
     """The label budgets of a benchmark's table."""
     section = config["benchmarks"].get(benchmark, {})
     return section.get(OWN_LABELS if "reader" in section else "labels") or config["labels"]
-
-
-def _about(benchmark: str, method: str, algorithm: str) -> dict[str, Any]:
-    return {
-        "benchmark": benchmark,
-        "method": method,
-        "algorithm": algorithm,
-        "labels": 1.0,
-        "scheme": as_setting(datasets.get(benchmark).landmarks),
-    }
-
-
-def _of_benchmark(
-    config: Config, benchmark: str, overrides: Iterable[Config] = (), preset: str | None = None
-) -> dict[str, Any]:
-    """Detector and training on a benchmark, which need not be one that `all` builds, with what methods override."""
-    section = config["benchmarks"].get(benchmark, {})
-    preset = section.get("preset") if preset is None else preset
-    layers = [_preset(config, preset), section, *overrides]
-    merged = {part: copy.deepcopy(dict(config[part])) for part in ("detector", "training")}
-    for layer in layers:
-        merge(merged, {part: layer[part] for part in merged if part in layer})
-    if merged["training"].get("pretrained") == benchmark:
-        merged["training"]["pretrained"] = None  # it is the source of that start itself
-    return merged
-
-
-def _preset(config: Config, name: str | None) -> Config:
-    return config.get("presets", {}).get(name, {})
-
-
-def _preset_name(config: Config, benchmark: str, method: str) -> str | None:
-    """The preset of a method on a benchmark: its own, that of the nearest of its bases, or the benchmark's."""
-    named = [entry["preset"] for entry in _entries(config, method) if "preset" in entry]
-    return named[-1] if named else config["benchmarks"].get(benchmark, {}).get("preset")
-
-
-def _unlabelled_of(config: Config, preset: str | None, own: Config) -> dict[str, Any]:
-    """Where unlabelled frames come from: `unlabelled`, with what a preset, then a method of its own overrides."""
-    return {**config["unlabelled"], **_preset(config, preset).get("unlabelled", {}), **own}
-
-
-def merged_options(config: Config, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a method and its bases say of their own keys, and of those of `unlabelled`."""
-    options: dict[str, Any] = {}
-    unlabelled: dict[str, Any] = {}
-    uses_unlabelled = methods.get(bases(config, method)[0]).uses_unlabelled
-    for entry in _entries(config, method):
-        own = {key: value for key, value in entry.items() if key not in _COMMON}
-        if uses_unlabelled:
-            merge(unlabelled, {_UNLABELLED[key]: own.pop(key) for key in _UNLABELLED if key in own})
-        merge(options, own)
-    return options, unlabelled
-
-
-def merged_settings(config: Config, benchmark: str, method: str) -> dict[str, Any]:
-    """What Settings reads: of a method, its bases from the first on, then its own keys."""
-    entries = _entries(config, method)
-    preset = _preset_name(config, benchmark, method)
-    options, own = merged_options(config, method)
-    algorithm = bases(config, method)[0]
-    settings = {**_about(benchmark, method, algorithm), **_of_benchmark(config, benchmark, entries, preset)}
-    if methods.get(algorithm).uses_unlabelled:
-        unlabelled = _unlabelled_of(config, preset, own)
-        pool = unlabelled["pool"] if unlabelled["pool"] != benchmark else None
-        settings["unlabelled"] = {**unlabelled, "pool": pool}
-    return {**settings, "options": options}
 
 
 def settings_problems(config: Config, benchmark: str, method: str) -> list[Problem]:
@@ -306,7 +249,7 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
 
 def _cost_of(config: Config, method: str) -> str | None:
     """The method whose cost a method is given: its own `cost_of`, or that of the nearest of its bases."""
-    return next((entry["cost_of"] for entry in _entries(config, method)[::-1] if entry.get("cost_of")), None)
+    return next((entry["cost_of"] for entry in entries_of(config, method)[::-1] if entry.get("cost_of")), None)
 
 
 def _cost_problems(config: Config, benchmark: str, method: str, settings: Settings) -> list[Problem]:
@@ -314,7 +257,7 @@ def _cost_problems(config: Config, benchmark: str, method: str, settings: Settin
     other = _cost_of(config, method)
     if other is None:
         return []
-    if any("cost_of" in entry and "steps" in entry.get("training", {}) for entry in _entries(config, method)):
+    if any("cost_of" in entry and "steps" in entry.get("training", {}) for entry in entries_of(config, method)):
         text = f"found {other} beside training.steps, which follow from it; expected one of the two"
     elif _cost_of(config, other):
         text = f"found {other}, which is given a cost itself; expected a method with steps of its own"
@@ -369,64 +312,3 @@ def _dump(settings: Settings) -> dict[str, Any]:
     if not methods.get(settings.algorithm).uses_unlabelled or settings.method == WARMUP:
         del dumped["unlabelled"]
     return {key: value for key, value in dumped.items() if key != "options" or value}
-
-
-def locate(config: Config, benchmark: str, method: str, path: Path) -> Path:
-    """Where in the configuration a key of settings.yaml stands that a method has on a benchmark.
-
-    It is the method's own key, unless what it got came from the benchmark, its preset or a section for all.
-    """
-    section, *rest = path
-    if section == "options":
-        return ("methods", method, *rest)
-    flat = {name: key for key, name in _UNLABELLED.items()}
-    names = (flat[rest[0]],) if section == "unlabelled" else path
-    entries = _entries(config, method)
-    if any(_has(entry, names) for entry in entries):
-        return ("methods", method, *names)
-    own = config["benchmarks"].get(benchmark, {})
-    preset = _preset_name(config, benchmark, method)
-    if _has(own, path):
-        return ("benchmarks", benchmark, *path)
-    if _has(_preset(config, preset), path):
-        return ("presets", preset, *path)
-    return path
-
-
-def _has(values: Any, path: Path) -> bool:
-    for key in path:
-        if not isinstance(values, dict) or key not in values:
-            return False
-        values = values[key]
-    return True
-
-
-def _entries(config: Config, method: str) -> list[Config]:
-    """The entries of a method's bases, from the implemented one on, then its own."""
-    return [config["methods"].get(name, {}) for name in bases(config, method)]
-
-
-def bases(config: Config, method: str) -> list[str]:
-    """The method that is implemented, then what leads from it to `method`, which is the last.
-
-    An implemented method need not be in the config.
-
-    Raises:
-        InputError: a base is not in the config, or is reached again; or the first is not implemented.
-    """
-    entries, chain, implemented = config["methods"], [method], methods.names()
-    if method not in entries and method not in implemented:
-        raise InputError(f"methods: {unknown(f'method {method!r}', method, [*entries, *implemented])}")
-    while (base := entries.get(chain[-1], {}).get("base")) is not None:
-        if not isinstance(base, str) or (base not in entries and base not in implemented):
-            known = [*entries, *implemented]
-            raise InputError(f"methods.{chain[-1]}.base: {unknown(f'method {base!r}', base, known)}")
-        if base in chain:
-            raise InputError(f"methods.{method}.base: {' -> '.join([*chain, base])} never reaches a method")
-        chain.append(base)
-    if chain[-1] not in implemented:
-        raise InputError(
-            f"methods.{chain[-1]}: neither implemented ({', '.join(implemented)}) nor a variant, which has a base: "
-            "add for example 'base: tsal', or, for a method of your own, name its folder in TSAL_PLUGINS"
-        )
-    return chain[::-1]

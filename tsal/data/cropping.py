@@ -150,6 +150,29 @@ def _check_single(path: str, frames: np.ndarray) -> None:
         raise InputError(f"{path}: found one picture in this file, expected a video, of which frame {frames.max()} is")
 
 
+def pictures_of(path: str, frames: np.ndarray, threads: int = 1) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The pictures that the N faces of one image or video are in, each decoded once.
+
+    Args:
+        frames: (N,) rising numbers of the frames of a video; not used for an image.
+        threads: of a video's decoder.
+
+    Yields:
+        Rows of the faces of a picture among the N, and the picture, (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: the file is missing or cannot be decoded.
+    """
+    rows = np.arange(len(frames))
+    if not is_video(path):
+        yield rows, read_image(path)
+        return
+    wanted, first = np.unique(frames, return_index=True)
+    images = read_frames(path, wanted.tolist(), threads)
+    for of_frame, (_, image) in zip(np.split(rows, first[1:]), images, strict=True):
+        yield of_frame, image
+
+
 def read_face_image(faces: pd.DataFrame, row: int) -> np.ndarray:
     """The image, or the frame of a video, that a face of a face table is in: (H, W, 3) uint8 RGB.
 
@@ -181,14 +204,13 @@ def cut_faces(
     if not in_video and (shrink := _shrinkage(path, boxes, geometry)) > 1:
         yield from _cut_shrunk(path, boxes, shrink, geometry)
         return
-    first = np.flatnonzero(np.diff(frames, prepend=-1)).tolist() if in_video else [0]
-    images = read_frames(path, frames[first].tolist(), threads) if in_video else [(0, read_image(path))]
-    for (number, image), start, stop in zip(images, first, [*first[1:], len(boxes)], strict=True):
-        for box in boxes[start:stop]:
+    for rows, image in pictures_of(path, frames, threads):
+        for row in rows:
             try:
-                yield crop_image(image, box, **geometry)
+                yield crop_image(image, boxes[row], **geometry)
             except InputError as error:
-                raise InputError(f"{path}, frame {number}: {error}" if in_video else f"{path}: {error}") from None
+                where = f"{path}, frame {frames[row]}" if in_video else path
+                raise InputError(f"{where}: {error}") from None
 
 
 def _shrinkage(path: str, boxes: np.ndarray, geometry: dict[str, float]) -> int:

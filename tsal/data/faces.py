@@ -25,6 +25,7 @@ import pandas as pd
 
 from tsal.bounds import reading
 from tsal.bounds.tables import check_csv, check_parquet
+from tsal.data.cells import cell_error, frames_in, numbers_in, texts_in, visibility_in
 from tsal.errors import InputError
 from tsal.files import atomic_path
 
@@ -35,7 +36,6 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SHOWN = 12  # columns, in errors
 _SMALLEST_BOX, _SMALLEST_OF_A_BENCHMARK = 2.0, 1.0  # px: nothing is seen of a smaller face, but some are annotated
 _LARGEST_SHARE = 1.5  # of an image, of a box that reaches beyond it
-_FARTHEST = 10_000_000  # px, or frames, from the origin: no picture and no video reaches as far
 SPLITS = ("train", "validation", "test")
 
 
@@ -273,94 +273,19 @@ def check_faces(faces: pd.DataFrame, path: str | os.PathLike[str], need_points: 
     beyond = {f"{axis}{k}" for axis in "xyv" for k in range(count, len(faces.columns))} & set(faces.columns)
     if beyond:
         raise InputError(f"{path}: column {min(beyond)!r} has no partner; expected x, y (and v) of points 0, 1, 2, ...")
-    numbers = _numbers(faces, path, [*BOX_COLUMNS, *point_columns(count)])
+    numbers = numbers_in(faces, path, [*BOX_COLUMNS, *point_columns(count)])
     boxes, points = numbers[:, :4], numbers[:, 4:].reshape(len(faces), count, 2)
     table = make_faces(
-        _texts(faces, "image", path),
+        texts_in(faces, "image", path),
         boxes,
         points,
-        _visibility(faces, path, points),
-        **{name: _texts(faces, name, path) for name in TEXT_COLUMNS if name in faces.columns and name != "image"},
-        frame=_frames(faces, path),
+        visibility_in(faces, path, points),
+        **{name: texts_in(faces, name, path) for name in TEXT_COLUMNS if name in faces.columns and name != "image"},
+        frame=frames_in(faces, path),
     )
     _check_boxes(table, path, empty=not need_points)
     _check_rows(table, path)
     return table
-
-
-def _fail(path: str | os.PathLike[str], column: str, row: int, problem: str) -> InputError:
-    return InputError(f"{path}: column {column!r}, row {row + 1}: {problem}")
-
-
-def _numbers(faces: pd.DataFrame, path: str | os.PathLike[str], columns: list[str]) -> np.ndarray:
-    """Columns as (N, len(columns)) float64; NaN where a cell is empty."""
-    values = faces[columns].reset_index(drop=True)
-    if any(kind.kind not in "fiu" for kind in map(_numpy_kind, values.dtypes)):
-        for name in columns:
-            parsed = pd.to_numeric(values[name], errors="coerce")
-            bad = (parsed.isna() & values[name].notna()).to_numpy()
-            if bad.any():
-                row = int(bad.argmax())
-                raise _fail(path, name, row, f"{repr(values[name].iloc[row])[:80]} is not a number")
-            values[name] = parsed
-    array = values.to_numpy(np.float64)
-    rows, places = np.nonzero(np.isinf(array))
-    if len(rows):
-        raise _fail(path, columns[places[0]], int(rows[0]), "infinite; expected a position in px, or nothing")
-    rows, places = np.nonzero(np.abs(array) > _FARTHEST)
-    if len(rows):
-        found = array[rows[0], places[0]]
-        raise _fail(path, columns[places[0]], int(rows[0]), f"{found:g}; expected at most {_FARTHEST:,}")
-    return array
-
-
-def _numpy_kind(dtype: object) -> np.dtype:
-    return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
-
-
-def _texts(faces: pd.DataFrame, name: str, path: str | os.PathLike[str]) -> list[str]:
-    column = faces[name]
-    missing = column.isna().to_numpy()
-    if name in ("face", "image"):
-        empty = missing | (column.astype("str") == "").to_numpy()
-        if empty.any():
-            raise _fail(path, name, int(empty.argmax()), "empty; every face needs one")
-    return ["" if gap else str(value) for value, gap in zip(column, missing, strict=True)]
-
-
-def _frames(faces: pd.DataFrame, path: str | os.PathLike[str]) -> np.ndarray | int:
-    if "frame" not in faces.columns:
-        return -1
-    frames = _numbers(faces, path, ["frame"])[:, 0]
-    frames = np.where(np.isnan(frames), -1, frames)
-    bad = (frames != np.floor(frames)) | (frames < -1)
-    if bad.any():
-        row = int(bad.argmax())
-        raise _fail(path, "frame", row, f"{frames[row]:g}; expected 0, 1, 2, ..., or -1 for a still image")
-    return frames.astype(np.int64)
-
-
-def _visibility(faces: pd.DataFrame, path: str | os.PathLike[str], points: np.ndarray) -> np.ndarray:
-    """(N, K) bool; where there is no such column, whatever is annotated is visible."""
-    annotated = np.isfinite(points).all(axis=2)
-    half = np.isfinite(points).any(axis=2) & ~annotated
-    if half.any():
-        row, k = (int(index) for index in np.argwhere(half)[0])
-        axis = "x" if np.isnan(points[row, k, 0]) else "y"
-        raise _fail(path, f"{axis}{k}", row, "empty, while the point's other coordinate is not")
-    visible = annotated.copy()
-    for k in range(points.shape[1]):
-        name = f"v{k}"
-        if name not in faces.columns:
-            continue
-        column = faces[name]
-        values = column.to_numpy() if column.dtype == bool else _numbers(faces, path, [name])[:, 0]
-        bad = ~np.isin(values, (0, 1)) | ((values == 1) & ~annotated[:, k])
-        if bad.any():
-            row = int(bad.argmax())
-            raise _fail(path, name, row, f"{values[row]}; expected 1 for an annotated, visible point, else 0")
-        visible[:, k] = values == 1
-    return visible
 
 
 def _check_boxes(faces: pd.DataFrame, path: str | os.PathLike[str], empty: bool) -> None:
@@ -376,7 +301,7 @@ def _check_boxes(faces: pd.DataFrame, path: str | os.PathLike[str], empty: bool)
         if bad.any():
             row = int(bad.argmax())
             expected = f"expected more than {BOX_COLUMNS[low]}, {boxes[row, low]:g}"
-            raise _fail(path, BOX_COLUMNS[high], row, f"{boxes[row, high]:g}; {expected}")
+            raise cell_error(path, BOX_COLUMNS[high], row, f"{boxes[row, high]:g}; {expected}")
         bad = (boxes[:, high] - boxes[:, low] < smallest) & counted
         if bad.any():
             row = int(bad.argmax())
@@ -384,7 +309,7 @@ def _check_boxes(faces: pd.DataFrame, path: str | os.PathLike[str], empty: bool)
             hint = "these boxes seem to be shares of the image; " if shares else ""
             side = boxes[row, high] - boxes[row, low]
             expected = f"{hint}expected {smallest:g} px at least"
-            raise _fail(path, BOX_COLUMNS[high], row, f"a box of {side:.3g} px; {expected}")
+            raise cell_error(path, BOX_COLUMNS[high], row, f"a box of {side:.3g} px; {expected}")
 
 
 def _check_rows(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -392,13 +317,13 @@ def _check_rows(faces: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     twice = faces["face"].duplicated().to_numpy()
     if twice.any():
         row = int(twice.argmax())
-        raise _fail(path, "face", row, f"{faces['face'].iloc[row]!r} occurs twice; expected unique ids")
+        raise cell_error(path, "face", row, f"{faces['face'].iloc[row]!r} occurs twice; expected unique ids")
     bad = ~faces["split"].isin(SPLITS).to_numpy()
     if bad.any():
         row = int(bad.argmax())
-        raise _fail(path, "split", row, f"{faces['split'].iloc[row]!r}; expected one of {', '.join(SPLITS)}")
+        raise cell_error(path, "split", row, f"{faces['split'].iloc[row]!r}; expected one of {', '.join(SPLITS)}")
     twice = (faces.duplicated(["clip", "frame"]) & (faces["frame"] >= 0)).to_numpy()
     if twice.any():
         row = int(twice.argmax())
         clip, frame = faces["clip"].iloc[row], faces["frame"].iloc[row]
-        raise _fail(path, "frame", row, f"clip {clip!r} has frame {frame} twice; expected one face a frame")
+        raise cell_error(path, "frame", row, f"clip {clip!r} has frame {frame} twice; expected one face a frame")

@@ -4,28 +4,20 @@ Every module of this package that defines `DATASET` is one data set; adding one 
 `FOLDER/datasets` of a folder that the environment variable TSAL_PLUGINS names.
 """
 
-import importlib
-import json
-import pkgutil
 import re
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tsal.bounds import DOWNLOAD_BYTES
-from tsal.bounds.texts import parse_json
-from tsal.data.archives import check_archive
-from tsal.data.download import MismatchError, download, untrusted
+from tsal.data.download import untrusted
 from tsal.data.landmarks import Scheme, scheme_of
+from tsal.datasets.reading.published import Published, download_published
 from tsal.errors import InputError
-from tsal.files import atomic_path, sha256
 from tsal.settings.models import NoOptions
-from tsal.settings.plugins import import_plugins
+from tsal.settings.plugins import ByModule
 from tsal.settings.released import RELEASED
 from tsal.settings.section import Section, read_section
 
@@ -47,14 +39,6 @@ class Renderer:
     missing: Callable[[], str | None]
     render: Callable[[Path, int, int, Path], None]
     index: Callable[[Sequence[Path], Path, Path], None]
-
-
-@dataclass(frozen=True)
-class Published:
-    """What is publicly known of a file: its size in bytes, its SHA-256 in hexadecimal; None of either that is not."""
-
-    size: int | None = None
-    sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +204,7 @@ class Dataset:
     def _download(self, archive: str, path: Path) -> Path:
         url = self.urls.get(archive)
         try:
-            return _download(url, path, self.published.get(url, Published()))
+            return download_published(url, path, self.published.get(url, Published()))
         except InputError as error:
             raise InputError(f"{error}{self._or_part}") from error
 
@@ -326,69 +310,11 @@ def _nothing_left(folder: Path) -> Iterator[None]:
         raise
 
 
-def _download(url: str | None, path: Path, published: Published) -> Path:
-    """Get one archive, unless it, or its unpacked content, is there already and nothing is known to check it by."""
-    if path.is_dir() or url is None:
-        return path
-    lock = path.with_name(path.name + ".lock")
-    known = _read_lock(lock, url)
-    if path.exists() and not known:
-        return path  # the user's own file: there is nothing to check it against
-
-    def accept(part: Path) -> None:
-        _check_and_lock(part, path, url, lock)
-
-    expected = known or published
-    try:
-        download(url, path, expected.size, expected.sha256, accept=None if known else accept)
-    except MismatchError as error:
-        hint = f". If the owners have published a new version, delete {lock}" if known else ""
-        raise InputError(f"{error}{hint}") from error
-    return path
-
-
-def _check_and_lock(part: Path, path: Path, url: str, lock: Path) -> None:
-    """Look at what came for the first time, whole, before its digest is demanded of all that comes later."""
-    try:
-        check_archive(part, path.name)
-    except InputError as error:
-        said = re.split(r"\. (?:Delete|Is) it", str(error).removeprefix(f"{part}: "))[0]
-        raise InputError(f"{path}: {url} sent something else: {said}. Get it by other means, put it there") from error
-    with atomic_path(lock) as temporary:
-        entry = {"url": url, "size": part.stat().st_size, "sha256": sha256(part)}
-        temporary.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_lock(lock: Path, url: str) -> Published | None:
-    """The size and digest that the file at `url` had when it was first downloaded; None if it never was."""
-    if not lock.is_file():
-        return None
-    try:
-        entry = parse_json(lock.read_text(encoding="utf-8"))
-        size, digest = int(entry["size"]), str(entry["sha256"])
-        if not re.fullmatch("[0-9a-fA-F]{64}", digest) or not 0 < size <= DOWNLOAD_BYTES:
-            raise ValueError(f"size {size} and digest {digest[:80]!r} cannot be")
-        return Published(size, digest) if entry["url"] == url else None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise InputError(f"{lock}: damaged lock file ({error}); delete it and run the same command again") from error
-
-
-@cache
-def _registry() -> dict[str, Dataset]:
-    package, found = sys.modules[__name__], {}
-    for info in pkgutil.iter_modules(__path__[:1]):
-        module = importlib.import_module(f"{__name__}.{info.name}")
-        if hasattr(module, "DATASET"):
-            found[module.DATASET.name] = module.DATASET
-    for file, module in import_plugins("datasets", package, "DATASET"):
-        if not isinstance(module.DATASET, Dataset):
-            raise InputError(f"{file}: DATASET is a {type(module.DATASET).__name__}; expected a tsal.datasets.Dataset")
-        if module.DATASET.name in found:
-            raise InputError(f"{file}: there is a data set {module.DATASET.name!r} already; expected another name")
-        found[module.DATASET.name] = module.DATASET
-    return dict(sorted(found.items()))
-
-
+# What data sets share; every other module of this folder is one, called as its DATASET says, such as 300w.
+_SHARED = ("own", "readers", "reading")
+_registry = ByModule(
+    __name__, "DATASET", Dataset, "tsal.datasets.Dataset", "data set", _SHARED, name_of=lambda dataset: dataset.name
+)
 _declared: dict[str, Dataset] = {}
 
 
@@ -399,7 +325,7 @@ def declare(declared: Sequence[Dataset]) -> None:
         InputError: there is a data set of that name already.
     """
     for dataset in declared:
-        if dataset.name in (*_registry(), RELEASED):
+        if dataset.name in (*_registry.names(), RELEASED):
             raise InputError(f"there is a data set or detector {dataset.name!r} already; expected another name")
     _declared.clear()
     _declared.update({dataset.name: dataset for dataset in declared})
@@ -411,7 +337,7 @@ def names() -> list[str]:
     Raises:
         InputError: a plug-in cannot be used; names its file.
     """
-    return sorted([*_registry(), *_declared])
+    return sorted([*_registry.names(), *_declared])
 
 
 def get(name: str) -> Dataset:
@@ -420,9 +346,10 @@ def get(name: str) -> Dataset:
     Raises:
         InputError: there is none; names those that there are. Or see `names`.
     """
-    known = _registry() | _declared
-    if name in known:
-        return known[name]
+    if name in _registry.names():
+        return _registry.get(name)
+    if name in _declared:
+        return _declared[name]
     from tsal.datasets.own.dataset import recorded  # which imports this module
 
     own = recorded(name) if re.fullmatch("[a-z0-9]+", name) else None

@@ -13,7 +13,6 @@ A part of the sets is enough: `sets` names those that are there, and bounding_bo
 """
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,16 +22,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from tsal.bounds import MAT_BYTES, PICTURE_BYTES, PTS_BYTES
+from tsal.bounds import PICTURE_BYTES, PTS_BYTES
 from tsal.bounds.archives import read_file, read_member
 from tsal.data.archives import copy_files, extract_zip, open_zip
 from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.data.splits import held_out
 from tsal.datasets import Dataset
 from tsal.datasets.reading import VALIDATING, Count, NumbersByName
-from tsal.datasets.reading.matlab import Value, read_mat
-from tsal.datasets.reading.pts import FIRST_PIXEL, read_pts
-from tsal.errors import InputError, one_line
+from tsal.datasets.reading.ibug_boxes import mat_name, plain_name, read_boxes
+from tsal.datasets.reading.pts import read_pts
+from tsal.errors import InputError
 from tsal.settings.mistakes import Expected
 from tsal.settings.section import Distinct, Section
 
@@ -60,9 +59,7 @@ _COUNTS = {
     "challenging": 135,
 }
 _BOXES = "bounding_boxes.zip"
-_BOX_FIELDS = {"DET": "bb_detector", "GTB": "bb_ground_truth"}
 _TIGHT = "GTL"
-_MOST_MISSES = 0.01  # share of a folder's boxes that may be of no use
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _FACE_NUMBER = re.compile(r"[_ ]*_\d{1,2}$")  # of several faces of a photograph, which then has several copies
 
@@ -144,9 +141,9 @@ def index(sources: Mapping[str, Path], images_dir: Path, out_parquet: Path, opti
     bare = [path for _, images in by_set.values() for path in images]
     if options["counts"] is not None:
         _check_counts(Counter(face.folder for face in faces), bare, _expected(options["counts"], options["sets"]))
-    boxes = np.array([face.bounds for face in faces]).reshape(-1, 4)
+    boxes = np.array([face.bounds for face in faces]).reshape(-1, 4)  # tight ones
     if options["box"] != _TIGHT:
-        _take_boxes(boxes, faces, sources[_BOXES], options["box"])
+        boxes = read_boxes(sources[_BOXES], [face.id for face in faces], boxes, options["box"])
     for name, (annotated, _) in by_set.items():
         _unpack(sources[f"{name}.zip"], images_dir, {face.member: face.path for face in annotated})
     _write_table(faces, boxes, images_dir, out_parquet, options["validation"])
@@ -232,17 +229,12 @@ def _folder_of(name: str, parents: list[str]) -> str | None:
     return folders.get(parents[-1]) if parents else None
 
 
-def _key(path: str) -> str:
-    """What is the same of the names of an image, its annotation and its box where they are not written alike."""
-    return re.sub(r"\s|\.(?:jpe?g|png|bmp|pts)$", "", path.casefold())
-
-
 def _image_of(annotation: str, images: Mapping[str, str], source: Path) -> str:
     """The image of a .pts: of the same name, or else of one that differs only by case and spaces."""
     base = str(PurePosixPath(annotation).with_suffix(""))
     suffixes = (*_IMAGE_SUFFIXES, *(suffix.upper() for suffix in _IMAGE_SUFFIXES))
     candidates = [base + suffix for suffix in suffixes if base + suffix in images]
-    candidates = candidates or [path for path in images if _key(path) == _key(annotation)]
+    candidates = candidates or [path for path in images if plain_name(path) == plain_name(annotation)]
     if not candidates:
         raise InputError(
             f"{source}: {annotation} has no image; expected {base}.jpg or .png beside it: download or unpack it again"
@@ -283,111 +275,6 @@ def _check_counts(found: Mapping[str, int], bare: list[str], counts: Mapping[str
         )
 
 
-def _take_boxes(boxes: np.ndarray, faces: list[_Face], source: Path, kind: str) -> None:
-    """Replace the tight bounds (N, 4) by the boxes of bounding_boxes.zip wherever these are of use."""
-    folders = sorted({face.folder for face in faces})
-    members = _box_members(source, folders)
-    fallen_back = []
-    for folder in folders:
-        rows = [row for row, face in enumerate(faces) if face.folder == folder]
-        where = f"{source}: {members[folder]}"
-        known = _read_boxes(_read_member(source, members[folder]), where, _BOX_FIELDS[kind])
-        own = _match_boxes([faces[row].stem for row in rows], known, where)
-        useless = [row for row, box in zip(rows, own, strict=True) if not _touches(box, boxes[row])]
-        if len(useless) > max(1, _MOST_MISSES * len(rows)):
-            raise InputError(
-                f"{where}: {len(useless):,} of {len(rows):,} faces have no box, or one that misses them, such as "
-                f"{faces[useless[0]].id}; are the boxes of other images? With box: GTL they are not needed"
-            )
-        boxes[rows] = np.where(np.isin(rows, useless)[:, None], boxes[rows], own)
-        fallen_back += [faces[row].id for row in useless]
-    if fallen_back:
-        print(
-            f"300w: {len(fallen_back)} faces have no box {kind}, or one that misses them, and get the bounds of their "
-            f"points: {one_line(', '.join(fallen_back))}",
-            file=sys.stderr,
-        )
-
-
-def _box_members(source: Path, folders: Iterable[str]) -> dict[str, str]:
-    """Folder of faces -> its .mat in bounding_boxes.zip, or in the folder that this was unpacked into."""
-    if source.is_dir():
-        members = [path.name for path in source.iterdir()]
-    else:
-        with open_zip(source) as archive:
-            members = [name for name in archive.namelist() if "__MACOSX" not in name]
-    found = {}
-    for folder in folders:
-        name = _mat_name(folder)
-        matching = [member for member in members if member.replace("\\", "/").rpartition("/")[2] == name]
-        if len(matching) != 1:
-            raise InputError(
-                f"{source}: holds {len(matching)} files {name}, expected one; is it bounding_boxes.zip as its owners "
-                "publish it?"
-            )
-        found[folder] = matching[0]
-    return found
-
-
-def _mat_name(folder: str) -> str:
-    return f"bounding_boxes_{folder.replace('/', '_')}.mat"
-
-
-def _read_member(source: Path, member: str) -> bytes:
-    if source.is_dir():
-        return read_file(source / member, MAT_BYTES)
-    with open_zip(source) as archive:
-        return read_member(archive, member, MAT_BYTES, source)
-
-
-def _read_boxes(content: bytes, where: str, field: str) -> list[tuple[str, np.ndarray]]:
-    """Name of an image, without suffix, and its box, (4,) in px, 0-based; a box of NaN is no box."""
-    (records,) = read_mat(content, where, ["bounding_boxes"])
-    if isinstance(records, str) or records.dtype != object:
-        raise InputError(f"{where}: 'bounding_boxes' is no array of structures; is it the owners' file?")
-    numbered = enumerate(records.ravel(order="F"), 1)
-    return [_read_record(record, f"{where}: box {number}", field) for number, record in numbered]
-
-
-def _read_record(record: Value | dict[str, Value], where: str, field: str) -> tuple[str, np.ndarray]:
-    if isinstance(record, np.ndarray) and record.shape == (1, 1):
-        record = record[0, 0]  # a cell that holds a structure
-    if not isinstance(record, dict) or not {"imgName", field} <= set(record):
-        raise InputError(f"{where} has no fields imgName and {field}; is it the owners' file?")
-    name, box = record["imgName"], record[field]
-    if not isinstance(name, str) or not isinstance(box, np.ndarray) or box.dtype == object or box.size not in (0, 4):
-        raise InputError(f"{where}: expected imgName as a text and {field} as x1 y1 x2 y2; is it the owners' file?")
-    return PurePosixPath(name).stem, box.ravel().astype(float) - FIRST_PIXEL if box.size else np.full(4, np.nan)
-
-
-def _match_boxes(stems: list[str], known: list[tuple[str, np.ndarray]], where: str) -> np.ndarray:
-    """(N, 4) the boxes of N images: of the same name, or else of a like one (see _key) that is no other's."""
-    boxes = np.full((len(stems), 4), np.nan)
-    free, waiting = dict(enumerate(known)), list(enumerate(stems))
-    for name_of in (str, _key):
-        numbers: dict[str, list[int]] = {}
-        for number, (name, _) in free.items():
-            numbers.setdefault(name_of(name), []).append(number)
-        unmatched = []
-        for row, stem in waiting:
-            candidates = numbers.pop(name_of(stem), [])
-            if len(candidates) > 1:
-                first, second = (known[number][0] for number in candidates[:2])
-                raise InputError(f"{where}: {stem} has two boxes, of {first!r} and {second!r}; expected one")
-            if candidates:
-                boxes[row] = free.pop(candidates[0])[1]
-            else:
-                unmatched.append((row, stem))
-        waiting = unmatched
-    return boxes
-
-
-def _touches(box: np.ndarray, bounds: np.ndarray) -> bool:
-    """Whether two boxes (4,) overlap; False of a box of NaN or without area."""
-    low, high = np.maximum(box[:2], bounds[:2]), np.minimum(box[2:], bounds[2:])
-    return bool((high > low).all() and (box[2:] > box[:2]).all())
-
-
 def _unpack(source: Path, images_dir: Path, members: Mapping[str, str]) -> None:
     if source.is_dir():
         copy_files(source, images_dir, members)
@@ -405,7 +292,7 @@ DATASET = Dataset(
     title="300W",
     archives={
         **{f"{name}.zip": folders for name, folders in _SETS.items()},
-        _BOXES: tuple(_mat_name(folder) for folder in _SUBSET_OF),
+        _BOXES: tuple(mat_name(folder) for folder in _SUBSET_OF),
     },
     wanted=_wanted,
     part="say in benchmarks.300w what is there: sets, counts, and box: GTL where there is no bounding_boxes.zip",

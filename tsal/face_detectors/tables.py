@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tsal.data.cropping import image_files
+from tsal.data.cropping import image_files, pictures_of
 from tsal.data.faces import BOX_COLUMNS, boxes_of, read_faces, write_faces
-from tsal.data.pictures import read_image
-from tsal.data.video import frames, is_video
 from tsal.face_detectors.boxes import overlap
 from tsal.face_detectors.detector import Finder
 from tsal.progress import Progress
@@ -45,26 +43,16 @@ def with_found_boxes(faces: pd.DataFrame, finder: Finder) -> tuple[pd.DataFrame,
     Returns:
         The table, and which faces were found, (N,) bool.
     """
-    boxes, found = boxes_of(faces), np.zeros(len(faces), bool)
+    boxes, found, frames = boxes_of(faces), np.zeros(len(faces), bool), faces["frame"].to_numpy()
     with Progress(len(faces), "find", "face") as progress:
-        for rows, image in _pictures(faces):
-            candidates, _ = finder.find_calibrated(image)
-            for row, candidate in _pairs(overlap(boxes[rows], candidates)):
-                boxes[rows[row]], found[rows[row]] = candidates[candidate], True
-            progress.update(len(rows))
+        for path, of_file in image_files(faces).items():
+            for places, image in pictures_of(path, frames[of_file]):
+                rows = of_file[places]
+                candidates, _ = finder.find_calibrated(image)
+                for row, candidate in _pairs(overlap(boxes[rows], candidates)):
+                    boxes[rows[row]], found[rows[row]] = candidates[candidate], True
+                progress.update(len(rows))
     return faces.assign(**dict(zip(BOX_COLUMNS, boxes.T, strict=True))), found
-
-
-def _pictures(faces: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of the faces of a picture, or of a frame, and its pixels."""
-    numbers = faces["frame"].to_numpy()
-    for path, rows in image_files(faces).items():
-        if not is_video(path):
-            yield rows, read_image(path)
-            continue
-        wanted, first = np.unique(numbers[rows], return_index=True)
-        for some, (_, image) in zip(np.split(rows, first[1:]), frames(path, wanted.tolist()), strict=True):
-            yield some, image
 
 
 def _pairs(overlaps: np.ndarray) -> Iterator[tuple[int, int]]:

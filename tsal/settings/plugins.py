@@ -4,7 +4,7 @@ import importlib
 import os
 import pkgutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
@@ -38,7 +38,7 @@ def _listed() -> list[Path]:
     return [Path(name).absolute() for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
 
 
-def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[Path, ModuleType]]:
+def _import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[Path, ModuleType]]:
     """The modules of all plug-in folders of a kind, imported as modules of a package.
 
     Files whose names begin with _ are left to be imported by others.
@@ -70,20 +70,28 @@ def import_plugins(kind: str, package: ModuleType, expected: str) -> list[tuple[
 
 
 class ByModule(Generic[T]):
-    """What the modules of a package and of its plug-in folders define, by the modules' names; imported when asked.
+    """What the modules of a package and of its plug-in folders define, by name; imported when asked.
 
     Args:
         package: its name, such as tsal.methods, whose plug-ins lie in methods/.
         expected: the name that each module defines; kind: of what, which stands at `called`.
         noun: what users call one of them, such as "method".
         shared: modules of the package that define none.
+        name_of: the name of one, where it is not that of its module.
     """
 
     def __init__(
-        self, package: str, expected: str, kind: type[T], called: str, noun: str, shared: Collection[str]
+        self,
+        package: str,
+        expected: str,
+        kind: type[T],
+        called: str,
+        noun: str,
+        shared: Collection[str],
+        name_of: Callable[[T], str] | None = None,
     ) -> None:
         self._package, self._expected, self._kind = package, expected, kind
-        self._called, self._noun, self._shared = called, noun, shared
+        self._called, self._noun, self._shared, self._name_of = called, noun, shared, name_of
         self._found: dict[str, T] | None = None
 
     def names(self) -> list[str]:
@@ -117,13 +125,23 @@ class ByModule(Generic[T]):
     def _import_all(self) -> dict[str, T]:
         package, expected = sys.modules[self._package], self._expected
         own = [info.name for info in pkgutil.iter_modules(package.__path__[:1]) if info.name not in self._shared]
-        found = {name: getattr(importlib.import_module(f"{self._package}.{name}"), expected) for name in own}
-        for file, module in import_plugins(self._package.rpartition(".")[2], package, expected):
+        modules = [importlib.import_module(f"{self._package}.{name}") for name in own]
+        found = {self._name_in(module): getattr(module, expected) for module in modules}
+        for file, module in _import_plugins(self._package.rpartition(".")[2], package, expected):
             value = getattr(module, expected)
             if not isinstance(value, self._kind):
                 raise InputError(f"{file}: {expected} is a {type(value).__name__}; expected a {self._called}")
-            found[module.__name__.rpartition(".")[2]] = value
+            name = self._name_in(module)
+            if name in found:
+                raise InputError(f"{file}: there is a {self._noun} {name!r} already; expected another name")
+            found[name] = value
         return dict(sorted(found.items()))
+
+    def _name_in(self, module: ModuleType) -> str:
+        """The name of what a module defines."""
+        if self._name_of is not None:
+            return self._name_of(getattr(module, self._expected))
+        return module.__name__.rpartition(".")[2]
 
 
 def _module_names(folder: str) -> Sequence[str]:

@@ -67,20 +67,13 @@ def all_floors(wildcards):
 
 
 def notes_of(wildcards):
-    """What is noted of a benchmark's numbers, as options."""
-    return as_words({"notes": settings.notes_as_option(settings.notes_on(config, wildcards.benchmark))})
-
-
-def notes_of_report(wildcards):
-    """What is noted of the numbers of each benchmark of the report, as options."""
-    notes = {benchmark: settings.notes_on(config, benchmark) for benchmark in available_benchmarks()}
-    return as_words(
-        {
-            "notes": settings.notes_as_option(
-                {name: each for name, each in notes.items() if any(each.values())}
-            )
-        }
-    )
+    """What is noted of a benchmark's numbers, or of those of each benchmark of the report, as options."""
+    if "benchmark" in wildcards.keys():
+        notes = settings.notes_on(config, wildcards.benchmark)
+    else:
+        noted = {benchmark: settings.notes_on(config, benchmark) for benchmark in available_benchmarks()}
+        notes = {benchmark: found for benchmark, found in noted.items() if any(found.values())}
+    return as_words({"notes": settings.notes_as_option(notes)})
 
 
 def note_lines(wildcards, input):

@@ -139,7 +139,7 @@ rule report:
         mem_mb=growing(2000),
         runtime=growing(15),
     params:
-        notes=notes_of_report,
+        notes=notes_of,
     message:
         "Writing the report"
     shell:
