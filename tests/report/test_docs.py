@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from run_files import scores_table
+from torch.utils.flop_counter import FlopCounterMode
 
 from tsal import cli
 from tsal.config.reference import configuration_table
+from tsal.detectors.predict import create_network
 from tsal.errors import InputError
 from tsal.evaluation.kept import KeptRun, write_kept
 from tsal.report.docs import Tables, fill, fill_page
+from tsal.settings.models import DetectorSettings
 from tsal.tables.significance import compare_pairs, holm
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +123,17 @@ def test_figures_are_what_they_are_called(tables):
         f"{cost:.1f}",
     ]
     assert list(table) == ["method", "---", "`supervised`".strip(), "method A", "`b`"]
+
+
+def test_tflop_is_what_pytorch_counts_for_the_images_of_all_steps(of_docs):
+    settings = of_docs._figures.of_benchmark("ytf")["supervised/0.01/seed0"].settings
+    network = create_network(DetectorSettings(**settings["detector"] | {"weights": "none"}), 68, "float32").eval()
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, 96, 96))
+    training = settings["training"]
+    images = (training["warmup_steps"] + training["steps"]) * training["batch"]
+    expected = 3 * counter.get_total_flops() * images / 1e12  # backward costs twice what forward does
+    assert float(of_docs.value("supervised:0 ytf/full/tflop/0.01")) == pytest.approx(expected, abs=0.06)
 
 
 def test_the_gap_is_the_share_of_the_way_to_all_labels(tables):

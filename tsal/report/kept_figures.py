@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tsal import methods
 from tsal.data.labels import parse_budget
 from tsal.errors import InputError
 from tsal.evaluation.kept import SUFFIX, KeptRun, read_kept
 from tsal.evaluation.metrics import THRESHOLD, auc, failure_rate
 from tsal.evaluation.runs import Run, read_log
+from tsal.settings.models import parse_settings
 from tsal.tables.cost import cost_table
 from tsal.tables.gap import gap_table
 from tsal.tables.layout import MINUS, Number
@@ -206,6 +208,21 @@ def _time(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
     return Number(np.mean([steps_of(run) for run in kept.runs(wanted)]) / steps_of(base[0]), decimals=1)
 
 
+def _tflop(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
+    """What the steps of a training multiply and add, those of its warm-up among them; measurements are left out."""
+    from tsal.training.cost import method_flops, warm_up_flops  # here, since PyTorch takes seconds to import
+
+    def count(run: KeptRun) -> float:
+        method = methods.get(run.settings["algorithm"])
+        settings = parse_settings(run.settings, method.settings, run.name)
+        return (warm_up_flops(settings, 0) + method_flops(method, settings, 0)) / 1e12
+
+    counted = [
+        kept.once(("tflop", wanted.benchmark, run.name), lambda run=run: count(run)) for run in kept.runs(wanted)
+    ]
+    return Number(np.mean(counted), decimals=1)
+
+
 def _labelled(kept: KeptFigures, wanted: Wanted, _: str) -> str:
     return f"{kept.runs(wanted)[0].labelled:,}"
 
@@ -278,6 +295,7 @@ FIGURES = {
     "noise": Figure("{}", "", _noise),
     "cost": Figure("cost of a step", "", _cost),
     "time": Figure("cost", "", _time),
+    "tflop": Figure("TFLOP", "", _tflop),
     "labelled": Figure("labelled faces", "", _labelled),
     "gap": Figure("gap closed", "", _gap),
     "difference": Figure("difference (p)", "", _difference),
