@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmarks", nargs="+")
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--method", default="supervised", help="as the configuration has it (default: supervised)")
+    parser.add_argument("--method", default="supervised", help="labels only, or a variant of it (default: supervised)")
     parser.add_argument("--labels", type=int, nargs="+", default=[25, 50, 100, 200])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("-o", "--output", type=Path, required=True)

@@ -217,10 +217,7 @@ def _tflop(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
         settings = parse_settings(run.settings, method.settings, run.name)
         return (warm_up_flops(settings, 0) + method_flops(method, settings, 0)) / 1e12
 
-    counted = [
-        kept.once(("tflop", wanted.benchmark, run.name), lambda run=run: count(run)) for run in kept.runs(wanted)
-    ]
-    return Number(np.mean(counted), decimals=1)
+    return Number(np.mean([count(run) for run in kept.runs(wanted)]), decimals=1)
 
 
 def _labelled(kept: KeptFigures, wanted: Wanted, _: str) -> str:
