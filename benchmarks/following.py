@@ -150,10 +150,14 @@ def memory(checkpoint: Path, video: Path, folder: Path) -> None:
     table("Memory, and the whole command", ["times the video", "rows", "peak MiB", "s"], rows)
 
 
-def landmarks_of(checkpoint: Path, video: Path, settings: Following) -> tuple[np.ndarray, np.ndarray]:
+def landmarks_of(
+    checkpoint: Path, video: Path, settings: Following, flip_test: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """(T, K, 2) of the face with the lowest id, and times (T,), over the frames that have it."""
     finder = face_detectors.create(options={"smallest": 0.15})
-    follower = Follower(finder.find_calibrated, locator(load_detector(checkpoint, CPU), CPU), settings)
+    detector = load_detector(checkpoint, CPU)
+    locate = locator(detector.with_flip_test() if flip_test else detector, CPU)
+    follower = Follower(finder.find_calibrated, locate, settings)
     points, times = [], []
     for _, seconds, image in all_frames(video)[1]:
         for face in follower.follow(image)[:1]:
@@ -205,12 +209,14 @@ def jitter(checkpoint: Path, videos: list[Path]) -> None:
     rows = []
     for video in videos:
         free, held = (landmarks_of(checkpoint, video, settings) for settings in (FREE, HELD))
+        flips = landmarks_of(checkpoint, video, HELD, flip_test=True)
         peer = dlib_landmarks(video)
         filtered = smoothed(*held, OneEuro())
-        ours = [jitter_of(points) for points in (free[0], held[0], filtered, held[0].round())]
+        ours = [jitter_of(points) for points in (free[0], held[0], flips[0], filtered, held[0].round())]
         rows.append([video.name, len(held[0]), *(f"{value:.3f}" for value in ours)])
         rows[-1].append("" if peer is None else f"{jitter_of(peer):.3f}")
-    columns = ["video", "frames", "window moves", "window held (default)", "with --smooth", "default, whole px", "dlib"]
+    kinds = ["window moves", "window held (default)", "with --flip-test", "with --smooth", "default, whole px"]
+    columns = ["video", "frames", *kinds, "dlib"]
     table("Jitter, % of the distance between the outer eye corners", columns, rows)
 
 

@@ -164,7 +164,7 @@ def test_a_wrong_value_is_shown_with_what_is_expected(path, value, message):
         (
             "methods.supervised.fusion",
             "methods.supervised.fusion: unknown key; expected one of base, run, title, preset, detector, training, "
-            "cost_of",
+            "cost_of, flip_test",
         ),
     ],
 )
@@ -341,8 +341,8 @@ def test_they_are_laid_to_the_base_that_hands_them_down_and_not_to_its_variants(
             "has (on aflw)",
         ),
         (
-            {"benchmarks": {"ytf": {"detector": {"input_px": 128}, "training": {"pretrained": "synth"}}}},
-            "mine.yaml: benchmarks.ytf.detector.input_px: found 128, expected 96, as of the detector of synth to start "
+            {"benchmarks": {"ytf": {"detector": {"width": 32}, "training": {"pretrained": "synth"}}}},
+            "mine.yaml: benchmarks.ytf.detector.width: found 32, expected 16, as of the detector of synth to start "
             "from",
         ),
     ],

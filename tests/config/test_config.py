@@ -18,12 +18,12 @@ from tsal.settings.released import released_about
 
 def test_training_reads_the_settings_of_every_method():
     for method in DEFAULT["methods"]:
-        resolved = configuration.resolve_run(DEFAULT, "ytf", method, 0.05)
+        resolved = configuration.resolve_run(DEFAULT, "synth", method, 0.05)
         read = parse_settings(resolved, methods.get(resolved["algorithm"]).settings, method)
         assert yaml.safe_load(yaml.safe_dump(resolved)) == resolved
-        assert (read.benchmark, read.method, read.labels) == ("ytf", method, 0.05)
+        assert (read.benchmark, read.method, read.labels) == ("synth", method, 0.05)
         assert read.training.model_dump(mode="json") == resolved["training"]
-    warmup = configuration.resolve_warmup(DEFAULT, "ytf", "warmup", 0.05)
+    warmup = configuration.resolve_warmup(DEFAULT, "synth", "warmup", 0.05)
     assert parse_settings(warmup, NoOptions, "warmup").method == "warmup"
 
 
@@ -130,6 +130,34 @@ def test_the_steps_of_a_cost_follow_those_of_the_benchmark():
     assert steps == [120, 310]
 
 
+FLIPS = {"methods": {"flips": {"base": "supervised", "run": False, "flip_test": True}}}
+
+
+def test_a_method_with_a_flip_test_is_trained_as_its_base():
+    config = laid_over(FLIPS)
+    assert [configuration.trained_as(config, name) for name in ("flips", "tsal")] == ["supervised", "tsal"]
+    settings = [configuration.resolve_run(config, "synth", name, 1) for name in ("flips", "supervised")]
+    assert settings[0] == settings[1] | {"method": "flips", "flip_test": True}
+
+
+@pytest.mark.parametrize(
+    ("entries", "complaint"),
+    [
+        ({"mine": {"base": "tsal", "flip_test": True, "weight": 2.0}}, "mine.flip_test: found it beside weight"),
+        ({"supervised": {"flip_test": True}}, "supervised.flip_test: found it without a base, expected a variant"),
+        ({"mine": {"base": "flips", "run": False}}, "mine.base: found flips, which has flip_test and no training"),
+    ],
+)
+def test_a_flip_test_that_would_need_a_training_of_its_own_is_explained(entries, complaint):
+    lines = complaints({"methods": {**FLIPS["methods"], **entries}})
+    assert any(line.startswith(f"mine.yaml: methods.{complaint}") for line in lines), lines
+
+
+def test_where_nothing_is_mirrored_in_training_there_is_no_flip_test():
+    with pytest.raises(InputError, match=r"methods\.flips\.flip_test: found true for a method that mirrors no face"):
+        configuration.resolve_run(laid_over(FLIPS), "ytf", "flips", 1)  # whose flip is 0
+
+
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
@@ -172,7 +200,7 @@ def test_a_benchmark_overrides_training_keys_and_a_method_overrides_those():
 def test_settings_do_not_hold_what_training_does_not_depend_on(path, value):
     config = laid_over(nested(path, value))
     for method in DEFAULT["methods"]:
-        before, after = (configuration.resolve_run(c, "ytf", method, 0.05) for c in (DEFAULT, config))
+        before, after = (configuration.resolve_run(c, "synth", method, 0.05) for c in (DEFAULT, config))
         assert before == after
 
 
@@ -288,13 +316,8 @@ def test_to_start_from_an_unknown_benchmark_is_explained():
 
 
 def test_a_method_can_start_from_the_released_detector():
-    settings = {"training.pretrained": "released"} | {
-        f"detector.{key}": value for key, value in released_about()["detector"].items()
-    }
-    config = copy.deepcopy(DEFAULT)
-    for key, value in settings.items():
-        section, name = key.split(".")
-        config[section][name] = value
+    config = changed("training.pretrained", "released")
+    config["detector"] |= {"width": released_about()["detector"]["width"], "input_px": 128, "sigma": 5.0}
     assert configuration.pretraining(config, "ytf", "warmup") == ("released", "")
     config["detector"]["width"] = 8
     with pytest.raises(InputError, match="as of the detector of released to start from"):

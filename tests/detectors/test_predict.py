@@ -1,5 +1,7 @@
 """Prediction: from a checkpoint and a user's table to landmarks in image pixels."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -12,7 +14,9 @@ from tsal.data.cropping import read_face_image
 from tsal.data.crops import open_crops, write_crops
 from tsal.data.faces import BOX_COLUMNS, make_faces, read_faces
 from tsal.data.landmarks import SCHEMES
+from tsal.detectors import checkpoints
 from tsal.detectors.predict import (
+    DETECTOR,
     LandmarkDetector,
     create_network,
     load_detector,
@@ -53,6 +57,60 @@ def test_a_detector_comes_back_from_disk_as_it_was(detector, tmp_path):
     crops = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
     assert loaded.settings == SETTINGS and loaded.scheme.name == "68"
     assert np.array_equal(loaded.landmarks(crops, CPU), detector.landmarks(crops, CPU))
+
+
+def as_mirrored(points, px, shift=0.0):
+    """Where landmarks (N, K, 2) are in the mirror image of crops whose labels lie `shift` px to the right."""
+    mirrored = points[:, SCHEMES["68"].flip].copy()
+    mirrored[..., 0] = px - 1 - mirrored[..., 0] + 2 * shift
+    return mirrored
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.02])
+def test_a_flip_test_is_the_mean_over_a_face_and_its_mirror_image(detector, shift):
+    crops = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), np.uint8)
+    both = dataclasses.replace(detector, mirror_shift=shift).with_flip_test()
+    mirrored = as_mirrored(detector.landmarks(crops[:, :, ::-1], CPU), 48, shift * 48)
+    plain = detector.landmarks(crops, CPU)
+    assert np.abs(plain - mirrored).max() > 1  # an untrained network knows no mirror
+    assert both.landmarks(crops, CPU) == pytest.approx((plain + mirrored) / 2, abs=1e-3)
+
+
+def test_a_flip_test_gives_mirrored_faces_mirrored_landmarks_with_the_same_confidence(detector):
+    crops = np.random.default_rng(1).integers(0, 256, (2, 48, 48, 3), np.uint8)
+    both = detector.with_flip_test()
+    points, confidences = both.landmarks_and_confidences(crops, CPU)
+    mirrored, theirs = both.landmarks_and_confidences(crops[:, :, ::-1], CPU)
+    assert mirrored == pytest.approx(as_mirrored(points, 48), abs=1e-3)
+    assert theirs == pytest.approx(confidences[:, SCHEMES["68"].flip], abs=1e-4)
+    assert np.array_equal(both.landmarks(crops, CPU), points)
+
+
+def test_a_detector_that_saw_no_mirrored_face_takes_no_flip_test(detector):
+    unmirrored = dataclasses.replace(SCHEMES["68"], mirror_pairs=None)
+    for one in (
+        dataclasses.replace(detector, mirror_shift=None),
+        dataclasses.replace(detector, scheme=unmirrored),
+    ):
+        with pytest.raises(InputError, match="whose training mirrored no face"):
+            one.with_flip_test()
+
+
+@pytest.mark.parametrize("shift", [0.004, None])
+def test_a_checkpoint_says_how_its_landmarks_mirror(detector, tmp_path, shift):
+    path = tmp_path / "d.safetensors"
+    dataclasses.replace(detector, mirror_shift=shift).save(path)
+    assert load_detector(path, CPU).mirror_shift == shift
+
+
+def test_a_checkpoint_from_before_mirrors_with_no_shift_and_a_wrong_one_is_refused(detector, tmp_path):
+    path, about = tmp_path / "d.safetensors", {"detector": SETTINGS.model_dump(), "scheme": "68"}
+    about["precision"] = "float32"
+    checkpoints.save(path, DETECTOR, detector.network.state_dict(), about)
+    assert load_detector(path, CPU).mirror_shift == 0
+    checkpoints.save(path, DETECTOR, detector.network.state_dict(), {**about, "mirror_shift": 3})
+    with pytest.raises(InputError, match=r"d\.safetensors: its metadata: .*mirror_shift: found 3"):
+        load_detector(path, CPU)
 
 
 def test_packed_crops_and_images_give_the_same_landmarks(detector, ytf_data):

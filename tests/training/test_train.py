@@ -430,11 +430,12 @@ def test_termination_by_a_scheduler_and_a_closed_terminal_are_interruptions_too(
     assert done.returncode == 128 + number, done.stderr
 
 
-def test_a_pretrained_run_without_steps_ships_the_detector_that_it_started_from(tmp_path, paths, finished):
+def test_a_pretrained_run_without_steps_ships_the_network_that_it_started_from(tmp_path, paths, finished):
     first = finished("supervised")
     crops = paths[0]
     still = {"pretrained": "synth", "warmup_steps": 0, "steps": 0}
     settings = read_settings(write_settings(tmp_path, "supervised", **still)).replace(labels=0)
+    settings = settings.replace(detector=settings.detector.replace(decode="centroid", sigma=2.0))
     warmup, out = tmp_path / "w.safetensors", tmp_path / "out.safetensors"
     train_warm_up(settings, crops, warmup, tmp_path / "w.csv", 0, None, CPU, first)
     train_method(settings, warmup, crops, None, None, None, out, tmp_path / "log.csv", 0, None, CPU)
@@ -454,9 +455,9 @@ def test_a_label_budget_of_nothing_is_refused_by_what_learns(tmp_path, paths):
         train_warm_up(settings, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU)
 
 
-def test_another_detector_is_no_start(tmp_path, paths, finished):
+def test_another_network_is_no_start(tmp_path, paths, finished):
     first = finished("supervised")
     settings = read_settings(write_settings(tmp_path, "supervised"))
-    other = settings.replace(detector=settings.detector.replace(decode="centroid"))
+    other = settings.replace(detector=settings.detector.replace(width=24))
     with pytest.raises(InputError, match=r"checkpoint\.safetensors: found a detector"):
         train_warm_up(other, paths[0], tmp_path / "w.safetensors", tmp_path / "w.csv", 0, None, CPU, first)

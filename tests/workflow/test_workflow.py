@@ -278,6 +278,17 @@ def test_a_start_from_the_released_detector_is_given_its_file(folder):
     assert "--pretrained" in process.stdout and "weights/rendered.safetensors" in process.stdout
 
 
+def test_a_flip_test_takes_over_the_training_of_its_base(folder):
+    flips = {"base": "supervised", "run": True, "flip_test": True}
+    about = {"benchmarks": {"synth": {"methods": ["supervised", "flips"]}, "ytf": {"methods": ["supervised"]}}}
+    (folder / "flips.yaml").write_text(json.dumps({"methods": {"flips": flips}, **about}))
+    process = snakemake(folder, "-n", "-p", "results/synth_nme.csv", "--configfile", "flips.yaml")
+    jobs = planned(process)
+    assert (jobs["train"], jobs["take_over"], jobs["predict"]) == (1, 1, 2)
+    predictions = [line for line in process.stdout.splitlines() if "tsal predict" in line]
+    assert sorted("--flip-test" in line and "/flips/" in line for line in predictions) == [False, True]
+
+
 def test_another_number_of_shards_renders_the_same_faces_in_other_parts(plan):
     jobs = plan({"benchmarks": {"synth": {"shards": 3}}})
     assert (jobs["render"], jobs["index"]) == (3, 1)

@@ -29,7 +29,14 @@ def detector_of(arguments: argparse.Namespace) -> tuple["LandmarkDetector", "tor
 
     be_deterministic(0, arguments.threads)
     device = choose_device(arguments.device)
-    return load_detector(arguments.checkpoint or released_checkpoint(), device), device
+    checkpoint = arguments.checkpoint or released_checkpoint()
+    detector = load_detector(checkpoint, device)
+    if getattr(arguments, "flip_test", False):
+        try:
+            detector = detector.with_flip_test()
+        except InputError as error:
+            raise InputError(f"{checkpoint}: --flip-test: {error}") from error
+    return detector, device
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -86,6 +93,12 @@ def suggest(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output}: {count.frames:,} frames, chosen from {count.faces:,} faces without labels")
 
 
+def add_flip_test(verb: argparse.ArgumentParser) -> None:
+    """Add --flip-test, which `detector_of` reads."""
+    text = "look at the mirror image of each face too, and take the mean: less error and jitter, twice the work"
+    verb.add_argument("--flip-test", action="store_true", help=text)
+
+
 def add_detector_verbs(verb: Verb) -> None:
     """Add the verbs of this module."""
     added = verb(predict)
@@ -96,6 +109,7 @@ def add_detector_verbs(verb: Verb) -> None:
         help=".csv or .parquet with image (and frame, where it is a video), box_x0, box_y0, box_x1, box_y1; "
         "or packed crops, SPLIT.json",
     )
+    add_flip_test(added)
     add_machine(added)
     verb(release).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
     verb(export).add_argument("checkpoint", type=Path, nargs="?", help=CHECKPOINT)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tsal.bounds.texts import parse_yaml
-from tsal.cli.detectors import CHECKPOINT, detector_of
+from tsal.cli.detectors import CHECKPOINT, add_flip_test, detector_of
 from tsal.cli.outputs import refuse_overwriting
 from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
@@ -233,5 +233,6 @@ def _track_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--faces", type=whole(1), help="at most so many in a frame, the largest (default: all)")
     verb.add_argument("--search-every", type=whole(1), default=15, metavar="FRAMES", help="look for new faces so often")
     verb.add_argument("--skip-empty", action="store_true", help="write no rows of frames without a face")
+    add_flip_test(verb)
     _finder_arguments(verb)
     add_machine(verb)

@@ -2,6 +2,7 @@
 
 from tsal.config.check import check_config, read_config, read_own
 from tsal.config.files import Source, merge, normalise, read_definitions, read_source
+from tsal.config.layers import trained_as
 from tsal.config.outputs import (
     Output,
     as_words,
@@ -93,5 +94,6 @@ __all__ = [
     "study",
     "target_of",
     "tracker_of",
+    "trained_as",
     "warmup_name",
 ]

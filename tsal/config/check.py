@@ -206,10 +206,23 @@ def _method_problems(config: Config) -> list[Problem]:
             if path.split(".")[1] == name:  # of a chain of bases, only the one that is at fault
                 problems.append((tuple(path.split(".")), text))
             continue
-        problems += problems_of(models.method_entry(algorithm), entry, where)
+        problems += problems_of(models.method_entry(algorithm), entry, where) + _flip_test_problems(entries, name)
     if entries and not problems and not any(entry.get("run", True) for entry in entries.values()):
         problems.append((("methods",), "every method has run: false, expected at least one that is run"))
     return problems
+
+
+def _flip_test_problems(entries: Mapping[str, Config], name: str) -> list[Problem]:
+    """What a method with `flip_test` cannot have, whose training is its base's."""
+    entry, where = entries[name], ("methods", name, "flip_test")
+    others = sorted(entry.keys() - {"base", "run", "title", "flip_test"})
+    if entry.get("flip_test") and (others or "base" not in entry):
+        found = f"found it beside {others[0]}" if others else "found it without a base"
+        return [(where, f"{found}, expected a variant with base, run and title alone, whose training is its base's")]
+    if entries.get(entry.get("base", ""), {}).get("flip_test"):
+        text = f"found {entry['base']}, which has flip_test and no training of its own; expected what that is based on"
+        return [(("methods", name, "base"), text)]
+    return []
 
 
 def _reference_problems(config: Config) -> list[Problem]:

@@ -51,6 +51,12 @@ def entries_of(config: Config, method: str) -> list[Config]:
     return [config["methods"].get(name, {}) for name in bases(config, method)]
 
 
+def trained_as(config: Config, method: str) -> str:
+    """The method as which one is trained: with `flip_test` its base, else itself."""
+    entry = config["methods"].get(method, {})
+    return entry["base"] if entry.get("flip_test") else method
+
+
 def about_run(benchmark: str, method: str, algorithm: str) -> dict[str, Any]:
     """What a run is, beside how it trains; its label budget is to be replaced."""
     return {
@@ -116,6 +122,8 @@ def merged_settings(config: Config, benchmark: str, method: str) -> dict[str, An
         unlabelled = unlabelled_of(config, preset, own)
         pool = unlabelled["pool"] if unlabelled["pool"] != benchmark else None
         settings["unlabelled"] = {**unlabelled, "pool": pool}
+    if trained_as(config, method) != method:
+        settings["flip_test"] = True
     return {**settings, "options": options}
 
 

@@ -194,6 +194,11 @@ class MethodEntry(Section):
         None,
         description="a method that it is to cost as much as, in operations after the warm-up; `training.steps` follows",
     )
+    flip_test: bool = Field(
+        False,
+        description="of a variant without other keys: its base, as it is trained, with landmarks that are means over "
+        "the face and its mirror image",
+    )
 
 
 class ConfigFile(Section):

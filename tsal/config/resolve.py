@@ -227,6 +227,9 @@ def settings_problems(config: Config, benchmark: str, method: str) -> list[Probl
     if problems := _cost_problems(config, benchmark, method, settings):
         return problems
     problems = [(tuple(key.split(".")), text) for key, text in algorithm.check(settings)]
+    mirrors = settings.training.augmentation.flip and scheme_of(settings.scheme).mirror_pairs is not None
+    if settings.flip_test and not mirrors:
+        problems.append((("flip_test",), "found true for a method that mirrors no face in training; leave it out"))
     return problems + _problems_with_others(config, settings)
 
 
@@ -240,8 +243,8 @@ def _problems_with_others(config: Config, settings: Settings) -> list[Problem]:
     if source and not problems:
         released = source == RELEASED
         theirs = (released_about() if released else merged_settings(config, source, "supervised"))["detector"]
-        for key, own in settings.detector.model_dump(mode="json").items():
-            if key != "weights" and theirs[key] != own:
+        for key, own in settings.detector.architecture.items():
+            if theirs[key] != own:
                 text = f"found {show(own)}, expected {show(theirs[key])}, as of the detector of {source} to start from"
                 problems.append((("detector", key), text))
     return problems
@@ -307,8 +310,12 @@ def _resolved(config: Config, benchmark: str, method: str) -> Resolved:
 
 
 def _dump(settings: Settings) -> dict[str, Any]:
-    """In the types of YAML; without sections that its algorithm has no use for."""
+    """In the types of YAML; without sections that its algorithm has no use for, and without a flip test that is none:
+    of what was there before these could be asked for nothing changes.
+    """
     dumped = settings.model_dump(mode="json")
+    if not settings.flip_test:
+        del dumped["flip_test"]
     if not methods.get(settings.algorithm).uses_unlabelled or settings.method == WARMUP:
         del dumped["unlabelled"]
     return {key: value for key, value in dumped.items() if key != "options" or value}

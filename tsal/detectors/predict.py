@@ -1,9 +1,9 @@
 """From a checkpoint to landmarks: detectors on disk, and prediction for packed crops and for tables of faces."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import torch
 
 from tsal.bounds import INPUT_PX, check, reason
 from tsal.data.ahead import ahead
-from tsal.data.augment import apply_view, draw_view, from_view
+from tsal.data.augment import View, apply_view, draw_view, from_view, rename_mirrored
 from tsal.data.cropping import apply_affine, cut_faces, image_files, one_thread_of_opencv
 from tsal.data.crops import CropStore
 from tsal.data.faces import boxes_of, point_columns
@@ -25,7 +25,7 @@ from tsal.detectors.detector import PRECISIONS, has_tf32
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.progress import Progress
-from tsal.settings.models import NO_AUGMENTATION, DetectorSettings
+from tsal.settings.models import NO_AUGMENTATION, Augmentation, DetectorSettings
 from tsal.settings.section import read_section
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,29 @@ class _Face(NamedTuple):
 
 @dataclass
 class LandmarkDetector:
-    """A trained detector with all that is needed to use it."""
+    """A trained detector with all that is needed to use it.
+
+    Attributes:
+        mirror_shift: how far its landmarks lie to the right of where a mirror would show them, as a share of its input;
+            None: its training mirrored no face.
+        flip_test: whether landmarks are means over the face and its mirror image, at twice the work.
+    """
 
     network: Detector
     settings: DetectorSettings
     scheme: Scheme
+    mirror_shift: float | None = 0.0
+    flip_test: bool = False
+
+    def with_flip_test(self) -> "LandmarkDetector":
+        """This detector, which looks at the mirror image of each face too.
+
+        Raises:
+            InputError: it knows no mirrored faces.
+        """
+        if self.mirror_shift is None or self.scheme.mirror_pairs is None:
+            raise InputError("found a detector whose training mirrored no face, expected another one")
+        return replace(self, flip_test=True)
 
     def save(self, path: Path, **about: str) -> None:
         """Write the weights as safetensors; `about` (benchmark, method, ...) goes into the metadata.
@@ -59,32 +77,46 @@ class LandmarkDetector:
             "detector": self.settings.model_dump(),
             "scheme": as_setting(self.scheme),
             "precision": self.network.precision,
+            "mirror_shift": self.mirror_shift,
             **about,
         }
         checkpoints.save(path, DETECTOR, self.network.state_dict(), metadata)
 
     def landmarks(self, crops: np.ndarray, device: torch.device) -> np.ndarray:
         """Landmarks (N, K, 2), float64 px of the crops, of uint8 RGB crops (N, S, S, 3)."""
-        return self._found(crops, device)[0]
+        return self._over_views(crops, device, self._landmarks)
 
     def landmarks_and_confidences(self, crops: np.ndarray, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks as `landmarks`, and the confidence of each, (N, K) float64 in [0, 1]: see `Detector.confidence`."""
-        points, output = self._found(crops, device)
-        with torch.inference_mode():
-            return points, self.network.confidence(output).double().cpu().numpy()
 
-    def _found(self, crops: np.ndarray, device: torch.device) -> tuple[np.ndarray, Output]:
-        images = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
-        view = draw_view(len(images), images.shape[1], self.settings.input_px, NO_AUGMENTATION, torch.Generator()).to(
-            device
-        )
+        def both(output: Output, view: View) -> torch.Tensor:
+            confidences = rename_mirrored(self.network.confidence(output), view, self.scheme)
+            return torch.cat([self._landmarks(output, view), confidences.unsqueeze(-1)], -1)
+
+        found = self._over_views(crops, device, both)
+        return found[..., :2], found[..., 2]
+
+    def _landmarks(self, output: Output, view: View) -> torch.Tensor:
+        """Landmarks (N, K, 2) in px of the crops, under the names that they have there."""
+        return from_view(self.network.decode(output), view, self.scheme)
+
+    def _over_views(
+        self, crops: np.ndarray, device: torch.device, read: Callable[[Output, View], torch.Tensor]
+    ) -> np.ndarray:
+        """The mean, in float64, of what is read of the crops and, in a flip test, of their mirror images."""
+        images, input_px = torch.from_numpy(np.ascontiguousarray(crops)).to(device), self.settings.input_px
+        augmentations = [NO_AUGMENTATION]
+        if self.flip_test:
+            augmentations.append(NO_AUGMENTATION.replace(flip=1.0, mirror_shift=self.mirror_shift))
         was_training = self.network.training
         self.network.eval()
+        found = []
         with torch.inference_mode():
-            output = self.network(apply_view(images, view, self.settings.input_px))
-            points = from_view(self.network.decode(output), view, self.scheme)
+            for augmentation in augmentations:
+                view = draw_view(len(images), images.shape[1], input_px, augmentation, torch.Generator()).to(device)
+                found.append(read(self.network(apply_view(images, view, input_px)), view).double())
         self.network.train(was_training)
-        return points.double().cpu().numpy(), output
+        return torch.stack(found).mean(0).cpu().numpy()
 
 
 def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
@@ -94,7 +126,7 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
         InputError: missing, damaged, or not a checkpoint of this project.
     """
     tensors, metadata = checkpoints.read(Path(path), DETECTOR)
-    settings, scheme, precision = _described(metadata, path)
+    settings, scheme, precision, mirror_shift = _described(metadata, path)
     try:
         plain = settings.replace(weights="none")
         _check_shapes(tensors, plain, scheme.n_points)
@@ -106,7 +138,7 @@ def load_detector(path: str | Path, device: torch.device) -> LandmarkDetector:
         raise InputError(f"{path}: weights do not fit a {settings.name} detector ({reason(error)})") from error
     if precision == "tf32" and not has_tf32(device):
         logger.info("%s: trained in tf32, which device %s does not have; it predicts in float32", path, device)
-    return LandmarkDetector(network.to(device), settings, scheme)
+    return LandmarkDetector(network.to(device), settings, scheme, mirror_shift)
 
 
 def _check_shapes(tensors: Mapping[str, torch.Tensor], settings: DetectorSettings, n_points: int) -> None:
@@ -124,8 +156,8 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], settings: DetectorSetting
         raise ValueError(f"{name[:100]}: found {found.get(name, 'none')}, expected {expected.get(name, 'none')}")
 
 
-def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSettings, Scheme, str]:
-    """Settings, scheme and precision of the detector that a checkpoint's metadata describes."""
+def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSettings, Scheme, str, float | None]:
+    """Settings, scheme, precision and mirror shift of the detector that a checkpoint's metadata describes."""
     missing = [key for key in ("detector", "scheme", "precision") if key not in metadata]
     if missing:
         raise InputError(f"{path}: its metadata lacks {missing[0]!r}; expected what `tsal train` writes, train it anew")
@@ -138,7 +170,10 @@ def _described(metadata: dict[str, Any], path: str | Path) -> tuple[DetectorSett
         # Checkpoints from before the width was a setting have 32.
         settings = read_section(DetectorSettings, {"width": 32} | metadata["detector"], "detector")
         check("detector.input_px", settings.input_px, INPUT_PX, "px")
-        return settings, scheme_of(metadata["scheme"]), metadata["precision"]
+        mirror_shift = metadata.get("mirror_shift", 0.0)  # which those from before it was a setting lack
+        if mirror_shift is not None:
+            mirror_shift = read_section(Augmentation, {"mirror_shift": mirror_shift}, "training").mirror_shift
+        return settings, scheme_of(metadata["scheme"]), metadata["precision"], mirror_shift
     except InputError as error:
         raise InputError(f"{path}: its metadata: {error}") from error
 

@@ -70,6 +70,11 @@ class DetectorSettings(Section):
         return self
 
     @property
+    def architecture(self) -> dict[str, Any]:
+        """What the weights' shapes follow from: a detector may start from another that has the same, at any input."""
+        return {"name": self.name, "width": self.width} if self.name == "compact" else {"name": self.name}
+
+    @property
     def heatmaps(self) -> str:
         """A value of HEATMAPS."""
         return HEATMAPS[self.name]
@@ -146,7 +151,8 @@ class TrainingSettings(Section):
         None,
         pattern="^[a-z0-9]+$",
         description="start from the labels-only detector of this benchmark, such as synth, trained with all its "
-        "labels; or from the detector that comes with tsal: released",
+        "labels; or from the detector that comes with tsal: released. Name and width of "
+        "the detector have to be the same",
     )
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
         "auto",
@@ -199,7 +205,8 @@ class Settings(Section):
     """What a run depends on besides its data and its seed: the content of settings.yaml.
 
     labels: a budget, see data.labels. algorithm: the method whose file trains it; method: what it is called, which
-    for a variant is another name. options: the algorithm's own keys.
+    for a variant is another name. options: the algorithm's own keys. flip_test: whether its landmarks are means over
+    a face and its mirror image, which is no matter of training.
     """
 
     benchmark: str
@@ -211,6 +218,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     unlabelled: UnlabelledSettings = UnlabelledSettings()
     options: SerializeAsAny[Section] = NoOptions()
+    flip_test: bool = False
 
 
 def parse_settings(values: Mapping[str, Any], options: type[Section], where: str) -> Settings:

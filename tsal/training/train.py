@@ -120,7 +120,9 @@ def train_method(
     with locked_by_first(out):
         shipped = run.networks[method.train(run, data, first, first + steps)]
         if parallel.is_first():
-            detector = LandmarkDetector(shipped, settings.detector, data.scheme)
+            augmentation = settings.training.augmentation
+            mirror_shift = augmentation.mirror_shift if augmentation.flip else None
+            detector = LandmarkDetector(shipped, settings.detector, data.scheme, mirror_shift)
             about = {"benchmark": settings.benchmark, "method": settings.method}
             detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
             run.end(log)
@@ -145,11 +147,11 @@ def _check_warm_up(path: Path, settings: Settings, seed: int) -> None:
 def _start_from(checkpoint: Path, settings: Settings, run: Run) -> None:
     """Give all networks of a run the weights of a checkpoint."""
     start, scheme = load_detector(checkpoint, run.device), scheme_of(settings.scheme)
-    same = start.settings.replace(weights=settings.detector.weights) == settings.detector
-    if not same or not start.scheme.same_points(scheme):
+    found, expected = start.settings.architecture, settings.detector.architecture
+    if found != expected or not start.scheme.same_points(scheme):
         raise InputError(
-            f"{checkpoint}: found a detector of {start.scheme.name} landmarks with {start.settings}; to start from it, "
-            f"expected {scheme.name} landmarks and {settings.detector}"
+            f"{checkpoint}: found a detector of {start.scheme.name} landmarks with {found}; to start from it, "
+            f"expected {scheme.name} landmarks and {expected}"
         )
     for network in run.networks.values():
         network.load_state_dict(start.network.state_dict())

@@ -69,6 +69,7 @@ pretraining = of_configuration(settings.pretraining)
 resolve = of_configuration(settings.resolve)
 shard_count = of_configuration(settings.shards)
 tracker_of = of_configuration(settings.tracker_of)
+trained_as = of_configuration(settings.trained_as)
 warmup_name = of_configuration(settings.warmup_name)
 
 
@@ -168,6 +169,16 @@ def warmup_of(wildcards):
     """The warm-up that a method starts from."""
     warmup = warmup_name(wildcards.benchmark, wildcards.method)
     return f"results/runs/{{benchmark}}/{warmup}/{{labels}}/seed{{seed}}/checkpoint.safetensors"
+
+
+def taken_over(wildcards):
+    """The training of a method that only reads its landmarks off otherwise than its base."""
+    run = f"results/runs/{{benchmark}}/{trained_as(wildcards.method)}/{{labels}}/seed{{seed}}"
+    return {"checkpoint": f"{run}/checkpoint.safetensors", "log": f"{run}/log.csv"}
+
+
+def flip_test_of(wildcards):
+    return "" if trained_as(wildcards.method) == wildcards.method else "--flip-test"
 
 
 def pretrained_of(wildcards):

@@ -22,12 +22,13 @@ rule predict:
         gpu=config["gpu"],
     params:
         device=device_of,
+        flip_test=flip_test_of,
     message:
         "Predicting {input.crops[0]} with {wildcards.method} of {wildcards.benchmark}"
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal predict {input.checkpoint:q} {input.crops[0]:q} --threads {threads:q} --device {params.device:q}"
-        " -o {output:q} 2>&1 | tee -i {log:q}"
+        " {params.flip_test} -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 # scores_51.csv: some of the landmarks alone, all but the jaw line.

@@ -95,6 +95,34 @@ rule train:
         " -o {output.checkpoint:q} --log {output.log:q} 2>&1 | tee -i {log:q}"
 
 
+# A method with flip_test is trained as its base is: it reads landmarks off otherwise.
+rule take_over:
+    input:
+        unpack(taken_over),
+    output:
+        checkpoint=f"{RUN}/checkpoint.safetensors",
+        log=f"{RUN}/log.csv",
+    log:
+        "logs/{benchmark}/take_over/{method}/{labels}/seed{seed}.log",
+    benchmark:
+        "results/timings/{benchmark}/take_over/{method}/{labels}/seed{seed}.tsv"
+    wildcard_constraints:
+        method="|".join(name for name in config["methods"] if trained_as(name) != name) or "(?!)",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    message:
+        "Taking over the training of {input.checkpoint}"
+    shell:
+        "{{ cp {input.checkpoint:q} {output.checkpoint:q} && cp {input.log:q} {output.log:q}; }} 2>&1 | tee -i {log:q}"
+
+
+ruleorder: take_over > train
+
+
 # The labels-only detector of rendered faces, with all their labels, as a file to hand on: see docs/model_card.md.
 rule release:
     input:
