@@ -284,7 +284,7 @@ def test_a_flip_test_takes_over_the_training_of_its_base(folder):
     (folder / "flips.yaml").write_text(json.dumps({"methods": {"flips": flips}, **about}))
     process = snakemake(folder, "-n", "-p", "results/synth_nme.csv", "--configfile", "flips.yaml")
     jobs = planned(process)
-    assert (jobs["train"], jobs["take_over"], jobs["predict"]) == (1, 1, 2)
+    assert (jobs["train"], jobs["take_over"], jobs["predict"], jobs["settings"]) == (1, 1, 2, 3)  # and the warm-up's
     predictions = [line for line in process.stdout.splitlines() if "tsal predict" in line]
     assert sorted("--flip-test" in line and "/flips/" in line for line in predictions) == [False, True]
 

@@ -99,6 +99,7 @@ rule train:
 rule take_over:
     input:
         unpack(taken_over),
+        settings=f"{RUN}/settings.yaml",
     output:
         checkpoint=f"{RUN}/checkpoint.safetensors",
         log=f"{RUN}/log.csv",
@@ -114,10 +115,15 @@ rule take_over:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        # What the training says of its machine and code, which older ones do not.
+        machine=lambda wildcards, input: f"{os.path.dirname(input.log)}/machine.yaml",
     message:
         "Taking over the training of {input.checkpoint}"
     shell:
-        "{{ cp {input.checkpoint:q} {output.checkpoint:q} && cp {input.log:q} {output.log:q}; }} 2>&1 | tee -i {log:q}"
+        "{{ cp {input.checkpoint:q} {output.checkpoint:q} && cp {input.log:q} {output.log:q}"
+        ' && if [ -e {params.machine:q} ]; then cp {params.machine:q} "$(dirname {output.log:q})"; fi; }}'
+        " 2>&1 | tee -i {log:q}"
 
 
 ruleorder: take_over > train
