@@ -85,3 +85,9 @@ def test_disagreement_is_the_distance_from_the_mean_of_the_signals_that_know_a_l
     assert module._disagreement([near, far]) == pytest.approx([5.0, 5.0])
     unknown = replace(far, variance=torch.tensor([[1.0] * 3, [torch.inf] * 3]))
     assert module._disagreement([near, unknown]) == pytest.approx([5.0, 0.0])
+
+
+@pytest.mark.parametrize(("shift", "flip"), [(0.02, 0.5), (None, 0.0)])
+def test_views_are_mirrored_as_in_the_detectors_training(detector, shift, flip):
+    augmentation = module._augmentation(replace(detector, mirror_shift=shift))
+    assert (augmentation.flip, augmentation.mirror_shift) == (flip, shift or 0.0)

@@ -58,13 +58,18 @@ class LandmarkDetector:
     mirror_shift: float | None = 0.0
     flip_test: bool = False
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether it knows mirrored faces."""
+        return self.mirror_shift is not None and self.scheme.mirror_pairs is not None
+
     def with_flip_test(self) -> "LandmarkDetector":
         """This detector, which looks at the mirror image of each face too.
 
         Raises:
             InputError: it knows no mirrored faces.
         """
-        if self.mirror_shift is None or self.scheme.mirror_pairs is None:
+        if not self.mirrors:
             raise InputError("found a detector whose training mirrored no face, expected another one")
         return replace(self, flip_test=True)
 

@@ -93,8 +93,8 @@ def _of_batch(
 
 
 def _augmentation(detector: LandmarkDetector) -> Augmentation:
-    """The usual views; of faces that have no mirror image none is mirrored."""
-    return Augmentation(flip=0.5 if detector.scheme.mirror_pairs is not None else 0.0)
+    """The usual views, mirrored as in its training; none is where that mirrored none."""
+    return Augmentation(mirror_shift=detector.mirror_shift) if detector.mirrors else Augmentation(flip=0.0)
 
 
 def _neighbours(store: CropStore) -> np.ndarray:
