@@ -47,7 +47,8 @@ GREY = 110
 def faces_of(raw_dir: Path, folder: Path) -> pd.DataFrame:
     """The face table of 300W, with the bounds of the landmarks as boxes."""
     sources = {path.name: path for path in (raw_dir / "300w").iterdir()}
-    ibug_300w.index(sources, folder, folder / "faces.parquet", {"box": "GTL", "counts": None, "validation": 0.0})
+    options = ibug_300w.Options(box="GTL", counts=None, validation=0.0).model_dump()
+    ibug_300w.index(sources, folder, folder / "faces.parquet", options)
     return read_faces(folder / "faces.parquet")
 
 

@@ -9,7 +9,7 @@ from planning import ROOT, errors, new_folder, planned, snakemake
 
 NAMES = ("slurm", "slurm-cpu")
 TEXTS = {name: (ROOT / f"workflow/profiles/{name}/config.yaml").read_text() for name in NAMES}
-LOCAL = {"all", "paper", "claims", "download", "settings", "index_settings"}
+LOCAL = {"all", "paper", "claims", "download", "settings", "index_settings", "take_over"}
 ON_GPUS = {"train_flow", "warmup", "train", "predict", "lightning_pose_train"}
 SLURM = ("--workflow-profile", "slurm", "--slurm-init-seconds-before-status-checks", "1")
 TRAIN = "results/runs/ytf/tsal/0.05/seed0/checkpoint.safetensors"

@@ -178,7 +178,8 @@ def taken_over(wildcards):
 
 
 def flip_test_of(wildcards):
-    return "" if trained_as(wildcards.method) == wildcards.method else "--flip-test"
+    """The option of a method whose landmarks are means over a face and its mirror image, as words."""
+    return [] if trained_as(wildcards.method) == wildcards.method else ["--flip-test"]
 
 
 def pretrained_of(wildcards):

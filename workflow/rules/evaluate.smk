@@ -28,7 +28,7 @@ rule predict:
         " (labels {wildcards.labels}, seed {wildcards.seed})"
     shell:
         "tsal predict {input.checkpoint:q} {input.crops[0]:q} --threads {threads:q} --device {params.device:q}"
-        " {params.flip_test} -o {output:q} 2>&1 | tee -i {log:q}"
+        " {params.flip_test:q} -o {output:q} 2>&1 | tee -i {log:q}"
 
 
 # scores_51.csv: some of the landmarks alone, all but the jaw line.

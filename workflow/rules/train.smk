@@ -118,11 +118,12 @@ rule take_over:
     params:
         # What the training says of its machine and code, which older ones do not.
         machine=lambda wildcards, input: f"{os.path.dirname(input.log)}/machine.yaml",
+        folder=lambda wildcards, output: os.path.dirname(output.log),
     message:
         "Taking over the training of {input.checkpoint}"
     shell:
         "{{ cp {input.checkpoint:q} {output.checkpoint:q} && cp {input.log:q} {output.log:q}"
-        ' && if [ -e {params.machine:q} ]; then cp {params.machine:q} "$(dirname {output.log:q})"; fi; }}'
+        " && if [ -e {params.machine:q} ]; then cp {params.machine:q} {params.folder:q}; fi; }}"
         " 2>&1 | tee -i {log:q}"
 
 
