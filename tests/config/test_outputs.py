@@ -17,6 +17,7 @@ STUDIES = CONFIG["studies"]
 SWEEPS = [name for name, study in STUDIES.items() if "parameter" in study]
 KNOWN = [(folder, name) for folder, names in OUTPUTS.items() for name in names]
 OF_STUDIES = [("tables", name) for name in STUDIES] + [("figures", name) for name in SWEEPS] + [("tables", "on_ytf")]
+OF_STUDIES += [("figures", "cost_wild_cost"), ("figures", "cost_parts")]
 
 
 @pytest.mark.parametrize("folder, name", dict.fromkeys([*KNOWN, *OF_STUDIES]))
@@ -76,7 +77,7 @@ def test_the_names_of_a_folder_are_those_that_are_fixed_and_those_of_studies():
     names = {folder: config.output_names(CONFIG, folder) for folder in OUTPUTS}
     assert names["claims"] == ["nme", "significance", "gap", "cost"]
     assert {*STUDIES, "categories", "on_[a-z0-9]+"} == set(names["tables"])
-    assert set(names["figures"]) == {*OUTPUTS["figures"], *SWEEPS}
+    assert set(names["figures"]) == {*OUTPUTS["figures"], *SWEEPS, *(f"cost_{name}" for name in STUDIES)}
     assert all(len(set(each)) == len(each) for each in names.values())
 
 
@@ -88,7 +89,9 @@ def test_a_study_tells_its_command_how_its_methods_are_called_in_their_order():
     assert "--faces" not in words  # an input, which the rule names
 
 
-@pytest.mark.parametrize("folder, name", [("claims", "parts"), ("tables", "gap"), ("figures", "nosuch")])
+@pytest.mark.parametrize(
+    "folder, name", [("claims", "parts"), ("tables", "gap"), ("tables", "cost_parts"), ("figures", "nosuch")]
+)
 def test_a_name_that_is_none_of_its_folder_is_an_error(folder, name):
     with pytest.raises(InputError, match=rf"results/{folder}/\.\.\._{name}: unknown; expected one of "):
         config.find_output(STUDIES, folder, name)

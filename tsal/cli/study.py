@@ -19,7 +19,7 @@ from tsal.evaluation.runs import parse_run, warn_of_other_code
 
 Verb = Callable[..., argparse.ArgumentParser]
 TABLES = ("nme", "runs", "published", "categories", "budgets", "study", "significance", "gap", "cost")
-FIGURES = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets", "trajectory", "jitter")
+FIGURES = ("faces", "ced", "training", "signals", "overlay", "sweep", "budgets", "trajectory", "jitter", "cost")
 _NEED_FACES = ("nme", "runs", "study", "significance", "gap")
 
 
@@ -62,7 +62,12 @@ def figure(arguments: argparse.Namespace) -> None:
         "budgets": lambda: figures.draw_budgets(inputs, faces, output),
         "trajectory": lambda: figures.draw_trajectory(inputs, faces, output, scheme=_landmarks_of(inputs)),
     }
-    plain = {"training": figures.draw_training, "signals": figures.draw_signals, "jitter": figures.draw_jitter}
+    plain = {
+        "training": figures.draw_training,
+        "signals": figures.draw_signals,
+        "cost": figures.draw_cost,
+        "jitter": figures.draw_jitter,
+    }
     draw[arguments.kind]() if arguments.kind in draw else plain[arguments.kind](inputs, output)
 
 

@@ -13,6 +13,7 @@ from tsal.config.outputs import (
     notes_as_option,
     output_names,
     output_options,
+    study_of,
     target_of,
 )
 from tsal.config.resolve import (
@@ -92,6 +93,7 @@ __all__ = [
     "shards",
     "studies_of",
     "study",
+    "study_of",
     "target_of",
     "tracker_of",
     "trained_as",

@@ -17,6 +17,7 @@ from tsal.errors import InputError
 Runs = Literal["benchmark", "study", "comparison", "claims", "target"]
 _NAMED_INPUTS = ("faces", "floor")  # options that name a file
 _ON = "on_"
+_COST = "cost_"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ _SWEEP = Output(
     "NME on the test faces of {benchmark} against {parameter}; points are means over seeds, bars their range.",
     "study",
     options=("parameter", "values"),
+)
+_OVER_COST = Output(
+    "cost",
+    "{title}: cost",
+    "{title}: NME on the test faces of {benchmark} against the floating-point operations of the training. Runs that "
+    "differ in the number of steps alone are a line; points are means over seeds, bars their range.",
+    "study",
+    options=(),
 )
 _TARGET = Output(
     "runs",
@@ -193,7 +202,8 @@ def output_names(config: Config, folder: str) -> list[str]:
         folder: a key of OUTPUTS.
     """
     studies = [name for name, entry in config["studies"].items() if folder == "tables" or "parameter" in entry]
-    others = {"tables": [*studies, f"{_ON}[a-z0-9]+"], "figures": studies, "claims": []}
+    costs = [f"{_COST}{name}" for name in config["studies"]]
+    others = {"tables": [*studies, f"{_ON}[a-z0-9]+"], "figures": [*studies, *costs], "claims": []}
     return list(dict.fromkeys([*OUTPUTS[folder], *others[folder]]))
 
 
@@ -211,9 +221,16 @@ def find_output(studies: Collection[str], folder: str, name: str) -> Output:
         return OUTPUTS[folder][name]
     if folder == "tables" and name.startswith(_ON):
         return _TARGET
+    if folder == "figures" and name not in studies and study_of(studies, name) in studies:
+        return _OVER_COST
     if folder == "claims" or name not in studies:
         raise InputError(f"results/{folder}/..._{name}: unknown; expected one of {', '.join(OUTPUTS[folder])}")
     return _STUDY if folder == "tables" else _SWEEP
+
+
+def study_of(studies: Collection[str], name: str) -> str:
+    """The study that a table or figure of its name, or the figure cost_{study}, shows."""
+    return name if name in studies else name.removeprefix(_COST)
 
 
 def target_of(name: str) -> str:
@@ -248,7 +265,7 @@ def output_options(config: Config, benchmark: str, output: Output, name: str) ->
     Raises:
         InputError: the config has no study of that name, where the output is made of one.
     """
-    found = study(config, benchmark, name) if output.runs == "study" else None
+    found = study(config, benchmark, study_of(config["studies"], name)) if output.runs == "study" else None
     own = [option for option in output.options if option not in _NAMED_INPUTS]
     notes = notes_on(config, benchmark, target_of(name) if output.runs == "target" else None)
     return as_words({**{option: _value(config, found, option) for option in own}, "notes": notes_as_option(notes)})
@@ -269,7 +286,7 @@ def _value(config: Config, found: Study | None, option: str) -> Any:
 
 def in_words(config: Config, benchmark: str, output: Output, name: str) -> tuple[str, str]:
     """(title, caption) of an output of a benchmark; the title is text, the caption reStructuredText."""
-    entry = config["studies"].get(name, {})
+    entry = config["studies"].get(study_of(config["studies"], name), {})
     words = {"benchmark": benchmark, "target": target_of(name)}
     words |= {"title": entry.get("title", name), "parameter": entry.get("parameter", "")}
     said = notes_on(config, benchmark, words["target"] if output.runs == "target" else None)["lines"]

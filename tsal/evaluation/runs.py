@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from tsal.data.faces import keep_points, read_faces, visibility_of
 from tsal.data.labels import labelled_faces, parse_budget
 from tsal.data.landmarks import SCHEMES, Scheme, part_of
 from tsal.errors import InputError
-from tsal.evaluation.kept import SUFFIX, Reference, read_kept_scores, read_log_text, reference
+from tsal.evaluation.kept import SUFFIX, Reference, kept_settings, read_kept_scores, read_log_text, reference
 from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
 from tsal.settings.code import training_code
@@ -90,6 +91,24 @@ def _is_budget(text: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def settings_of_run(run: Run) -> dict[str, Any]:
+    """The content of a run's settings.yaml, or what is kept of it.
+
+    Raises:
+        InputError: missing or damaged; or the kept runs have none of that name.
+    """
+    folder = run.folder.parent if run.target != run.benchmark else run.folder
+    if kept := reference(folder):
+        known, _, _ = kept_settings(kept.file)
+        if kept.run not in known:
+            raise InputError(f"{kept.file}: keeps no run {kept.run}; build it, then `tsal keep`")
+        return known[kept.run]
+    settings = read_yaml(folder / "settings.yaml", "the settings of a run")
+    if not isinstance(settings, dict):
+        raise InputError(f"{folder / 'settings.yaml'}: found no keys, expected the settings of a run; build it anew")
+    return settings
 
 
 def code_of(folder: Path) -> str:

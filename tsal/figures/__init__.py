@@ -5,6 +5,7 @@ mean with a band, or bars, over their range.
 """
 
 from tsal.figures.ced import draw_ced
+from tsal.figures.cost import draw_cost
 from tsal.figures.sweeps import draw_budgets, draw_sweep
 from tsal.figures.training import draw_signals, draw_training
 from tsal.figures.video import draw_jitter, draw_trajectory
@@ -12,6 +13,7 @@ from tsal.figures.video import draw_jitter, draw_trajectory
 __all__ = [
     "draw_budgets",
     "draw_ced",
+    "draw_cost",
     "draw_jitter",
     "draw_signals",
     "draw_sweep",

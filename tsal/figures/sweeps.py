@@ -19,6 +19,7 @@ from tsal.figures.style import (
     COLUMN,
     DASHED,
     LINE_STYLES,
+    draw_means,
     label_ends,
     make_panels,
     method_colours,
@@ -85,7 +86,7 @@ def draw_sweep(
                     _draw_level(axes, seeds[method], colours[method])
             shown = [(value, seeds[method]) for value, method in points if method in seeds]
             if shown:
-                _draw_points(axes, *zip(*shown, strict=True), colours[swept])
+                draw_means(axes, *zip(*shown, strict=True), colours[swept])
             _set_value_axis(axes, [value for value, _ in points])
             axes.set_xlabel(_SYMBOLS.get(parameter, parameter))
             _finish(axes, [error for errors in seeds.values() for error in errors], runs)
@@ -158,13 +159,6 @@ def _subset_titles(benchmark: str, subsets: Sequence[str]) -> list[str]:
     return [", ".join(filter(None, (benchmark, detail))) for detail in subset_details(subsets).values()]
 
 
-def _draw_points(axes: Axes, x: Sequence[float], seeds: Sequence[Sequence[float]], colour: str, **line: object) -> None:
-    """A line through the means, with bars over the range of the seeds."""
-    mean = np.array([np.mean(errors) for errors in seeds])
-    low, high = mean - [min(errors) for errors in seeds], [max(errors) for errors in seeds] - mean
-    axes.errorbar(x, mean, [np.abs(low), np.abs(high)], color=colour, marker="o", markersize=3, elinewidth=0.8, **line)
-
-
 def _draw_level(axes: Axes, errors: Sequence[float], colour: str) -> None:
     axes.axhline(np.mean(errors), color=colour, linestyle=DASHED, linewidth=1, zorder=1)
     axes.axhspan(min(errors), max(errors), color=colour, alpha=0.12, linewidth=0, zorder=0)
@@ -214,7 +208,7 @@ def _draw_budget_lines(
         ]
         if shown:
             x, seeds = zip(*sorted(shown), strict=True)
-            _draw_points(axes, x, seeds, colour, linestyle=LINE_STYLES[i % len(LINE_STYLES)], label=method_name(method))
+            draw_means(axes, x, seeds, colour, linestyle=LINE_STYLES[i % len(LINE_STYLES)], label=method_name(method))
 
 
 def _set_count_axis(axes: Axes, counts: Mapping[str, int], place: Mapping[str, float]) -> None:

@@ -209,13 +209,11 @@ def _time(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
 
 
 def _tflop(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
-    """What the steps of a training multiply and add, those of its warm-up among them; measurements are left out."""
-    from tsal.training.cost import method_flops, warm_up_flops  # here, since PyTorch takes seconds to import
+    from tsal.training.cost import training_tflop  # here, since PyTorch takes seconds to import
 
     def count(run: KeptRun) -> float:
         method = methods.get(run.settings["algorithm"])
-        settings = parse_settings(run.settings, method.settings, run.name)
-        return (warm_up_flops(settings, 0) + method_flops(method, settings, 0)) / 1e12
+        return training_tflop(method, parse_settings(run.settings, method.settings, run.name))
 
     return Number(np.mean([count(run) for run in kept.runs(wanted)]), decimals=1)
 

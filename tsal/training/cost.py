@@ -29,6 +29,11 @@ def method_flops(method: Method, settings: Settings, validation: int) -> float:
     return (images + _measured(settings, steps, len(method.networks), validation)) * forward_flops(settings)
 
 
+def training_tflop(method: Method, settings: Settings) -> float:
+    """What all steps of a training multiply and add, those of its warm-up among them, in 10^12; no measurements."""
+    return (warm_up_flops(settings, 0) + method_flops(method, settings, 0)) / 1e12
+
+
 def _measured(settings: Settings, steps: int, networks: int, validation: int) -> float:
     """Images that are looked at in all measurements on validation faces."""
     times = -(-steps // settings.training.evaluate_every)

@@ -278,7 +278,7 @@ def output_of(folder, name):
 def runs_of_output(output, benchmark, name, file):
     """`file` of every run that a table or figure is made of; where a kept one will do, in its place."""
     if output.runs == "study":
-        return runs_of_study(benchmark, name, file)
+        return runs_of_study(benchmark, settings.study_of(config["studies"], name), file)
     if output.runs == "comparison":
         return runs_of_comparison(benchmark, file)
     if output.runs == "claims":
