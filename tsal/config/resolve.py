@@ -27,7 +27,7 @@ from tsal.config.layers import (
 )
 from tsal.config.models import OWN_LABELS
 from tsal.data.labels import Budget, parse_budget
-from tsal.data.landmarks import scheme_of
+from tsal.data.landmarks import mirror_shift_of, scheme_of
 from tsal.errors import InputError
 from tsal.settings.mistakes import Problem, problems_of, show
 from tsal.settings.models import Settings, parse_settings
@@ -227,8 +227,8 @@ def settings_problems(config: Config, benchmark: str, method: str) -> list[Probl
     if problems := _cost_problems(config, benchmark, method, settings):
         return problems
     problems = [(tuple(key.split(".")), text) for key, text in algorithm.check(settings)]
-    mirrors = settings.training.augmentation.flip and scheme_of(settings.scheme).mirror_pairs is not None
-    if settings.flip_test and not mirrors:
+    mirror_shift = mirror_shift_of(scheme_of(settings.scheme), settings.training.augmentation)
+    if settings.flip_test and mirror_shift is None:
         problems.append((("flip_test",), "found true for a method that mirrors no face in training; leave it out"))
     return problems + _problems_with_others(config, settings)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tsal.bounds import POINTS, check
 from tsal.errors import InputError
+from tsal.settings.models import Augmentation
 
 BOX = "box"
 Group = tuple[int, ...]
@@ -194,6 +195,13 @@ def _refuse_twice(values: Sequence[Any], where: str) -> None:
         if value in seen:
             raise InputError(f"{where} {value!r} is there twice, expected once at most")
         seen.add(value)
+
+
+def mirror_shift_of(scheme: Scheme, augmentation: Augmentation) -> float | None:
+    """The shift about which a training mirrors faces, as a share of the network's input; None: it mirrors none, since
+    it is not told to, or since its landmarks have no mirror images.
+    """
+    return None if scheme.mirror_pairs is None or not augmentation.flip else augmentation.mirror_shift
 
 
 def part_of(part: Scheme, whole: Scheme) -> np.ndarray:

@@ -13,7 +13,7 @@ from tsal.data.cropping import apply_affine
 from tsal.data.crops import CropStore
 from tsal.data.device import ReadAhead, pinned, to_device
 from tsal.data.labels import labelled_rows
-from tsal.data.landmarks import Scheme, scheme_of
+from tsal.data.landmarks import Scheme, mirror_shift_of, scheme_of
 from tsal.data.randomness import generator
 from tsal.data.shards import ShardedArray
 from tsal.errors import InputError
@@ -201,7 +201,7 @@ class TrainingData:
     def view(self, n: int, random: torch.Generator) -> View:
         """Draw augmented views of n crops; faces of a scheme that has no mirror images are never mirrored."""
         augmentation = self.settings.training.augmentation
-        if self.scheme.mirror_pairs is None:
+        if mirror_shift_of(self.scheme, augmentation) is None:
             augmentation = augmentation.replace(flip=0.0)
         return draw_view(n, self.store.size, self.store.input_px, augmentation, random).to(self.device)
 

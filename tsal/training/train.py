@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tsal.data.crops import CropStore, open_crops
-from tsal.data.landmarks import as_setting, scheme_of
+from tsal.data.landmarks import as_setting, mirror_shift_of, scheme_of
 from tsal.detectors import check_precision, checkpoints, parallel
 from tsal.detectors.predict import LandmarkDetector, create_network, load_detector, predict_store
 from tsal.errors import InputError
@@ -120,8 +120,7 @@ def train_method(
     with locked_by_first(out):
         shipped = run.networks[method.train(run, data, first, first + steps)]
         if parallel.is_first():
-            augmentation = settings.training.augmentation
-            mirror_shift = augmentation.mirror_shift if augmentation.flip else None
+            mirror_shift = mirror_shift_of(data.scheme, settings.training.augmentation)
             detector = LandmarkDetector(shipped, settings.detector, data.scheme, mirror_shift)
             about = {"benchmark": settings.benchmark, "method": settings.method}
             detector.save(out, **about, labels=str(settings.labels), seed=str(seed))
