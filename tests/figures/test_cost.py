@@ -87,5 +87,5 @@ def test_a_run_without_settings_is_refused_by_their_name(tmp_path):
     with pytest.raises(InputError, match=r"tsal/0.05/seed0/settings.yaml"):
         draw_cost([path], tmp_path / "a.png")
     (run_folder(tmp_path, "tsal") / "settings.yaml").write_text("- 1\n")
-    with pytest.raises(InputError, match=r"settings.yaml: found no keys"):
+    with pytest.raises(InputError, match=r"settings.yaml: found list, expected the settings of a run"):
         draw_cost([path], tmp_path / "a.png")

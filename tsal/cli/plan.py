@@ -10,7 +10,7 @@ from typing import Any
 from tsal import methods
 from tsal.cli.study import Verb, read_json
 from tsal.errors import InputError
-from tsal.settings.models import Settings, parse_settings
+from tsal.settings.models import Settings
 
 START = 4.0  # seconds of one core in which a job starts, reads and writes
 # What takes less than the measurement of how long it takes is not measured: any machine computes so much in seconds.
@@ -54,8 +54,8 @@ def _costs(trainings: list[dict[str, Any]]) -> list[tuple[float, Settings]]:
 
     costs = []
     for training in trainings:
-        method = methods.get(training["settings"]["algorithm"])
-        settings = parse_settings(training["settings"], method.settings, "standard input")
+        settings = methods.settings_from(training["settings"], "standard input")
+        method = methods.get(settings.algorithm)
         faces = training["validation"]
         flops = warm_up_flops(settings, faces) if training["warmup"] else method_flops(method, settings, faces)
         costs.append((flops, settings))

@@ -26,6 +26,7 @@ from tsal.evaluation.kept import SUFFIX, Reference, kept_settings, read_kept_sco
 from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
 from tsal.settings.code import training_code
+from tsal.settings.models import read_mapping
 
 logger = logging.getLogger(__name__)
 _FOLDER = re.compile(r"seed(\d+)")
@@ -105,10 +106,7 @@ def settings_of_run(run: Run) -> dict[str, Any]:
         if kept.run not in known:
             raise InputError(f"{kept.file}: keeps no run {kept.run}; build it, then `tsal keep`")
         return known[kept.run]
-    settings = read_yaml(folder / "settings.yaml", "the settings of a run")
-    if not isinstance(settings, dict):
-        raise InputError(f"{folder / 'settings.yaml'}: found no keys, expected the settings of a run; build it anew")
-    return settings
+    return read_mapping(folder / "settings.yaml")
 
 
 def code_of(folder: Path) -> str:

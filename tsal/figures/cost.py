@@ -1,9 +1,7 @@
 """NME against what a training computes: who is ahead at equal cost, and what more of it would buy."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +22,9 @@ from tsal.figures.style import (
     set_error_axis,
     written,
 )
-from tsal.settings.models import parse_settings
+from tsal.settings.models import Settings
 
 _WIDTH, _HEIGHT = 2.3, 2.6  # inches of a panel: three in a row
-_STEPS = ("steps", "warmup_steps", "evaluate_every")  # settings that say how long a training goes on
 _TICKS = [step * 10.0**power for power in range(-6, 9) for step in (1, 2, 5)]
 
 Line = dict[float, list[float]]  # TFLOP -> NME of each seed
@@ -53,7 +50,7 @@ def draw_cost(scores: Sequence[str | Path], output: str | Path, *, normaliser: s
             that are missing or damaged.
     """
     runs = load_scores(scores, normaliser)
-    settings = {run: settings_of_run(run) for run in runs}
+    settings = {run: methods.settings_from(settings_of_run(run), str(run.folder)) for run in runs}
     names = _name_lines(settings)
     colours = _colours(names, settings)
     subsets = list(dict.fromkeys(subset for table in runs.values() for subset in table["subset"]))
@@ -71,7 +68,7 @@ def draw_cost(scores: Sequence[str | Path], output: str | Path, *, normaliser: s
     return written(output)
 
 
-def _name_lines(settings: Mapping[Run, Mapping[str, Any]]) -> dict[Run, str]:
+def _name_lines(settings: Mapping[Run, Settings]) -> dict[Run, str]:
     """The name of each run's line: the algorithm's title, and what not all lines have alike."""
     features = {run: _features(run, found) for run, found in settings.items()}
     shared = set.intersection(*(set(words) for words in features.values()))
@@ -86,27 +83,28 @@ def _name_lines(settings: Mapping[Run, Mapping[str, Any]]) -> dict[Run, str]:
     return {run: name if len(kinds[name]) == 1 else f"{name} ({run.method})" for run, name in names.items()}
 
 
-def _features(run: Run, settings: Mapping[str, Any]) -> list[str]:
+def _features(run: Run, settings: Settings) -> list[str]:
     """What a reader is told of a run, the most telling first."""
-    start, training = settings["training"].get("pretrained"), settings["training"]
-    words = [f"from {start}" if start else "from random weights", f"{settings['detector']['input_px']} px"]
-    if not training["steps"] and not training["warmup_steps"]:
+    training = settings.training
+    words = [f"from {training.pretrained}" if training.pretrained else "from random weights"]
+    words.append(f"{settings.detector.input_px} px")
+    if not training.steps and not training.warmup_steps:
         return ["Before training", *words]
-    words = [methods.get(settings["algorithm"]).title, budget_name(run.labels), *words]
-    return words + (["flip test"] if settings.get("flip_test") else [])
+    words = [methods.get(settings.algorithm).title, budget_name(run.labels), *words]
+    return words + (["flip test"] if settings.flip_test else [])
 
 
-def _without_steps(settings: Mapping[str, Any]) -> str:
-    """Settings as text, without what says how long a training goes on, and without the method's name."""
-    training = {key: value for key, value in settings["training"].items() if key not in _STEPS}
-    return json.dumps({**settings, "method": "", "training": training}, sort_keys=True)
+def _without_steps(settings: Settings) -> str:
+    """Settings as text, without the method's name and how long a training goes on."""
+    training = settings.training.replace(steps=0, warmup_steps=0, evaluate_every=1)
+    return repr(settings.replace(method="", training=training))
 
 
-def _colours(names: Mapping[Run, str], settings: Mapping[Run, Mapping[str, Any]]) -> dict[str, str]:
+def _colours(names: Mapping[Run, str], settings: Mapping[Run, Settings]) -> dict[str, str]:
     """Colour of each line: of the first line of an algorithm its own, so that figures agree."""
     keys: dict[str, str] = {}
     for run, name in names.items():
-        algorithm = settings[run]["algorithm"]
+        algorithm = settings[run].algorithm
         keys.setdefault(name, name if algorithm in keys.values() else algorithm)
     colours = method_colours(list(keys.values()))
     return {name: colours[key] for name, key in keys.items()}
@@ -114,7 +112,7 @@ def _colours(names: Mapping[Run, str], settings: Mapping[Run, Mapping[str, Any]]
 
 def _lines(
     runs: Mapping[Run, pd.DataFrame],
-    settings: Mapping[Run, Mapping[str, Any]],
+    settings: Mapping[Run, Settings],
     names: Mapping[Run, str],
     subset: str,
 ) -> dict[str, Line]:
@@ -124,8 +122,7 @@ def _lines(
     for run, table in runs.items():
         errors = table["nme"][table["subset"] == subset]
         if len(errors):
-            method = methods.get(settings[run]["algorithm"])
-            tflop = training_tflop(method, parse_settings(settings[run], method.settings, str(run.folder)))
+            tflop = training_tflop(methods.get(settings[run].algorithm), settings[run])
             lines.setdefault(names[run], {}).setdefault(tflop, []).append(errors.mean())
     return lines
 

@@ -4,7 +4,9 @@ A module here that trains imports what is heavy with `later`, so that plans are 
 own: see settings.plugins.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tsal.errors import InputError
 from tsal.settings.models import Settings, parse_settings, read_mapping
@@ -23,8 +25,16 @@ def read_settings(path: str | Path) -> Settings:
     Raises:
         InputError: missing, not YAML, an unknown method, or one line for each mistake.
     """
-    values = read_mapping(path)
+    return settings_from(read_mapping(path), str(path))
+
+
+def settings_from(values: Mapping[str, Any], where: str) -> Settings:
+    """A run's settings, with its method's own keys, from the content of its settings.yaml; `where` is for messages.
+
+    Raises:
+        InputError: an unknown method, or one line for each mistake.
+    """
     algorithm = values.get("algorithm")
     if not isinstance(algorithm, str):
-        raise InputError(f"{path}: algorithm: found {algorithm!r}, expected one of {', '.join(names())}")
-    return parse_settings(values, get(algorithm).settings, str(path))
+        raise InputError(f"{where}: algorithm: found {algorithm!r}, expected one of {', '.join(names())}")
+    return parse_settings(values, get(algorithm).settings, where)

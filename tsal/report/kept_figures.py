@@ -14,7 +14,6 @@ from tsal.errors import InputError
 from tsal.evaluation.kept import SUFFIX, KeptRun, read_kept
 from tsal.evaluation.metrics import THRESHOLD, auc, failure_rate
 from tsal.evaluation.runs import Run, read_log
-from tsal.settings.models import parse_settings
 from tsal.tables.cost import cost_table
 from tsal.tables.gap import gap_table
 from tsal.tables.layout import MINUS, Number
@@ -211,11 +210,9 @@ def _time(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
 def _tflop(kept: KeptFigures, wanted: Wanted, _: str) -> Number:
     from tsal.training.cost import training_tflop  # here, since PyTorch takes seconds to import
 
-    def count(run: KeptRun) -> float:
-        method = methods.get(run.settings["algorithm"])
-        return training_tflop(method, parse_settings(run.settings, method.settings, run.name))
-
-    return Number(np.mean([count(run) for run in kept.runs(wanted)]), decimals=1)
+    known = [methods.settings_from(run.settings, run.name) for run in kept.runs(wanted)]
+    counts = [training_tflop(methods.get(settings.algorithm), settings) for settings in known]
+    return Number(np.mean(counts), decimals=1)
 
 
 def _labelled(kept: KeptFigures, wanted: Wanted, _: str) -> str:
