@@ -327,7 +327,7 @@ def likenesses(faces: pd.DataFrame, limit: int, checkpoint: Path, videos: list[P
 
 
 def boxes(checkpoint: Path, raw_dir: Path, folder: Path, limit: int) -> None:
-    """Inter-ocular NME, the mean over the faces that are found."""
+    """Inter-ocular NME, the mean over the faces that are found: by a box that overlaps theirs by over half."""
     faces = faces_of(raw_dir, folder)
     find = face_detectors.create(options={"smallest": 0.15}).find_calibrated
     locate = locator(load_detector(checkpoint, CPU), CPU)
@@ -339,7 +339,7 @@ def boxes(checkpoint: Path, raw_dir: Path, folder: Path, limit: int) -> None:
             image = read_image(path)
             found, _ = find(image)
             near = overlap(box[None], found)[0]
-            if not len(near) or near.max() <= 0.25:
+            if near.max(initial=0) <= 0.5:
                 continue
             first = locate(image, np.array([box, found[near.argmax()]]))[0]
             second = locate(image, bounds_of(first[1:]))[0]

@@ -77,8 +77,8 @@ def test_the_table_is_replaced_and_says_how_many_were_found(picture, tmp_path, c
     take_found_boxes(table, finder([12, 12, 52, 52]))
     assert boxes_of(read_faces(table))[0].tolist() == pytest.approx([12, 12, 52, 52])
     said = capsys.readouterr().err
-    assert "train: 1 of 1 faces found by fake" in said
-    assert "test: 0 of 1 faces found" in said
+    assert "train: 1 of 1 faces found by fake\n" in said
+    assert "test: 0 of 1 faces found by fake, the others keep their own boxes\n" in said
 
 
 def test_a_picture_that_is_missing_is_named(tmp_path):

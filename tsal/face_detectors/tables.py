@@ -27,11 +27,9 @@ def take_found_boxes(table: Path, finder: Finder) -> None:
     faces, found = with_found_boxes(read_faces(table), finder)
     write_faces(faces, table)
     for split, of_split in pd.Series(found).groupby(faces["split"], sort=False):
-        print(
-            f"{table}: {split}: {of_split.sum():,} of {len(of_split):,} faces found by {finder.name}, the others keep "
-            "their own boxes",
-            file=sys.stderr,
-        )
+        others = "" if of_split.all() else ", the others keep their own boxes"
+        count = f"{of_split.sum():,} of {len(of_split):,} faces"
+        print(f"{table}: {split}: {count} found by {finder.name}{others}", file=sys.stderr)
 
 
 def with_found_boxes(faces: pd.DataFrame, finder: Finder) -> tuple[pd.DataFrame, np.ndarray]:

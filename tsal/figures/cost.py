@@ -131,11 +131,11 @@ def _draw_lines(axes: Axes, lines: Mapping[str, Line], colours: Mapping[str, str
     axes.set_xscale("log")
     styles = {name: LINE_STYLES[place % len(LINE_STYLES)] for place, name in enumerate(colours)}
     for name, line in lines.items():
-        look = dict(color=colours[name], linestyle=styles[name])
-        if trained := sorted((tflop, seeds) for tflop, seeds in line.items() if tflop):
-            draw_means(axes, *zip(*trained, strict=True), look.pop("color"), **look, label=name)
-        else:  # level, beside whatever costs something
-            axes.axhline(np.mean(line[0.0]), **look, linewidth=1, zorder=1, label=name)
+        look = dict(linestyle=styles[name], label=name)
+        if 0.0 in line:  # nothing was trained: level, beside whatever costs something
+            axes.axhline(np.mean(line[0.0]), color=colours[name], linewidth=1, zorder=1, **look)
+        else:
+            draw_means(axes, *zip(*sorted(line.items()), strict=True), colours[name], **look)
     _set_cost_axis(axes, [tflop for line in lines.values() for tflop in line if tflop] or [1.0])
     errors = [error for line in lines.values() for seeds in line.values() for error in seeds]
     set_error_axis(axes, min(errors), max(errors))
