@@ -192,7 +192,8 @@ class MethodEntry(Section):
     training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
     cost_of: Named = Field(
         None,
-        description="a method that it is to cost as much as, in operations after the warm-up; `training.steps` follows",
+        description="a method whose steps it is to cost as much as, in operations after the warm-up; `training.steps` "
+        "follows. What is not a step is not counted: measurements, and self-training's and STLD's labelling of the pool",
     )
     flip_test: bool = Field(
         False,
