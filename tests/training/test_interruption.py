@@ -1,6 +1,7 @@
 """Signals that end a process wait for a place where nothing is lost."""
 
 import signal
+import weakref
 
 import pytest
 
@@ -41,3 +42,14 @@ def test_a_signal_that_is_ignored_stays_so():
             assert not interruption.asked
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_while_an_object_is_finalised_ends_at_the_end_without_a_word(capfd):
+    done = []
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt), interruption.at_once():
+        thing = type("Thing", (), {})()
+        weakref.finalize(thing, signal.raise_signal, signal.SIGTERM)
+        del thing  # Python prints what is raised here, and goes on
+        done.append("measured")
+    assert done and interruption.asked == signal.SIGTERM
+    assert capfd.readouterr().err == "SIGTERM: ending after this step\n"

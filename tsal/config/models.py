@@ -193,7 +193,8 @@ class MethodEntry(Section):
     cost_of: Named = Field(
         None,
         description="a method whose steps it is to cost as much as, in operations after the warm-up; `training.steps` "
-        "follows. What is not a step is not counted: measurements, and self-training's and STLD's labelling of the pool",
+        "follows. What is not a step is not counted: measurements, and the labelling of the pool by self-training and "
+        "STLD",
     )
     flip_test: bool = Field(
         False,

@@ -51,11 +51,16 @@ class Interruption:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Within it, work that can be done again, such as a measurement, ends in the middle."""
-        self._at_once = True
+        """Within it, work that can be done again, such as a measurement, ends in the middle; or at its end, where the
+        signal came while an object was finalised, since Python lets no error out of there.
+        """
+        self._at_once, shown = True, sys.unraisablehook
+        sys.unraisablehook = lambda what: None if isinstance(what.exc_value, KeyboardInterrupt) else shown(what)
         try:
             if self.asked:
                 raise KeyboardInterrupt(self.asked)
             yield
+            if self.asked:
+                raise KeyboardInterrupt(self.asked)
         finally:
-            self._at_once = False
+            self._at_once, sys.unraisablehook = False, shown
