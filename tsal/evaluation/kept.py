@@ -191,6 +191,17 @@ def read_log_text(of: Reference) -> str:
     return _whole(of.file).column("log")[_row(of)].as_py()
 
 
+def read_kept_settings(of: Reference) -> dict[str, Any]:
+    """The kept settings of a run.
+
+    Raises:
+        InputError: as read_kept; or no such run in the file.
+    """
+    row = _row(of)
+    with reading(of.file, "kept runs", _AGAIN):
+        return parse_json(_whole(of.file).column("settings")[row].as_py())
+
+
 def read_kept_scores(of: Reference) -> pd.DataFrame:
     """The kept scores of a run, with the column person.
 

@@ -22,7 +22,7 @@ from tsal.data.faces import keep_points, read_faces, visibility_of
 from tsal.data.labels import labelled_faces, parse_budget
 from tsal.data.landmarks import SCHEMES, Scheme, part_of
 from tsal.errors import InputError
-from tsal.evaluation.kept import SUFFIX, Reference, kept_settings, read_kept_scores, read_log_text, reference
+from tsal.evaluation.kept import SUFFIX, Reference, read_kept_scores, read_kept_settings, read_log_text, reference
 from tsal.evaluation.metrics import SCORE_COLUMNS, score_predictions
 from tsal.files import atomic_path
 from tsal.settings.code import training_code
@@ -101,12 +101,8 @@ def settings_of_run(run: Run) -> dict[str, Any]:
         InputError: missing or damaged; or the kept runs have none of that name.
     """
     folder = run.folder.parent if run.target != run.benchmark else run.folder
-    if kept := reference(folder):
-        known, _, _ = kept_settings(kept.file)
-        if kept.run not in known:
-            raise InputError(f"{kept.file}: keeps no run {kept.run}; build it, then `tsal keep`")
-        return known[kept.run]
-    return read_mapping(folder / "settings.yaml")
+    kept = reference(folder)
+    return read_kept_settings(kept) if kept else read_mapping(folder / "settings.yaml")
 
 
 def code_of(folder: Path) -> str:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from tsal import methods
 from tsal.data.labels import budget_name
 from tsal.evaluation.runs import Run, settings_of_run
-from tsal.figures.loading import load_scores, subset_details, tested_on
+from tsal.figures.loading import load_scores, subset_titles
 from tsal.figures.style import (
     COLUMN,
     LINE_STYLES,
@@ -53,17 +53,17 @@ def draw_cost(scores: Sequence[str | Path], output: str | Path, *, normaliser: s
     settings = {run: methods.settings_from(settings_of_run(run), str(run.folder)) for run in runs}
     names = _name_lines(settings)
     colours = _colours(names, settings)
-    subsets = list(dict.fromkeys(subset for table in runs.values() for subset in table["subset"]))
-    titles = [", ".join(filter(None, (tested_on(runs), detail))) for detail in subset_details(subsets).values()]
+    lines = _lines(runs, settings, names)
+    titles = subset_titles(runs, list(lines))
     with new_figure(output) as make:
         panels = make_panels(make, titles, _WIDTH if len(titles) > 1 else COLUMN, _HEIGHT)
-        for axes, subset in zip(panels, subsets, strict=True):
-            _draw_lines(axes, _lines(runs, settings, names, subset), colours)
+        for axes, of_subset in zip(panels, lines.values(), strict=True):
+            _draw_lines(axes, of_subset, colours)
             axes.set_xlabel("Training (TFLOP)")
         panels[0].set_ylabel(f"NME (%, {next(iter(runs.values()))['normaliser'].iloc[0]})")
-        lines = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        shown = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         panels[0].figure.legend(
-            lines.values(), lines.keys(), loc="outside lower left", ncols=1 if len(titles) == 1 else 2
+            shown.values(), shown.keys(), loc="outside lower left", ncols=1 if len(titles) == 1 else 2
         )
     return written(output)
 
@@ -111,19 +111,16 @@ def _colours(names: Mapping[Run, str], settings: Mapping[Run, Settings]) -> dict
 
 
 def _lines(
-    runs: Mapping[Run, pd.DataFrame],
-    settings: Mapping[Run, Settings],
-    names: Mapping[Run, str],
-    subset: str,
-) -> dict[str, Line]:
+    runs: Mapping[Run, pd.DataFrame], settings: Mapping[Run, Settings], names: Mapping[Run, str]
+) -> dict[str, dict[str, Line]]:
+    """The lines of each subset, by name; subsets as scored."""
     from tsal.training.cost import training_tflop  # here, since PyTorch takes seconds to import
 
-    lines: dict[str, Line] = {}
+    lines: dict[str, dict[str, Line]] = {}
     for run, table in runs.items():
-        errors = table["nme"][table["subset"] == subset]
-        if len(errors):
-            tflop = training_tflop(methods.get(settings[run].algorithm), settings[run])
-            lines.setdefault(names[run], {}).setdefault(tflop, []).append(errors.mean())
+        tflop = training_tflop(methods.get(settings[run].algorithm), settings[run])
+        for subset, error in table.groupby("subset", sort=False)["nme"].mean().items():
+            lines.setdefault(subset, {}).setdefault(names[run], {}).setdefault(tflop, []).append(error)
     return lines
 
 

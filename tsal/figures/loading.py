@@ -73,6 +73,12 @@ def subset_details(subsets: Sequence[str]) -> dict[str, str]:
     return {subset: "" if plain else subset for subset in subsets}
 
 
+def subset_titles(runs: Iterable[Run], subsets: Sequence[str]) -> list[str]:
+    """Titles of panels of which each shows a subset: benchmark and subset."""
+    benchmark = tested_on(runs)
+    return [", ".join(filter(None, (benchmark, detail))) for detail in subset_details(subsets).values()]
+
+
 def title_of(runs: Iterable[Run], labels: str, detail: str = "") -> str:
     """Title of a panel: benchmark, what is shown, label budget."""
     parts = (tested_on(runs), detail, budget_name(labels))

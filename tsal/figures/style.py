@@ -172,14 +172,11 @@ def draw_seeds(axes: Axes, x: np.ndarray, curves: np.ndarray, colour: str, **lin
     return mean
 
 
-def draw_means(
-    axes: Axes, x: Sequence[float], seeds: Sequence[Sequence[float]], colour: str, **line: object
-) -> np.ndarray:
-    """Draw a line through the means of the figures of several seeds, with bars over their range; return the means."""
+def draw_means(axes: Axes, x: Sequence[float], seeds: Sequence[Sequence[float]], colour: str, **line: object) -> None:
+    """Draw a line through the means of the figures of several seeds, with bars over their range."""
     mean = np.array([np.mean(errors) for errors in seeds])
     low, high = mean - [min(errors) for errors in seeds], [max(errors) for errors in seeds] - mean
     axes.errorbar(x, mean, [np.abs(low), np.abs(high)], color=colour, marker="o", markersize=3, elinewidth=0.8, **line)
-    return mean
 
 
 def set_error_axis(axes: Axes, low: float, high: float) -> None:

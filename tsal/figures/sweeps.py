@@ -14,7 +14,7 @@ from tsal.data.faces import read_faces
 from tsal.data.labels import budget_order
 from tsal.errors import InputError
 from tsal.evaluation.runs import Run, count_labelled
-from tsal.figures.loading import load_scores, methods_of, subset_details, tested_on, title_of
+from tsal.figures.loading import load_scores, methods_of, subset_details, subset_titles, title_of
 from tsal.figures.style import (
     COLUMN,
     DASHED,
@@ -122,9 +122,7 @@ def draw_budgets(
     cells = _cells(runs)
     subsets = list(dict.fromkeys(subset for subset, _ in cells))
     with new_figure(output) as make:
-        for axes, subset in zip(
-            make_panels(make, _subset_titles(tested_on(runs), subsets), COLUMN, 2.8), subsets, strict=True
-        ):
+        for axes, subset in zip(make_panels(make, subset_titles(runs, subsets), COLUMN, 2.8), subsets, strict=True):
             _draw_budget_lines(axes, subset, cells, place, colours)
             _set_count_axis(axes, counts, place)
             _finish(
@@ -153,10 +151,6 @@ def _cells(runs: Mapping[Run, pd.DataFrame]) -> dict[tuple[str, str], dict[str, 
 def _titles(runs: Mapping[Run, pd.DataFrame], cells: Mapping[tuple[str, str], dict]) -> list[str]:
     details = subset_details(list(dict.fromkeys(subset for subset, _ in cells)))
     return [title_of(runs, labels, details[subset]) for subset, labels in cells]
-
-
-def _subset_titles(benchmark: str, subsets: Sequence[str]) -> list[str]:
-    return [", ".join(filter(None, (benchmark, detail))) for detail in subset_details(subsets).values()]
 
 
 def _draw_level(axes: Axes, errors: Sequence[float], colour: str) -> None:

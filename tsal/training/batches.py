@@ -19,7 +19,7 @@ from tsal.data.shards import ShardedArray
 from tsal.errors import InputError
 from tsal.evaluation.metrics import nme
 from tsal.flow.fields import REDUCTION, to_tensor
-from tsal.settings.models import Settings
+from tsal.settings.models import Augmentation, Settings
 
 _ROWS_AT_ONCE = 1 << 20
 
@@ -113,6 +113,13 @@ class TrainingData:
         return scheme_of(self.settings.scheme)
 
     @cached_property
+    def augmentation(self) -> Augmentation:
+        """What views are drawn from; faces of a scheme that has no mirror images are never mirrored."""
+        augmentation = self.settings.training.augmentation
+        mirrors = mirror_shift_of(self.scheme, augmentation) is not None
+        return augmentation if mirrors else augmentation.replace(flip=0.0)
+
+    @cached_property
     def labelled(self) -> np.ndarray:
         """Rows of the faces whose landmarks may be learned from."""
         return labelled_rows(self.store, self.settings.labels, self.seed)
@@ -199,11 +206,8 @@ class TrainingData:
         return pinned(torch.from_numpy(np.ascontiguousarray(store.images[rows])), self.device)
 
     def view(self, n: int, random: torch.Generator) -> View:
-        """Draw augmented views of n crops; faces of a scheme that has no mirror images are never mirrored."""
-        augmentation = self.settings.training.augmentation
-        if mirror_shift_of(self.scheme, augmentation) is None:
-            augmentation = augmentation.replace(flip=0.0)
-        return draw_view(n, self.store.size, self.store.input_px, augmentation, random).to(self.device)
+        """Draw augmented views of n crops."""
+        return draw_view(n, self.store.size, self.store.input_px, self.augmentation, random).to(self.device)
 
     def labelled_batch(self, step: int) -> LabelledBatch:
         """The labelled faces of a step: every face once before any comes again."""
