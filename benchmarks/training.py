@@ -138,7 +138,7 @@ def works_of(settings: Settings, device: torch.device) -> list[Work]:
     bare, warm = (new_run(settings, ("raw", "averaged"), device, data) for _ in range(2))
     both = new_run(settings, ("student", "teacher"), device, data)
     tsal.prepare(both, data, None)
-    batch, every = data.labelled_batch(0), settings.options.teacher_every
+    batch, every = data.labelled_batch(0), settings.options.teacher_every or 1
     # Steps follow each other, as in a training: on a GPU the next one's faces are read ahead.
     step, taken, clips, faces = (itertools.count(400, n) for n in (1, every, 1, 1))
     return [

@@ -285,6 +285,14 @@ def test_the_teacher_takes_a_gradient_step_at_every_so_many_of_the_students(ytf_
     assert changed == logged == [True, False, False, True, False]
 
 
+def test_a_teacher_without_a_gradient_of_its_own_only_takes_in_the_student(ytf_tiny, tmp_path):
+    run, data, first = start(ytf_tiny, tmp_path, PAPER.replace(ema_decay=1.0, teacher_every=None))
+    train(run, data, 2, 7)
+    assert torch.equal(weights(run.networks["teacher"]), weights(first))
+    assert not torch.equal(weights(run.networks["student"]), weights(first))
+    assert all("loss_teacher" not in row for row in run.log)
+
+
 def test_with_lambda_zero_the_teacher_becomes_the_student(ytf_tiny, tmp_path):
     run, data, _ = start(ytf_tiny, tmp_path, PAPER.replace(ema_decay=0.0))
     train(run, data, 2, 4)

@@ -53,6 +53,7 @@ def test_a_warm_up_computes_what_was_told(inputs):
         ("supervised", {}),
         ("tsal", {}),
         ("tsal", {"sources": ["detection"], "teacher_every": 1}),
+        ("tsal", {"teacher_every": None}),
         ("tsal", PAPER),
         ("mean_teacher", {}),
         ("sbr", {}),

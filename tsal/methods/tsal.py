@@ -72,8 +72,11 @@ class Options(Section):
     teacher_rate: float = Field(
         0.1, ge=0, description="the teacher's learning rate, as a multiple of the student's (paper: 1)"
     )
-    teacher_every: int = Field(
-        2, ge=1, description="steps of the student to one of the teacher with a gradient of its own (paper: 1)"
+    teacher_every: int | None = Field(
+        2,
+        ge=1,
+        description="steps of the student to one of the teacher with a gradient of its own (paper: 1); null: none, it "
+        "only takes in the student",
     )
     ema_decay: float = Field(
         0.99,
@@ -140,7 +143,7 @@ def train(run: Run, data: TrainingData, start: int, stop: int) -> str:
         figures = {"loss": loss, "loss_supervised": supervised, "loss_student": from_target, "weight": w}
 
         # 2. Teacher step: L_T = L_sup + w(n) * distance of its heatmaps from those of its single source.
-        if (n + 1) % options.teacher_every == 0:
+        if options.teacher_every is not None and (n + 1) % options.teacher_every == 0:
             supervised, output = forward_both(data, teacher, labelled, unlabelled)
             figures["loss_teacher"] = teacher_loss(data, teacher, output, source, unlabelled)
             loss = supervised + options.teacher_weight * w * figures["loss_teacher"]
@@ -337,7 +340,8 @@ def images(settings: Settings) -> tuple[float, float]:
     looked_at = _views(*options.computed, options.teacher_source)
     if options.observer != "teacher":
         looked_at = _views(*options.computed) + 1
-    return looked_at * frames, (1 + 1 / options.teacher_every) * (settings.training.batch + frames)
+    teachers = 0 if options.teacher_every is None else 1 / options.teacher_every
+    return looked_at * frames, (1 + teachers) * (settings.training.batch + frames)
 
 
 def _views(*names: str) -> int:
