@@ -37,9 +37,9 @@ part() {  # SECONDS TITLE COMMAND...: for that long at most, and no longer than 
 }
 
 # With --small: sizes at which a CPU takes seconds, and longer limits, since others may be using it too.
-device=cuda speed=(--limit 10) tests=(-k "cuda") edit=""
+device=cuda detectors=(compact vgg16_cpm) speed=(--limit 10) tests=(-k "cuda") edit=""
 if [[ $small == --small ]]; then
-    device=cpu scale=10 speed=(--limit 1 --input-px 32 --batch 2 --clips 1 --threads 1)
+    device=cpu scale=10 detectors=(compact) speed=(--limit 1 --input-px 32 --batch 2 --clips 1 --threads 1)
     tests=(-m "not slow" tests/data/test_device.py)
     edit="detector.input_px=64 training.batch=4 training.warmup_steps=3 training.evaluate_every=3"
 elif [[ -n $small ]]; then
@@ -71,7 +71,7 @@ part 150 "tests: train, resume, equality with the CPU, determinism, no waiting" 
     "$python" -m pytest -q -p no:cacheprovider --durations=5 \
     tests/training/test_cuda.py tests/methods/test_queued_steps.py "${tests[@]}"
 
-for detector in compact vgg16_cpm; do
+for detector in "${detectors[@]}"; do
     for precision in float32 bfloat16; do
         part 45 "speed: $detector, $precision" "$python" benchmarks/training.py \
             --device "$device" --detector "$detector" --precision "$precision" "${speed[@]}"
@@ -101,7 +101,7 @@ PYTHON
 read -ra geometry <"$work/geometry"
 for split in train validation; do
     part 20 "crops: $split" "$python" -m tsal.cli crop faces.parquet --split "$split" "${geometry[@]}" \
-        -o "$work/crops/$split.npy"
+        -o "$work/crops/$split.json"
 done
 part 150 "training: vgg16_cpm by the preset paper, labels only, on a part of 300W" "$python" -m tsal.cli warmup \
     --settings "$work/settings.yaml" --crops "$work/crops" --seed 0 --device "$device" \

@@ -26,7 +26,7 @@ from tsal.methods.common import warm_up
 from tsal.settings.models import DetectorSettings, Settings, TrainingSettings, UnlabelledSettings
 from tsal.training.batches import TrainingData
 from tsal.training.flops import FlopCounter
-from tsal.training.machine import be_deterministic, choose_device, log_machine
+from tsal.training.machine import be_deterministic, choose_device, log_machine, reuse_memory
 from tsal.training.run import Run, make_optimizer
 
 LEAST, MOST = 3, 50  # turns
@@ -167,6 +167,7 @@ def main() -> None:
     chosen = options.parse_args()
     device = choose_device(chosen.device)
     be_deterministic(0, chosen.threads)
+    reuse_memory()
     settings = Settings(
         benchmark="ytf",
         method="tsal",

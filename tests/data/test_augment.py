@@ -146,10 +146,10 @@ def test_normalisation_is_that_of_imagenet():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (9, 8)])
-def test_blur_is_the_mean_of_the_pixels_around_that_lie_in_the_image_to_the_last_digit(size):
+def test_blur_is_the_mean_of_the_pixels_around_that_lie_in_the_image(size):
     images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    expected = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
-    assert torch.equal(_blur(images), expected)
+    expected = functional.avg_pool2d(images.double(), 3, 1, 1, count_include_pad=False)
+    assert (_blur(images) - expected).abs().max() < 2e-7  # three roundings of numbers below 1
 
 
 def test_changing_colours_leaves_the_images_that_it_is_given():

@@ -207,6 +207,28 @@ def test_decoding_can_be_differentiated_and_an_empty_map_gives_no_nan():
     assert maps.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("logits", [False, True])
+def test_the_gradient_of_the_fit_is_that_of_the_whole_fit(logits):
+    """Against finite differences of the reference's answer, which knows nothing of how the gradient is made."""
+    noise = torch.rand(4, 12, 12, generator=torch.Generator().manual_seed(3))
+    points = torch.tensor([[[20.3, 25.1], [6.0, 30.2], [44.0, 1.0], [24.4, 22.0]]])  # the third one's window is cut
+    maps = (encode_gaussian(points, (12, 12), 4, 6.0)[0, :4] + 0.05 * noise).clamp_min(1e-3)
+    given = (maps.log() if logits else maps.clone()).requires_grad_()
+    towards = torch.tensor([1.0, -0.6])
+    (decode_peaks(given, 4, 6.0, logits=logits) @ towards).sum().backward()
+    for k in range(4):
+        cells = (given.grad[k].abs() > 0).nonzero().tolist()
+        assert len(cells) >= 4
+        for y, x in cells[::3]:
+            sides = []
+            for step in (1e-4, -1e-4):
+                moved = maps[k].double().numpy().copy()
+                moved[y, x] = moved[y, x] * math.exp(step) if logits else moved[y, x] + step
+                sides.append(peak_reference(moved, "gaussian", stride=4, sigma=6.0) @ towards.double().numpy())
+            slope = (sides[0] - sides[1]) / 2e-4
+            assert given.grad[k, y, x].item() == pytest.approx(slope, abs=2e-3 * given.grad[k].abs().max().item())
+
+
 def test_mass_right_of_the_peak_pulls_the_landmark_right():
     maps = encode_gaussian(torch.tensor([[[30.0, 30.0]]]), (24, 24), 4, 6.0)[:, :-1].requires_grad_()
     decode_peaks(maps, 4, 6.0)[0, 0, 0].backward()

@@ -67,13 +67,13 @@ def processor() -> str:
 MACHINE = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__.split('+')[0]}"
 PINNED: dict[str, dict[str, str]] = {
     "AuthenticAMD-25-1, AVX2, torch 2.15.0": {
-        "supervised": "ccaac20edeec27e2",
-        "self_training": "35c8ebe9a49f1bd4",
-        "mean_teacher": "b49d979446b97be9",
-        "sbr": "67246d21c2d68f48",
-        "stld": "1cafe2d225d83928",
-        "tsal": "ce096c4a096a4c8f",
-        "tsal_literal": "9a29f002971e6a1a",
+        "supervised": "1d314a4da1f1ca88",
+        "self_training": "bc80be497501ef07",
+        "mean_teacher": "c0de39dfac4ad47b",
+        "sbr": "349a906a7e4a62ba",
+        "stld": "e8e3701317b89f76",
+        "tsal": "eb035aeba869be37",
+        "tsal_literal": "8fb29238c72ac345",
     },
 }
 

@@ -1,6 +1,8 @@
 """What a job says of the machine that it computes on."""
 
 import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -35,3 +37,25 @@ def test_the_first_line_names_node_device_precision_and_threads(caplog):
     assert described["threads"] == torch.get_num_threads() and described["processor"]
     words = f"{platform.node()}: cpu, {described['processor']}, float32, {described['threads']} thread"
     assert caplog.messages[0].startswith(words)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_what_a_training_frees_is_used_again_without_asking_the_system():
+    """In a process of its own, since how its memory is given back stays so."""
+    program = """
+import resource
+import torch
+from tsal.training.machine import reuse_memory
+def step():
+    kept = [torch.ones(1 << 20) for _ in range(8)]
+    del kept
+reuse_memory()
+step()
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(found.stdout) < 100  # a step's 32 MiB are 8,192 pages

@@ -42,6 +42,7 @@ class Configuration(dict[str, Any]):
     def __init__(self, values: Config) -> None:
         super().__init__(values)
         self._resolved: dict[tuple[str, str], Resolved] = {}
+        self._warmups: dict[tuple[str, str], str] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return copy.deepcopy(dict(self), memo)
@@ -137,6 +138,13 @@ def warmup_name(config: Config, benchmark: str, method: str) -> str:
     Returns:
         "warmup", or "warmup-" and a digest where the method overrides keys of detector or training.
     """
+    known = config._warmups if isinstance(config, Configuration) else {}
+    if (benchmark, method) not in known:
+        known[benchmark, method] = _warmup_name(config, benchmark, method)
+    return known[benchmark, method]
+
+
+def _warmup_name(config: Config, benchmark: str, method: str) -> str:
     settings = _resolved(config, benchmark, method).dumped
     common = {part: settings[part] for part in ("detector", "training")}
     if not _overrides(config, method):

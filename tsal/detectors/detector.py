@@ -30,9 +30,14 @@ class Output:
     centre: Tensor
     offsets: Tensor
 
-    def rows(self, rows: slice) -> "Output":
-        """The same of some images of the batch."""
-        return Output([stage[rows] for stage in self.stages], self.centre[rows], self.offsets[rows])
+    def split(self, *sizes: int) -> list["Output"]:
+        """The same of the first so many images of the batch, of the next, and so on.
+
+        All parts at once: a part by itself has a gradient of the whole batch's size, mostly zeros.
+        """
+        stages = [stage.split(sizes) for stage in self.stages]
+        centre, offsets = self.centre.split(sizes), self.offsets.split(sizes)
+        return [Output([stage[i] for stage in stages], centre[i], offsets[i]) for i in range(len(sizes))]
 
 
 class Detector(nn.Module):

@@ -4,6 +4,8 @@ A heatmap's cell (i, j) stands for the input pixel stride * (j, i) + (stride - 1
 pixels that it covers; pixel centres lie at integers. For stride 8 that is the x_px = 8 * x_cell + 3.5 of the paper.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -45,23 +47,29 @@ def encode_gaussian(points: Tensor, size: tuple[int, int], stride: int, sigma: f
     return torch.cat([maps, 1 - maps.amax(1, keepdim=True)], 1)
 
 
-def encode_distribution(points: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
-    """Target distributions over the cells: Gaussians that sum to 1.
+def encode_axes(points: Tensor, size: tuple[int, int], stride: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """Target distributions over the rows and over the columns of cells: Gaussians that sum to 1.
 
     A landmark off the grid puts its mass on the nearest cells.
 
     Args:
-        points: (B, K, 2) landmarks in input pixels; NaN gives a uniform map (mask it out of the loss).
+        points: (B, K, 2) landmarks in input pixels; NaN gives uniform ones (mask it out of the loss).
         size, stride, sigma: as in `encode_gaussian`.
 
     Returns:
-        (B, K, height, width), each map summing to 1.
+        (B, K, height) and (B, K, width).
     """
     axes = _squared_distances(points, size, stride)
-    # A Gaussian is the product of its rows and columns. Its tails are cut off before they become denormal numbers,
-    # which processors are slow to multiply.
     y, x = (axis.neg_().div_(2 * sigma**2).nan_to_num_(nan=0.0).softmax(-1) for axis in axes)
-    y, x = (functional.threshold(axis, 1e-12, 0.0) for axis in (y, x))
+    # Tails are cut off before they become denormal numbers, which processors are slow to multiply.
+    return functional.threshold(y, 1e-12, 0.0), functional.threshold(x, 1e-12, 0.0)
+
+
+def encode_distribution(points: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
+    """Target distributions over the cells, (B, K, height, width), each map summing to 1: a Gaussian is the product of
+    its rows and columns, see `encode_axes`.
+    """
+    y, x = encode_axes(points, size, stride, sigma)
     return y.unsqueeze(-1) * x.unsqueeze(-2)
 
 
@@ -83,11 +91,12 @@ def _windows(maps: Tensor, radius: int) -> tuple[Tensor, Tensor, Tensor, Tensor]
     cell, _ = peaks(maps.detach())
     axis = torch.arange(-radius, radius + 1, device=maps.device)
     dy, dx = torch.meshgrid(axis, axis, indexing="ij")
-    steps = torch.stack([dx.flatten(), dy.flatten()], -1)
-    x, y = (cell.unsqueeze(-2) + steps).unbind(-1)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-    return cell, maps.flatten(-2).gather(-1, index), steps, inside
+    x, y = (cell.unsqueeze(-1) + axis).unbind(-2)  # columns and rows of the window, (..., 2 radius + 1)
+    in_x, in_y = (x >= 0) & (x < width), (y >= 0) & (y < height)
+    rows = y.clamp(0, height - 1) * width
+    index = (rows.unsqueeze(-1) + x.clamp(0, width - 1).unsqueeze(-2)).flatten(-2)
+    inside = (in_y.unsqueeze(-1) & in_x.unsqueeze(-2)).flatten(-2)
+    return cell, maps.flatten(-2).gather(-1, index), torch.stack([dx.flatten(), dy.flatten()], -1), inside
 
 
 def _centroid(values: Tensor, steps: Tensor, inside: Tensor) -> Tensor:
@@ -97,27 +106,38 @@ def _centroid(values: Tensor, steps: Tensor, inside: Tensor) -> Tensor:
     return (weight.unsqueeze(-1) * steps).sum(-2) / total  # not a matrix product: GPUs may round its factors
 
 
-def _gaussian_fit(values: Tensor, steps: Tensor, inside: Tensor, sigma_cells: float) -> Tensor:
+def _gaussian_fit(log_h: Tensor, steps: Tensor, inside: Tensor, sigma_cells: float) -> Tensor:
     """Weighted least squares of log h = a + b x + c y - d (x^2 + y^2), weights h^2 (Guo 2011): the step to its peak.
 
     The fit is exact for a Gaussian wherever the window is cut by the border, which a centroid is not. A faint prior
     d = 1 / (2 sigma^2) decides where too few cells are left to tell the width (a corner). The result stays within the
     window.
+
+    Args:
+        log_h: (..., n) logarithms of the values, of which that of the peak is 0.
     """
     xy = steps.double()
     basis = torch.cat([torch.ones_like(xy[:, :1]), xy, -xy.square().sum(1, keepdim=True)], 1)
-    products = (basis.unsqueeze(2) * basis.unsqueeze(1)).flatten(1)  # (n, 16)
-    h = values.double() / values.detach().double().amax(-1, keepdim=True).clamp_min(NOTHING)
-    weight = torch.where(inside & (h >= CUT_OFF), h, 0.0).square()
+    log_h, dtype = log_h.double(), log_h.dtype
+    weight = (2 * log_h).exp() * (inside & (log_h >= math.log(CUT_OFF)))
     weight = weight / weight.sum(-1, keepdim=True).clamp_min(NOTHING)
-    prior = constant((1e-9, 1e-9, 1e-9, 1e-6), values.device, torch.float64)
-    expected = constant((0, 0, 0, 0.5 / sigma_cells**2), values.device, torch.float64)
-    normal = (weight @ products).unflatten(-1, (4, 4)) + prior.diag()
-    right = (weight * h.clamp_min(NOTHING).log()) @ basis + prior * expected
-    solution = torch.linalg.solve_ex(normal, right).result  # the prior leaves none singular: no test to wait for
+    prior = constant((1e-9, 1e-9, 1e-9, 1e-6), log_h.device, torch.float64)
+    expected = constant((0, 0, 0, 0.5 / sigma_cells**2), log_h.device, torch.float64)
+    with torch.no_grad():
+        products = (basis.unsqueeze(2) * basis.unsqueeze(1)).flatten(1)  # (n, 16)
+        normal = (weight @ products).unflatten(-1, (4, 4)) + prior.diag()
+        right = (weight * log_h) @ basis + prior * expected
+        solution = torch.linalg.solve_ex(normal, right).result  # the prior leaves none singular: no test to wait for
+    if log_h.requires_grad:
+        # The derivative of a minimum is that of one Newton step from it, which is 0 long: a graph of a few operations,
+        # where that of all that found the minimum takes as long as half of the loss.
+        residual = weight * (log_h - solution @ basis.T)
+        slope = residual @ basis + prior * (expected - solution)
+        step = torch.linalg.solve_ex(normal, slope).result
+        solution = solution + step - step.detach()
     radius = steps.max()
     shift = solution[..., 1:3] / (2 * solution[..., 3:4].clamp_min(1e-3))
-    return shift.clamp(-radius, radius).to(values.dtype)
+    return shift.clamp(-radius, radius).to(dtype)
 
 
 def decode_peaks(
@@ -147,12 +167,15 @@ def decode_peaks(
     if refine not in ("gaussian", "centroid"):
         raise ValueError(f"refine is 'gaussian' or 'centroid', not {refine!r}")
     cell, values, *window = _windows(maps, radius)
-    if logits:
-        values = (values - values.detach().amax(-1, keepdim=True)).exp()
-    window = values, *window
-    shift = _gaussian_fit(*window, sigma / stride) if refine == "gaussian" else _centroid(*window)
-    shown = window[0].detach().amax(-1, keepdim=True) >= NOTHING
-    return (cell + torch.where(shown, shift, 0.0)) * stride + (stride - 1) / 2
+    peak = values.detach().amax(-1, keepdim=True)
+    if refine == "centroid":
+        shift = _centroid((values - peak).exp() if logits else values, *window)
+    else:
+        log_h = values - peak if logits else (values / peak.clamp_min(NOTHING)).clamp_min(NOTHING).log()
+        shift = _gaussian_fit(log_h, *window, sigma / stride)
+    if not logits:
+        shift = torch.where(peak >= NOTHING, shift, 0.0)
+    return (cell + shift) * stride + (stride - 1) / 2
 
 
 def mass_at_peak(logits: Tensor, radius: int) -> Tensor:

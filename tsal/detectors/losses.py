@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tsal.data.device import constant
 from tsal.detectors import Detector, Output
-from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
+from tsal.detectors.heatmaps import encode_axes, encode_gaussian
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -35,8 +35,9 @@ def heatmap_loss(
     sigma = detector.sigma if sigma is None else sigma
     size = output.stages[-1].shape[-2:]
     if detector.distribution:
-        target = encode_distribution(points, size, detector.heatmap_stride, sigma)
-        return sum(distribution_distance(stage, target, visible) for stage in output.stages)
+        y, x = encode_axes(points, size, detector.heatmap_stride, sigma)
+        target, entropy = y.unsqueeze(-1) * x.unsqueeze(-2), _entropy(y) + _entropy(x)
+        return sum(masked_mean(_cross_entropy(stage, target) - entropy, visible) for stage in output.stages)
     target = encode_gaussian(points, size, detector.heatmap_stride, sigma)
     limit = constant((size[1], size[0]), points.device, points.dtype) * detector.heatmap_stride - 1
     counted = visible * ((points >= 0) & (points <= limit)).all(-1)
@@ -58,11 +59,18 @@ def mean_squared_distance(maps: Tensor, target: Tensor, counted: Tensor) -> Tens
 
 def distribution_distance(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
     """Kullback-Leibler divergence KL(target || softmax(logits)), a mean over the maps that count (bool or weights)."""
-    log_probability = logits.flatten(2).log_softmax(-1)
-    target = target.flatten(2)
+    return masked_mean(_cross_entropy(logits, target) - _entropy(target.flatten(2)), counted)
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """(B, M) of maps (B, M, h, w), in nats."""
+    return -(target.flatten(2) * logits.flatten(2).log_softmax(-1)).sum(-1)
+
+
+def _entropy(distribution: Tensor) -> Tensor:
+    """In nats, over the last axis."""
     # Not xlogy, which takes five times as long. What is smaller adds less than a float32 can tell.
-    divergence = (target * (target.clamp_min(1e-12).log() - log_probability)).sum(-1)
-    return masked_mean(divergence, counted)
+    return -(distribution * distribution.clamp_min(1e-12).log()).sum(-1)
 
 
 def coordinate_loss(predicted: Tensor, target: Tensor, weight: Tensor, input_px: int) -> Tensor:

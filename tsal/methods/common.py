@@ -1,6 +1,7 @@
 """What methods share: the supervised loss, the warm-up, the ramp, the exponential moving average of weights."""
 
 import math
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +35,8 @@ def forward_both(
     Returns:
         The supervised loss of the labelled faces, and the output on the others.
     """
-    output = network(torch.cat([labelled.images, images]))
-    n = len(labelled.images)
-    return supervised_loss(data.settings, network, output.rows(slice(n)), labelled), output.rows(slice(n, None))
+    of_labelled, others = network(torch.cat([labelled.images, images])).split(len(labelled.images), len(images))
+    return supervised_loss(data.settings, network, of_labelled, labelled), others
 
 
 def warm_up(run: Run, data: TrainingData, start: int, stop: int) -> None:
@@ -62,12 +62,23 @@ def exponential_moving_average(average: nn.Module, network: nn.Module, decay: fl
 
     With teacher and student this is the recursive average filtering of the paper, whose lambda is the decay.
     """
-    both = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
-    weights = [pair for pair in both if pair[0].is_floating_point()]
-    get_ema_multi_avg_fn(decay)(*map(list, zip(*weights, strict=True)), None)  # on a GPU a few kernels for all
-    for mine, other in both:
-        if not mine.is_floating_point():
-            mine.copy_(other)
+    (weights, counts), (other_weights, other_counts) = _tensors(average), _tensors(network)
+    get_ema_multi_avg_fn(decay)(weights, other_weights, None)  # on a GPU a few kernels for all
+    for mine, other in zip(counts, other_counts, strict=True):
+        mine.copy_(other)
+
+
+_tensors_of: WeakKeyDictionary[nn.Module, tuple[list[Tensor], list[Tensor]]] = WeakKeyDictionary()
+
+
+def _tensors(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters and buffers: those of floating point, and the others. They are looked up once, since a training
+    changes them in place and finding them takes four times as long as averaging them.
+    """
+    if network not in _tensors_of:
+        every = [*network.parameters(), *network.buffers()]
+        _tensors_of[network] = tuple([t for t in every if t.is_floating_point() == floats] for floats in (True, False))
+    return _tensors_of[network]
 
 
 def better_network(run: Run, start: int, stop: int) -> str:

@@ -96,10 +96,9 @@ def _forward_views(detector: Detector, frames: Frames, names: tuple[str, ...], i
         grid = sampling_grid(views[name], input_px)
         pictures[name] = normalise(sample(as_float(frames.images), grid)), views[name]
     batch = torch.cat([picture for picture, _ in pictures.values()])
-    output = detector(batch)
+    outputs = detector(batch).split(*(len(picture) for picture, _ in pictures.values()))
     passes = {
-        name: ForwardPass(output.rows(slice(i * n, (i + 1) * n)), view)
-        for i, (name, (_, view)) in enumerate(pictures.items())
+        name: ForwardPass(output, view) for (name, (_, view)), output in zip(pictures.items(), outputs, strict=True)
     }
     if "warped" in passes:
         passes["tracking"] = passes["offsets"] = passes.pop("warped")

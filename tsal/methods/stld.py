@@ -120,10 +120,10 @@ def forward_both_heads(
     wide.
     """
     raw, second = run.networks["raw"], run.parts["second_head"]["heatmap_head"]
-    n = len(labelled.images)
+    sizes = len(labelled.images), len(pseudo.images)
     output, second_stages = raw.forward_with(torch.cat([labelled.images, pseudo.images]), second)
-    supervised = common.supervised_loss(data.settings, raw, output.rows(slice(n)), labelled)
-    coarse = detectors.Output(second_stages, output.centre, output.offsets).rows(slice(n, None))
+    supervised = common.supervised_loss(data.settings, raw, output.split(*sizes)[0], labelled)
+    coarse = detectors.Output(second_stages, output.centre, output.offsets).split(*sizes)[1]
     loss = losses.heatmap_loss(raw, coarse, pseudo.points, pseudo.annotated, sigma=shrink * raw.sigma)
     return supervised, data.settings.training.loss.heatmap * loss
 

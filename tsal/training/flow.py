@@ -30,7 +30,7 @@ from tsal.flow.unsupervised import (
 from tsal.settings.code import training_code
 from tsal.settings.models import NO_AUGMENTATION, SAVE_EVERY, Augmentation, OptimizerSettings, TrainingSettings
 from tsal.training.flops import counted
-from tsal.training.machine import be_deterministic, log_machine
+from tsal.training.machine import be_deterministic, log_machine, reuse_memory
 from tsal.training.processes import locked_by_first
 from tsal.training.run import Run, make_optimizer
 
@@ -112,6 +112,7 @@ def train_flow(
     """
     settings = settings or FlowSettings()
     be_deterministic(seed, threads)
+    reuse_memory()
     machine = log_machine(device, "float32")
     rows = pairs(store)
     if not len(rows):

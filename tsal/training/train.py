@@ -20,7 +20,7 @@ from tsal.settings.code import training_code
 from tsal.settings.models import SAVE_EVERY, Settings
 from tsal.training.batches import TrainingData
 from tsal.training.flops import counted
-from tsal.training.machine import be_deterministic, log_machine
+from tsal.training.machine import be_deterministic, log_machine, reuse_memory
 from tsal.training.method import Method
 from tsal.training.processes import locked_by_first
 from tsal.training.run import STATE, Run, make_optimizer
@@ -174,6 +174,7 @@ def _identity(settings: Settings, seed: int, *inputs: Path) -> str:
 
 def _new_run(settings: Settings, starts: Mapping[str, str], device: torch.device, label: str) -> Run:
     check_precision(settings.training.precision, device)
+    reuse_memory()
     n_points = scheme_of(settings.scheme).n_points
     first = create_network(settings.detector, n_points, settings.training.precision).to(device)
     networks = {name: copy.deepcopy(first) for name in starts}
