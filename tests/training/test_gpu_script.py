@@ -19,5 +19,5 @@ def test_what_was_packed_is_measured_and_trained_on(tmp_path):
     script = ["env", f"PYTHON={sys.executable}", "bash", ROOT / "benchmarks/gpu.sh", tmp_path / "packed", "--small"]
     done = subprocess.run(script, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    for line in ("of the bare network's", "training: vgg16_cpm by the preset paper", "too short to learn", "0 parts failed"):
-        assert line in done.stdout
+    for words in ("of the bare network's", "training: vgg16_cpm by the preset", "too short to learn", "0 parts failed"):
+        assert words in done.stdout
