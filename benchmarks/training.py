@@ -158,6 +158,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--detector", default="compact", choices=("compact", "vgg16_cpm"))
     options.add_argument("--input-px", type=int)
+    options.add_argument("--width", type=int, default=DetectorSettings().width, help="of compact")
     options.add_argument("--batch", type=int, default=TrainingSettings().batch, help="labelled faces a step")
     options.add_argument("--clips", type=int, default=UnlabelledSettings().clips, help="of two frames, a step")
     options.add_argument("--device", default="auto")
@@ -175,6 +176,7 @@ def main() -> None:
         labels=1.0,
         detector=DetectorSettings(
             name=chosen.detector,
+            width=chosen.width,
             input_px=chosen.input_px or {"compact": 96, "vgg16_cpm": 256}[chosen.detector],
             weights="none",
         ),
