@@ -182,6 +182,18 @@ def test_a_map_without_anything_positive_decodes_to_its_highest_cell_and_gives_n
     assert decode_peaks(maps, 8, 6.0, refine=refine)[0, 0].tolist() == [8 * 4 + 3.5, 8 * 9 + 3.5]
 
 
+@pytest.mark.parametrize("refine", ["gaussian", "centroid"])
+def test_logits_decode_as_their_exponentials_however_low_and_to_a_cell_where_they_are_not_finite(refine):
+    maps = encode_gaussian(torch.tensor([[[21.0, 30.0], [40.0, 5.0]]]), (16, 16), 4, 6.0)[:, :-1]
+    assert (maps == 0).any()
+    found = decode_peaks(maps.log(), 4, 6.0, refine=refine, logits=True)  # minus infinity beyond the cut-off
+    assert (found - decode_peaks(maps, 4, 6.0, refine=refine)).abs().max() < 1e-4
+    for value in (torch.nan, torch.inf):
+        broken = maps.log()
+        broken[..., 5, 9] = value
+        assert decode_peaks(broken, 4, 6.0, refine=refine, logits=True)[0].tolist() == [[4 * 9 + 1.5, 4 * 5 + 1.5]] * 2
+
+
 def test_targets_have_the_papers_form():
     maps = encode_gaussian(torch.tensor([[[3.5, 11.5], [torch.nan, 0.0]]]), (32, 32), 8, 6.0)
     assert maps.shape == (1, 3, 32, 32)

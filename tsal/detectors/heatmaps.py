@@ -114,7 +114,7 @@ def _gaussian_fit(log_h: Tensor, steps: Tensor, inside: Tensor, sigma_cells: flo
     window.
 
     Args:
-        log_h: (..., n) logarithms of the values, of which that of the peak is 0.
+        log_h: (..., n) logarithms of the values, finite, of which that of the peak is 0.
     """
     xy = steps.double()
     basis = torch.cat([torch.ones_like(xy[:, :1]), xy, -xy.square().sum(1, keepdim=True)], 1)
@@ -146,7 +146,7 @@ def decode_peaks(
     """Decode 1 of the paper: the arg-max cell of each map, refined within a window around it.
 
     Of several equal cells the first by rows is the peak. A map without a value over 1e-6 (empty, or negative) decodes
-    to its peak's cell. Differentiable with respect to the values in the window.
+    to its peak's cell, and so do logits that are not finite. Differentiable with respect to the values in the window.
 
     Args:
         maps: (..., K, height, width) heatmaps, background left out.
@@ -172,10 +172,9 @@ def decode_peaks(
         shift = _centroid((values - peak).exp() if logits else values, *window)
     else:
         log_h = values - peak if logits else (values / peak.clamp_min(NOTHING)).clamp_min(NOTHING).log()
-        shift = _gaussian_fit(log_h, *window, sigma / stride)
-    if not logits:
-        shift = torch.where(peak >= NOTHING, shift, 0.0)
-    return (cell + shift) * stride + (stride - 1) / 2
+        shift = _gaussian_fit(log_h.clamp_min(math.log(NOTHING)), *window, sigma / stride)
+    shown = peak.isfinite() if logits else peak >= NOTHING
+    return (cell + torch.where(shown, shift, 0.0)) * stride + (stride - 1) / 2
 
 
 def mass_at_peak(logits: Tensor, radius: int) -> Tensor:
