@@ -161,7 +161,7 @@ def change_colours(images: Tensor, augmentation: Augmentation, generator: torch.
 
     if strength > 0:
         images = images * (1 + draw(0.15 * strength, 3, 1, 1))  # from here on in place: memory is what takes time
-        images.lerp_(images.mean(1, keepdim=True), draw(strength, 1, 1, 1))
+        images.lerp_(images.mean(1, keepdim=True), -draw(strength, 1, 1, 1))
         level, contrast = images.mean((1, 2, 3), keepdim=True), 1 + draw(strength, 1, 1, 1)
         images.mul_(contrast).add_(level - contrast * level + draw(0.3 * strength, 1, 1, 1))
         images.clamp_(0, 1)
