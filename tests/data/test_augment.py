@@ -152,6 +152,24 @@ def test_blur_is_the_mean_of_the_pixels_around_that_lie_in_the_image(size):
     assert (_blur(images) - expected).abs().max() < 2e-7  # three roundings of numbers below 1
 
 
+def test_colours_change_by_gain_saturation_contrast_and_brightness_as_drawn_in_that_order():
+    images = torch.rand(4, 3, 9, 8, generator=torch.Generator().manual_seed(0))
+    changed = change_colours(images, Augmentation(colour=0.5, erase=0.0), torch.Generator().manual_seed(1))
+    random = torch.Generator().manual_seed(1)
+    gain, saturation, contrast, brightness, blur = (
+        (torch.rand(4, channels, 1, 1, generator=random) * 2 - 1) * limit * 0.5
+        for channels, limit in ((3, 0.15), (1, 1), (1, 1), (1, 0.3), (1, 1))
+    )
+    images = images * (1 + gain)
+    grey = images.mean(1, keepdim=True)
+    images = grey + (1 + saturation) * (images - grey)
+    level = images.mean((1, 2, 3), keepdim=True)
+    images = (level + (1 + contrast) * (images - level) + brightness).clamp(0, 1)
+    softened = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+    expected = images + 2 * blur.clamp_min(0) * (softened - images)
+    assert (changed - expected).abs().max() < 1e-6
+
+
 def test_changing_colours_leaves_the_images_that_it_is_given():
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     before = images.clone()

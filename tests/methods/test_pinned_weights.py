@@ -67,13 +67,13 @@ def processor() -> str:
 MACHINE = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__.split('+')[0]}"
 PINNED: dict[str, dict[str, str]] = {
     "AuthenticAMD-25-1, AVX2, torch 2.15.0": {
-        "supervised": "1d314a4da1f1ca88",
-        "self_training": "bc80be497501ef07",
-        "mean_teacher": "c0de39dfac4ad47b",
-        "sbr": "349a906a7e4a62ba",
-        "stld": "e8e3701317b89f76",
-        "tsal": "eb035aeba869be37",
-        "tsal_literal": "8fb29238c72ac345",
+        "supervised": "7477242f643e3456",
+        "self_training": "4bbe31b849b769c7",
+        "mean_teacher": "2c3f2dd2a72b7194",
+        "sbr": "08e5c0efff93a0e4",
+        "stld": "c883cf3f81a50f4f",
+        "tsal": "c87b87c799ee06ee",
+        "tsal_literal": "3a68ac6310c3baf2",
     },
 }
 
