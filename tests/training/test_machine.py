@@ -58,4 +58,4 @@ for _ in range(10):
 print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert float(found.stdout) < 100  # a step's 32 MiB are 8,192 pages
+    assert float(found.stdout) < 8192 / 20  # a step's 32 MiB are 8,192 pages; a buffer or two may come late

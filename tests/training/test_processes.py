@@ -52,7 +52,7 @@ def whole(start, two_processes, tmp_path_factory):
         if method not in found:
             inputs = start(method)
             alone = together.trains(folder / f"{method}_alone", *inputs)
-            nudged = together.trains(folder / f"{method}_nudged", *inputs, nudge=0)
+            nudged = together.trains(folder / f"{method}_nudged", *inputs, nudge=1)
             both = two_processes.run(together.trains, folder / f"{method}_both", *inputs)
             found[method] = alone, nudged, both, folder / f"{method}_both"
         return found[method]
