@@ -66,10 +66,12 @@ def encode_axes(points: Tensor, size: tuple[int, int], stride: int, sigma: float
 
 
 def encode_distribution(points: Tensor, size: tuple[int, int], stride: int, sigma: float) -> Tensor:
-    """Target distributions over the cells, (B, K, height, width), each map summing to 1: a Gaussian is the product of
-    its rows and columns, see `encode_axes`.
-    """
-    y, x = encode_axes(points, size, stride, sigma)
+    """Target distributions over the cells, (B, K, height, width), each map summing to 1; see `encode_axes`."""
+    return product_of_axes(*encode_axes(points, size, stride, sigma))
+
+
+def product_of_axes(y: Tensor, x: Tensor) -> Tensor:
+    """Maps (..., height, width) of what `encode_axes` gives: a Gaussian is the product of its rows and columns."""
     return y.unsqueeze(-1) * x.unsqueeze(-2)
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tsal.data.device import constant
 from tsal.detectors import Detector, Output
-from tsal.detectors.heatmaps import encode_axes, encode_gaussian
+from tsal.detectors.heatmaps import encode_axes, encode_gaussian, product_of_axes
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -35,8 +35,8 @@ def heatmap_loss(
     sigma = detector.sigma if sigma is None else sigma
     size = output.stages[-1].shape[-2:]
     if detector.distribution:
-        y, x = encode_axes(points, size, detector.heatmap_stride, sigma)
-        target, entropy = y.unsqueeze(-1) * x.unsqueeze(-2), _entropy(y) + _entropy(x)
+        axes = encode_axes(points, size, detector.heatmap_stride, sigma)
+        target, entropy = product_of_axes(*axes), sum(map(_entropy, axes))
         return sum(masked_mean(_cross_entropy(stage, target) - entropy, visible) for stage in output.stages)
     target = encode_gaussian(points, size, detector.heatmap_stride, sigma)
     limit = constant((size[1], size[0]), points.device, points.dtype) * detector.heatmap_stride - 1
