@@ -87,6 +87,22 @@ def test_nothing_is_written_over_what_it_is_made_of(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "command, expected",
+    [
+        ("predict faces.csv -o found.parquet", "found.parquet: found suffix '.parquet', expected .csv"),
+        ("score found.csv --faces f.csv --benchmark ytf -o s.json", "s.json: found suffix '.json', expected .csv"),
+        ("table s.csv --benchmark ytf -o nme.md", "nme.md: found suffix '.md', expected .csv"),
+        ("release c.safetensors -o c.pt", "c.pt: found suffix '.pt', expected .safetensors"),
+        ("report nme.csv -o page.pdf", "page.pdf: found suffix '.pdf', expected .html or .htm"),
+        ("train-flow t.json --seed 0 -o n.safetensors --log l.txt", "l.txt: found suffix '.txt', expected .csv"),
+    ],
+)
+def test_a_file_is_what_its_name_says(capsys, command, expected):
+    assert cli.main(command.split()) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
 )
 def test_full_memory_is_one_message(monkeypatch, capsys, tmp_path, error):

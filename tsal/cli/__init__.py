@@ -21,7 +21,7 @@ from tsal.bounds import LARGEST_SETTING, reason
 from tsal.cli.data import add_data_verbs, render
 from tsal.cli.detectors import add_detector_verbs
 from tsal.cli.media import add_media_verbs
-from tsal.cli.outputs import check_outputs
+from tsal.cli.outputs import CSV, HTML, SAFETENSORS, YAML, check_outputs
 from tsal.cli.plan import add_plan_verbs
 from tsal.cli.processes import ENDING, FAILED, USER_ERROR, add_machine, add_processes, interrupted, shared, speaks
 from tsal.cli.study import add_notes, add_study_verbs, read_json, with_notes
@@ -159,17 +159,17 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="tsal", description=__doc__.splitlines()[0])
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(function, output: bool = True) -> argparse.ArgumentParser:
+    def verb(function, output: bool = True, suffixes: Sequence[str] = ()) -> argparse.ArgumentParser:
         line = function.__doc__.splitlines()[0]
         added = verbs.add_parser(function.__name__.replace("_", "-"), help=line, description=line)
-        added.set_defaults(run=function)
+        added.set_defaults(run=function, suffixes=suffixes)
         if output:
             added.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
         return added
 
-    verb(settings).add_argument("--json", required=True, help="the settings, one JSON object")
+    verb(settings, suffixes=YAML).add_argument("--json", required=True, help="the settings, one JSON object")
     add_data_verbs(verb)
-    added = verb(train_flow)
+    added = verb(train_flow, suffixes=SAFETENSORS)
     added.add_argument("crops", type=Path, help="CROPS/train.json")
     added.add_argument("--steps", type=whole(1))
     added.add_argument("--seed", type=seed, required=True)
@@ -178,15 +178,15 @@ def parser() -> argparse.ArgumentParser:
     add_processes(added)
     _saving_argument(added)
     for function in (warmup, train):
-        _training_arguments(verb(function), function is train)
+        _training_arguments(verb(function, suffixes=SAFETENSORS), function is train)
     add_detector_verbs(verb)
-    added = verb(score)
+    added = verb(score, suffixes=CSV)
     added.add_argument("predictions", type=Path)
     added.add_argument("--faces", type=Path, required=True)
     added.add_argument("--benchmark", required=True)
     added.add_argument("--normaliser", nargs="+", metavar="NAME", help="of the landmarks (default: the benchmark's)")
     added.add_argument("--points", choices=list(SCHEMES), help="only these landmarks, such as 51: no jaw line")
-    added = verb(floor)
+    added = verb(floor, suffixes=CSV)
     added.add_argument("crops", type=Path, help="CROPS/train.json, of labelled clips")
     added.add_argument("--flow", type=Path, required=True, help="their flow, by `tsal flow`")
     added.add_argument("--benchmark", required=True)
@@ -195,7 +195,7 @@ def parser() -> argparse.ArgumentParser:
     add_study_verbs(verb)
     add_plan_verbs(verb)
     add_media_verbs(verb)
-    added = verb(report)
+    added = verb(report, suffixes=HTML)
     added.add_argument("inputs", type=Path, nargs="+", help="tables, figures and settings")
     added.add_argument("--notes", help="JSON: by benchmark, the notes that its tables and figures were made with")
     return top

@@ -110,7 +110,7 @@ def add_data_verbs(verb: Verb) -> None:
     added.add_argument("benchmark")
     added.add_argument("--raw-dir", type=Path, required=True, help=_RAW_DIR)
     added.add_argument("--archives", nargs="+", metavar="NAME", help="those that are wanted (default: all)")
-    added = verb(render)
+    added = verb(render, suffixes=(".zip",))
     added.add_argument("benchmark")
     added.add_argument("--settings", type=Path, required=True, help="index.yaml, which says what to render")
     added.add_argument("--shard", type=whole(), required=True, help="which one, from 0 on")

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tsal.cli.outputs import CSV, SAFETENSORS
 from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
 from tsal.cli.values import seed, whole
@@ -101,7 +102,7 @@ def add_flip_test(verb: argparse.ArgumentParser) -> None:
 
 def add_detector_verbs(verb: Verb) -> None:
     """Add the verbs of this module."""
-    added = verb(predict)
+    added = verb(predict, suffixes=CSV)
     added.add_argument("checkpoint", type=Path, nargs="?", help=CHECKPOINT)
     added.add_argument(
         "faces",
@@ -111,7 +112,7 @@ def add_detector_verbs(verb: Verb) -> None:
     )
     add_flip_test(added)
     add_machine(added)
-    verb(release).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
+    verb(release, suffixes=SAFETENSORS).add_argument("checkpoint", type=Path, help="checkpoint.safetensors")
     verb(export).add_argument("checkpoint", type=Path, nargs="?", help=CHECKPOINT)
     added = verb(suggest)
     added.add_argument("config", type=Path, help="configuration with a benchmark of one's own data")

@@ -13,7 +13,7 @@ import yaml
 
 from tsal.bounds.texts import parse_yaml
 from tsal.cli.detectors import CHECKPOINT, add_flip_test, detector_of
-from tsal.cli.outputs import refuse_overwriting
+from tsal.cli.outputs import HTML, refuse_overwriting
 from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
 from tsal.cli.values import number, threads, whole
@@ -152,7 +152,7 @@ def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> N
     """
     from tsal.data.video import is_video
 
-    if report.suffix.lower() not in (".html", ".htm"):
+    if report.suffix.lower() not in HTML:
         raise InputError(f"{report}: found suffix {report.suffix or 'none'!r}, expected .html")
     if len(files) != 1 or not is_video(files[0]):
         found = f"{len(files):,} files" if len(files) > 1 else f"a picture, {files[0]}"

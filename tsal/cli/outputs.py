@@ -1,4 +1,4 @@
-"""What a verb reads is never written over."""
+"""What a verb reads is never written over, and what it writes is what its name says."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -6,15 +6,20 @@ from pathlib import Path
 
 from tsal.errors import InputError
 
+CSV, SAFETENSORS, YAML, HTML = (".csv",), (".safetensors",), (".yaml", ".yml"), (".html", ".htm")  # suffixes
 _OUTPUTS = ("output", "log", "overlay", "report")  # arguments
 
 
 def check_outputs(arguments: argparse.Namespace) -> None:
-    """Refuse to write over what is read.
+    """Refuse to write over what is read, or one kind of file by the name of another.
 
     Raises:
-        InputError: an output is one of the inputs, or another output.
+        InputError: an output is one of the inputs, or another output; or its suffix is none of the verb's.
     """
+    for name, suffixes in (("output", arguments.suffixes), ("log", CSV)):
+        found = given.suffix if isinstance(given := getattr(arguments, name, None), Path) else ""
+        if found and suffixes and found.lower() not in suffixes:
+            raise InputError(f"{given}: found suffix {found!r}, expected {' or '.join(suffixes)}")
     written = [given for name in _OUTPUTS if isinstance(given := getattr(arguments, name, None), Path)]
     others = (given for name, given in vars(arguments).items() if name not in _OUTPUTS)
     read = [path for given in others for path in (given if isinstance(given, list) else [given])]

@@ -11,6 +11,7 @@ from pathlib import Path
 from tsal import datasets
 from tsal.bounds import LARGEST_SETTING
 from tsal.bounds.texts import parse_json
+from tsal.cli.outputs import CSV
 from tsal.cli.values import percent
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
@@ -157,9 +158,10 @@ def add_study_verbs(verb: Verb) -> None:
     """Add the verbs of this module.
 
     Args:
-        verb: adds the verb of a function and returns its parser; with output=False one without -o.
+        verb: adds the verb of a function and returns its parser; with output=False one without -o; suffixes: those that
+            what -o names may end with.
     """
-    _table_arguments(verb(table))
+    _table_arguments(verb(table, suffixes=CSV))
     _figure_arguments(verb(figure))
     added = verb(keep, output=False)
     added.add_argument("results", type=Path, help="folder that holds runs/; beside it lies data/")
