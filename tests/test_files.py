@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from archives import write_zip
@@ -16,7 +18,7 @@ from archives import write_zip
 from tsal import files
 from tsal.data.archives import extract_zip
 from tsal.errors import InputError, disk_full, is_disk_full
-from tsal.files import atomic_path, sha256
+from tsal.files import atomic_folder, atomic_path, sha256
 
 
 def test_a_file_appears_only_when_its_block_ends(tmp_path):
@@ -178,6 +180,74 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path, there):
         temporary.write_text("new")
     assert os.readlink(link) == "elsewhere/target.txt" and target.read_text() == "new"
     assert sorted(each.name for each in tmp_path.rglob("*")) == ["elsewhere", "link.txt", "target.txt"]
+
+
+def test_a_link_that_leads_to_itself_and_a_folder_are_refused_before_the_block(tmp_path):
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    (tmp_path / "folder.csv").mkdir()
+    for name, found in (("loop.csv", "a link that leads back to itself"), ("folder.csv", "a folder")):
+        with (
+            pytest.raises(InputError, match=f"{name}: found {found}, expected the name of a file"),
+            atomic_path(tmp_path / name),
+        ):
+            raise AssertionError
+    assert sorted(os.listdir(tmp_path)) == ["folder.csv", "loop.csv"]
+
+
+def old_folder(path):
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+    return path
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    path = old_folder(tmp_path / "a.txts")
+    with atomic_folder(path, lambda folder: list(folder.iterdir())) as temporary:
+        temporary.mkdir()
+        (temporary / "new.txt").write_text("new")
+        assert os.listdir(path) == ["old.txt"]
+    assert os.listdir(path) == ["new.txt"] and os.listdir(tmp_path) == ["a.txts"]
+
+
+def test_the_old_folder_comes_back_where_the_new_one_cannot_get_its_name(tmp_path, monkeypatch):
+    path = old_folder(tmp_path / "a.txts")
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.parent != tmp_path:  # the new one
+            raise OSError(errno.EIO, "broken", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with (
+        pytest.raises(OSError, match="broken"),
+        atomic_folder(path, lambda folder: list(folder.iterdir())) as temporary,
+    ):
+        temporary.mkdir()
+    assert (path / "old.txt").read_text() == "old" and os.listdir(tmp_path) == ["a.txts"]
+
+
+def test_a_process_that_is_killed_between_two_folders_leaves_the_old_one(tmp_path):
+    path = old_folder(tmp_path / "a.txts")
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from tsal.files import atomic_folder
+
+rename = Path.rename
+
+def dying(self, target):
+    rename(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Path.rename = dying
+with atomic_folder(Path(sys.argv[1]), lambda folder: list(folder.iterdir())) as temporary:
+    temporary.mkdir()
+"""
+    assert subprocess.run([sys.executable, "-c", killed, str(path)]).returncode == -signal.SIGKILL
+    with atomic_path(tmp_path / "b.csv") as temporary:  # which removes what is left
+        temporary.write_text("whole")
+    assert [file.read_text() for file in tmp_path.glob("old-????????.txts/old.txt")] == ["old"]
 
 
 def test_folders_that_were_made_for_a_file_that_came_to_nothing_are_removed(tmp_path):

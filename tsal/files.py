@@ -10,7 +10,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
@@ -35,16 +35,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     written. A pipe or a terminal gets the bytes once they are whole.
 
     Raises:
-        InputError: the device is full; `path` is a disk or a socket.
+        InputError: the device is full; see `check_file`.
     """
     path = Path(path)
-    if _is_stream(path):
+    check_file(path)
+    if is_stream(path):
         with tempfile.TemporaryDirectory() as folder:
             yield (temporary := Path(folder) / f"0{path.suffix}")
             with open(temporary, "rb") as whole, open(path, "wb") as stream:
                 shutil.copyfileobj(whole, stream, _CHUNK)
         return
-    path = path.resolve() if path.is_symlink() else path
+    path = follow_link(path)
     with temporary_path(path) as temporary:
         try:
             yield temporary
@@ -53,7 +54,70 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _is_stream(path: Path) -> bool:
+@contextmanager
+def atomic_folder(path: Path, old_files: Callable[[Path], list[Path]]) -> Iterator[Path]:
+    """As `atomic_path`, a folder, which the block makes; of the folder that it replaces, only known files are removed.
+
+    The old folder is moved aside until the new one has its name: a process that is killed meanwhile leaves it beside
+    `path`, as old-XXXXXXXX with the suffix of `path`.
+
+    Args:
+        old_files: the files of a folder that may be removed, which are all that is in it, else it raises InputError. It
+            is called before the block and again after it, when others may have put something there.
+
+    Raises:
+        InputError: the device is full; a link that leads back to itself; what `old_files` refuses.
+    """
+    path = follow_link(path)
+    if path.exists():
+        old_files(path)
+    with temporary_path(path) as temporary:
+        yield temporary
+        if not path.exists():
+            temporary.rename(path)
+            return
+        old_files(path)
+        # Not into the workplace, which is removed with all that is in it.
+        old = path.with_name(f"old-{secrets.token_hex(4)}{path.suffix}")
+        try:
+            path.rename(old)
+            known = old_files(old)
+            temporary.rename(path)
+        except BaseException:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            raise
+        for file in known:
+            file.unlink()
+        old.rmdir()
+
+
+def follow_link(path: Path) -> Path:
+    """Where a link ends, whether or not something is there; any other path as it is.
+
+    Raises:
+        InputError: a link that leads back to itself.
+    """
+    if not path.is_symlink():
+        return path
+    end = Path(os.path.realpath(path))
+    if end.is_symlink():
+        raise InputError(f"{path}: found a link that leads back to itself, expected the name of a file to write")
+    return end
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path at which no file can be written, before the work rather than after it.
+
+    Raises:
+        InputError: there is a folder, a disk, a socket, or a link that leads back to itself.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: found a folder, expected the name of a file to write")
+    is_stream(follow_link(path))
+
+
+def is_stream(path: Path) -> bool:
     """Whether a path is a pipe, a terminal or /dev/null, which has to stay what it is.
 
     Raises:

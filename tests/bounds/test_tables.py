@@ -6,6 +6,7 @@ import pytest
 from pyarrow import parquet
 
 from tsal.bounds.tables import check_csv, check_parquet
+from tsal.data.faces import read_faces
 from tsal.errors import InputError
 
 
@@ -29,3 +30,27 @@ def test_a_million_columns_are_refused_before_they_are_read(tmp_path):
     path.write_text("x" * (1 << 21))
     with pytest.raises(InputError, match=r"a\.csv: its first line has more than 1,048,576 bytes"):
         check_csv(path)
+
+
+@pytest.mark.parametrize("header", ["face,x0,y0,x0", 'face,"x0",y0, x0', "\ufeffx0,x0,face", "iteration,x0,x0\rface,a"])
+def test_two_columns_of_one_name_are_refused(tmp_path, header):
+    path = tmp_path / "a.csv"
+    path.write_text(header + "\n", newline="")
+    with pytest.raises(InputError, match=r"a\.csv: found column 'x0' twice, expected each once"):
+        check_csv(path)
+
+
+def test_a_face_table_has_a_column_once(tmp_path):
+    path = tmp_path / "faces.csv"
+    path.write_text("image,box_x0,box_y0,box_x1,box_y1,x0,y0,x0\na.png,1,1,9,9,5,5,7\n")
+    with pytest.raises(InputError, match=r"faces\.csv: found column 'x0' twice, expected each once"):
+        read_faces(path)
+
+
+@pytest.mark.parametrize("header", ["face,x0,,", 'face,"x0,x0",x0', "face,x0\rx0,x0", ""])
+def test_other_headers_are_taken(tmp_path, header):
+    path = tmp_path / "a.csv"
+    path.write_text(header + "\n", newline="")
+    check_csv(path)
+    path.write_text("scorer,me,me\n")
+    check_csv(path, has_names=False)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ import pytest
 import yaml
 
 from tsal import cli, face_detectors
+from tsal.cli.outputs import refuse_overwriting
 from tsal.data.faces import boxes_of, read_faces
 from tsal.data.pictures import read_image
+from tsal.errors import InputError
 from tsal.face_detectors import Finder
 from tsal.face_detectors.calibration import fit
 
@@ -84,6 +87,29 @@ def test_nothing_is_written_over_what_it_is_made_of(capsys, tmp_path):
         assert cli.main([*command, str(output)]) == 2
         assert "found this file as output and as" in capsys.readouterr().err
     assert predictions.read_text() == "face,x0,y0\na,1,1\n"
+
+
+def test_two_outputs_are_two_files_however_they_are_spelled(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").symlink_to(tmp_path)
+    for other in ("n.csv", "./n.csv", "here/n.csv", f"../{tmp_path.name}/n.csv", tmp_path / "n.csv"):
+        with pytest.raises(InputError, match=r"n\.csv: found this file as output and as n\.csv"):
+            refuse_overwriting([Path("n.csv"), Path(other)], [])
+    refuse_overwriting([Path("n.csv"), Path("m.csv"), Path("/dev/null"), Path("/dev/null")], ["o.csv"])
+    command = ["train-flow", "t.json", "--seed", "0", "-o", "n.safetensors", "--log", "here/n.safetensors/log.csv"]
+    assert cli.main(command) == 2
+    said = "here/n.safetensors/log.csv: found this within n.safetensors, which is written anew"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["score p.csv --faces f.csv --benchmark ytf -o {}", "settings --json {{}} -o {}"])
+def test_a_folder_or_a_link_to_itself_is_no_place_for_a_file(capsys, tmp_path, command):
+    name = "x.csv" if command.startswith("score") else "x.yaml"
+    (tmp_path / name).mkdir()
+    (tmp_path / f"loop{name}").symlink_to(f"loop{name}")
+    for path, found in ((tmp_path / name, "a folder"), (tmp_path / f"loop{name}", "a link that leads back to itself")):
+        assert cli.main(command.format(path).split()) == 2
+        assert f"{path}: found {found}, expected the name of a file to write\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from tsal.data import faces as faces_module
 from tsal.data.faces import (
     BOX_COLUMNS,
     boxes_of,
+    check_faces,
     labelled_of,
     make_faces,
     n_points,
@@ -179,6 +180,30 @@ def test_bad_cells_are_named_with_file_column_and_row(tmp_path, changes, message
         read_faces(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["box_x1", "x0", "frame"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [True, True, True],
+        pd.array([True, None, True], "boolean"),
+        np.array([True, 3.0, 4.0], object),
+        pd.to_timedelta([9, 9, 9], "s"),
+        pd.to_datetime(["2024-01-01"] * 3),
+    ],
+    ids=["bool", "boolean", "mixed", "duration", "time"],
+)
+def test_what_only_pandas_takes_for_numbers_is_named(table, column, values):
+    table[column] = values
+    with pytest.raises(InputError, match=rf"a\.parquet: column '{column}', row 1: .* is not a number"):
+        check_faces(table, "a.parquet")
+
+
+def test_columns_of_true_and_false_say_what_is_visible(tmp_path, table):
+    for kind in (bool, "boolean", np.int8, float):
+        table.astype({"v0": kind, "v1": kind}).to_parquet(tmp_path / "a.parquet")
+        np.testing.assert_array_equal(visibility_of(read_faces(tmp_path / "a.parquet")), visibility_of(table))
 
 
 @pytest.mark.parametrize("column", ["y1", "v7", "x2"])

@@ -47,7 +47,7 @@ def test_a_missing_image_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff", ".avif"])
 def test_a_picture_is_read_as_viewers_show_it(tmp_path, suffix, orientation):
     """What that is Pillow knows, by a way of its own."""
     exif = Image.Exif()
@@ -58,6 +58,15 @@ def test_a_picture_is_read_as_viewers_show_it(tmp_path, suffix, orientation):
     with Image.open(path) as image:
         shown = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     np.testing.assert_array_equal(read_image(path), shown)
+
+
+def test_the_transform_of_an_avif_file_turns_it_by_a_quarter(tmp_path):
+    """Encoders write it as boxes of the container (irot, imir), not as EXIF data."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(ramp(60, 40))).save(tmp_path / "a.avif", exif=exif, quality=100)
+    assert b"irot" in (tmp_path / "a.avif").read_bytes()
+    assert np.abs(read_image(tmp_path / "a.avif") - ramp(60, 40).astype(int)).max() < 10
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -138,6 +147,73 @@ def test_a_whole_jpeg_has_the_pixels_that_opencv_gives(tmp_path, caplog, shrink,
     expected = cv2.imread(str(tmp_path / "a.jpg"), flags)[..., ::-1]
     np.testing.assert_array_equal(read_image(tmp_path / "a.jpg", shrink), expected)
     assert not caplog.text
+
+
+# --- other depths, and alpha
+
+
+def deep(height: int = 30, width: int = 40) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 65536, (height, width)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_each_of_several_grey_pictures_of_16_bits_has_the_pixels_that_it_has_alone(tmp_path, suffix):
+    pixels = np.stack([deep(), np.roll(deep(), 3, 1)])
+    pixels[:, [0, -1], [0, -1]] = [[0], [255]]  # Pillow writes the part that changed, of values that it cuts off at 255
+    first, second = map(Image.fromarray, pixels)
+    first.save(tmp_path / f"both{suffix}", save_all=True, append_images=[second])
+    for number, image in enumerate((first, second)):
+        image.save(tmp_path / f"alone{suffix}")
+        alone = read_image(tmp_path / f"alone{suffix}")
+        np.testing.assert_array_equal(read_frame(tmp_path / f"both{suffix}", number), alone)
+        np.testing.assert_array_equal(alone, np.repeat((np.asarray(image) >> 8)[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "suffix", "message"),
+    [
+        (np.float32(deep() / 65535), ".tiff", r"floats \(mode F\)"),
+        (deep().astype(np.int32), ".tiff", r"signed or 32-bit numbers \(mode I\)"),
+        (np.float32(np.dstack([deep()] * 3) / 65535), ".pfm", r"floats \(mode F\)"),
+        (np.float32(deep() / 65535), ".pfm", r"floats \(mode F\)"),
+    ],
+)
+def test_pixels_without_a_range_are_refused(tmp_path, pixels, suffix, message):
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".pfm":
+        cv2.imwrite(str(path), pixels)
+    else:
+        Image.fromarray(pixels).save(path)
+    with pytest.raises(InputError, match=rf"a{suffix}: found pixels that are {message}, .*save it as such"):
+        read_image(path)
+
+
+def test_pages_without_a_range_are_refused(tmp_path):
+    page = Image.fromarray(np.float32(deep() / 65535))
+    page.save(tmp_path / "a.tiff", save_all=True, append_images=[page])
+    with pytest.raises(InputError, match=r"a\.tiff, frame 1: found pixels that are floats \(mode F\)"):
+        read_frame(tmp_path / "a.tiff", 1)
+
+
+def test_a_grey_map_of_16_bits_is_read_by_its_upper_8(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.pgm"), deep())  # to Pillow it has 32 bits
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm")[..., 0], deep() >> 8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".webp"])
+def test_alpha_does_not_darken_the_colours(tmp_path, suffix):
+    rgba = np.random.default_rng(0).integers(0, 256, (30, 40, 4), np.uint8)
+    options = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    Image.fromarray(rgba).save(tmp_path / f"a{suffix}", **options)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a{suffix}"), rgba[..., :3])
+
+
+def test_a_damaged_tiff_with_alpha_is_named(tmp_path):
+    Image.fromarray(np.zeros((30, 40, 4), np.uint8)).save(tmp_path / "a.tiff")
+    content = (tmp_path / "a.tiff").read_bytes()
+    (tmp_path / "a.tiff").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"a\.tiff: cannot be read as an image \(.*Replace the file"):
+        read_image(tmp_path / "a.tiff")
 
 
 # --- several pictures

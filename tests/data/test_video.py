@@ -1,5 +1,6 @@
 """Videos: the same frames in order and at random, and lengths that are true."""
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -177,3 +178,68 @@ def test_what_is_no_video_is_named_and_nothing_else_is_said(tmp_path, content, c
 def test_a_missing_video_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.mp4: no such video"):
         count_frames(tmp_path / "none.mp4")
+
+
+def encoded(path, images: list[np.ndarray], matrix: tuple[int, ...] | None = None, **options: str) -> None:
+    """A video of RGB images in H.264; matrix: a, b, u, c, d, v, x, y, w of the file, as whole numbers."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "1", **options})
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv444p" if not options else "yuv420p"
+        if matrix is not None:
+            stream.set_display_matrix([value << (30 if place % 3 == 2 else 16) for place, value in enumerate(matrix)])
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+
+
+def gradient(count: int, height: int = 64, width: int = 96) -> list[np.ndarray]:
+    """RGB images without two corners alike."""
+    y, x = np.mgrid[:height, :width]
+    return [np.stack([x * 2, y * 3, 100 + x + y - number], -1).astype(np.uint8) for number in range(count)]
+
+
+def test_an_interlaced_video_is_read_like_any_other(tmp_path):
+    images = gradient(6)
+    encoded(tmp_path / "v.mkv", images, flags="+ildct+ilme", **{"x264-params": "tff=1"})
+    with av.open(str(tmp_path / "v.mkv")) as container:
+        assert next(container.decode(video=0)).interlaced_frame
+    for (_, found), image in zip(frames(tmp_path / "v.mkv", range(6)), images, strict=True):
+        assert np.abs(found.astype(int) - image).mean() < 3
+        np.testing.assert_array_equal(read_frame(tmp_path / "v.mkv", 0), next(frames(tmp_path / "v.mkv", [0]))[1])
+
+
+@pytest.mark.parametrize(
+    "matrix, upright",
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+        ((-1, 0, 0, -1), lambda image: image[::-1, ::-1]),
+        ((1, 0, 0, -1), lambda image: image[::-1]),
+        ((0, 1, 1, 0), lambda image: image.swapaxes(0, 1)),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
+        ((0, -1, -1, 0), lambda image: np.rot90(image, 2).swapaxes(0, 1)),
+        ((0, -1, 1, 0), np.rot90),
+    ],
+)
+def test_frames_are_turned_and_mirrored_as_the_matrix_of_the_file_says(tmp_path, matrix, upright):
+    """x becomes a x + c y, and y becomes b x + d y (ISO/IEC 14496-12, 8.3.2)."""
+    a, b, c, d = matrix
+    (image,) = gradient(1)
+    encoded(tmp_path / "v.mp4", [image] * 3, (a, b, 0, c, d, 0, 0, 0, 1))
+    found = read_frame(tmp_path / "v.mp4", 1)
+    assert found.shape == upright(image).shape and np.abs(found.astype(int) - upright(image)).mean() < 3
+
+
+def test_a_video_with_damage_inside_is_told(tmp_path, caplog):
+    path = tmp_path / "v.mp4"
+    noise = [np.random.default_rng(k).integers(0, 256, (64, 96, 3), np.uint8) for k in range(12)]
+    encoded(path, noise, threads="1")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 60] = bytes(byte ^ 0x5A for byte in content[middle : middle + 60])
+    list(all_frames(path)[1])
+    assert not caplog.records
+    path.write_bytes(content)
+    list(all_frames(path)[1])
+    assert any(f"{path}: damaged: of its frames" in record.message for record in caplog.records)

@@ -15,7 +15,9 @@ from tsal.cli import main
 from tsal.config import index_made_of, labels_of, read_config, resolve_run
 from tsal.data.faces import bounds_of, boxes_of, make_faces, points_of, read_faces, visibility_of, write_faces
 from tsal.data.landmarks import SCHEMES
-from tsal.datasets.own.boxes import completed, face_boxes, mean_face
+from tsal.data.video import read_frame
+from tsal.datasets.own import faces as own_faces
+from tsal.datasets.own.boxes import completed, face_boxes, fits_own_box, mean_face
 from tsal.datasets.own.dataset import own_dataset
 from tsal.datasets.own.scheme import order_of
 from tsal.errors import InputError
@@ -153,6 +155,76 @@ def test_pictures_of_another_size_than_was_labelled_are_refused():
         InputError, match=r"p3/a\.png was labelled at 64 x 48 px, which is how it is stored.*48 x 64 px"
     ):
         indexed()
+
+
+def label_frames(size: tuple[int, int], frames: list[int]) -> None:
+    """Add faces of frames of photos/film.avi, of 64 x 48 px, said to be of another size."""
+    writer = cv2.VideoWriter("photos/film.avi", cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    for _ in range(4):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    labels = json.loads(Path("labels.json").read_text())
+    for frame in frames:
+        head = {"id": f"film{frame}", "file_name": f"film/frame_{frame:06d}.png"}
+        labels["images"].append(head | {"width": size[0], "height": size[1]})
+        labels["annotations"].append({**labels["annotations"][0], "id": frame, "image_id": head["id"]})
+    Path("labels.json").write_text(json.dumps(labels))
+
+
+def test_frames_of_another_size_than_was_labelled_are_refused():
+    write_coco()
+    label_frames((128, 96), [1, 3])
+    with pytest.raises(InputError, match=r"frame 1 of film\.avi was labelled at 128 x 96 px; found 64 x 48 px"):
+        indexed()
+
+
+def test_frames_of_the_size_that_was_labelled_are_decoded_once(monkeypatch):
+    write_coco()
+    label_frames((64, 48), [1, 2, 3])
+    read = []
+    monkeypatch.setattr(own_faces, "read_frame", lambda path, frame: read.append(frame) or read_frame(path, frame))
+    assert (indexed()["frame"] >= 0).sum() == 3 and read == [1]
+
+
+def change_face(number: int, points: np.ndarray, box: list[float], seen: int = 5) -> None:
+    """Set landmarks (5, 2) of which the first `seen` are annotated, and the box x, y, width, height."""
+    labels = json.loads(Path("labels.json").read_text())
+    values = [[*point, 2 * (k < seen)] for k, point in enumerate(points.tolist())]
+    labels["annotations"][number] |= {"keypoints": np.concatenate(values).tolist(), "bbox": box}
+    Path("labels.json").write_text(json.dumps(labels))
+
+
+@pytest.mark.parametrize("box", ["own", "landmarks"])
+@pytest.mark.parametrize(
+    ("points", "found"), [(FACE * 0.5 + 0.2, r"0\.325, 0\.35 to 0\.575, 0\.6"), (FACE * 20 + 44, r"49, 50 to 59, 60")]
+)
+def test_landmarks_that_lie_elsewhere_than_their_own_box_are_refused(points, found, box):
+    """Such as shares of the picture beside a box in px."""
+    write_coco()
+    cv2.imwrite("photos/p4/a.png", np.zeros((96, 96, 3), np.uint8))
+    labels = json.loads(Path("labels.json").read_text())
+    labels["images"][4] |= {"width": 96, "height": 96}
+    Path("labels.json").write_text(json.dumps(labels))
+    change_face(4, points, [2, 1, 60, 60] if points.max() < 1 else [2, 3, 20, 16])
+    with pytest.raises(InputError, match=rf"labels\.json: p4/a\.png: found landmarks at {found}, expected them in px"):
+        indexed(**{"box": box})
+
+
+@pytest.mark.parametrize("seen", [1, 2, 5])
+def test_few_landmarks_of_a_face_may_lie_anywhere_about_its_own_box(seen):
+    write_coco()
+    change_face(4, FACE * 20 + [28, 12], [2, 3, 20, 16], seen)
+    assert len(indexed()) == 20
+
+
+def test_landmarks_fit_their_box_by_middle_and_reach():
+    points = np.array([[[10.0, 10], [10.5, 10], [10, 10.5]]])
+    assert fits_own_box(points, np.array([[0.0, 0, 50, 50]])).tolist() == [True]
+    assert fits_own_box(points, np.array([[0.0, 0, 51, 50]])).tolist() == [False]
+    points[0, 2] = np.nan  # two may be as near to each other as they are
+    assert fits_own_box(points, np.array([[0.0, 0, 51, 50]])).tolist() == [True]
+    assert fits_own_box(points, np.full((1, 4), np.nan)).tolist() == [True]
+    assert fits_own_box(np.full((1, 3, 2), np.nan), np.array([[0.0, 0, 51, 50]])).tolist() == [True]
 
 
 def test_a_face_beyond_its_picture_is_named():

@@ -99,7 +99,7 @@ def test_coco_has_several_faces_a_picture_hidden_points_and_frames_of_videos():
     np.testing.assert_array_equal(found.boxes[0], [5, 6, 25, 36])
     assert np.isnan(found.boxes[1:]).all()
     assert found.tracks == ["", "", "3", ""]
-    assert found.sizes == {"a.png": (64, 48), "b/c.png": (64, 48)}
+    assert found.sizes == {("a.png", -1): (64, 48), ("b/c.png", -1): (64, 48)}
 
 
 def test_names_and_lines_of_coco_are_those_of_the_category():
@@ -118,12 +118,51 @@ def test_coco_of_cvat_has_pixel_centres_at_halves():
     np.testing.assert_array_equal(found.boxes[0], [4.5, 5.5, 24.5, 35.5])
 
 
+def test_true_is_no_id_though_it_equals_1():
+    one = changed(images=[{**COCO["images"][0], "id": 1}], annotations=[{**COCO["annotations"][1], "image_id": True}])
+    with pytest.raises(InputError, match=r"annotations\.0: image_id: found True, expected the id of one of the images"):
+        read("coco", "labels.json", one)
+
+
 def changed(**changes: object) -> dict:
     return {**COCO, **changes}
 
 
 def face(**changes: object) -> dict:
     return changed(annotations=[{**COCO["annotations"][1], **changes}])
+
+
+def with_size(place: int, width: object, height: object = 48) -> dict:
+    images = [{**image} for image in COCO["images"]]
+    images[place] |= {"width": width, "height": height}
+    return changed(images=images)
+
+
+@pytest.mark.parametrize("width", [64, 64.0, "64", "64.0"])
+def test_sizes_are_whole_numbers_however_they_are_written(width):
+    found = read("coco", "labels.json", with_size(2, width, "48.0"))
+    assert found.sizes["d.avi", 4] == (64, 48)
+    text = CVAT_IMAGES.replace('"a.png" width="64"', f'"a.png" width="{width}"')
+    assert read("cvat", "annotations.xml", text).sizes == {("a.png", -1): (64, 48)}
+    text = DLIB.replace("width='64'", f"width='{width}'")
+    assert read("dlib", "faces.xml", text, landmarks={"names": list(NAMES)}).sizes == {("a.png", -1): (64, 48)}
+
+
+def test_a_size_that_is_not_given_is_none():
+    assert ("a.png", -1) not in read("coco", "labels.json", with_size(0, None, None)).sizes
+
+
+@pytest.mark.parametrize(
+    "width", [64.5, 0, -64, True, NAN, [64], "wide", "", None, 1e300], ids=lambda width: repr(width)[:9]
+)
+def test_what_is_given_as_a_size_and_is_none_is_refused(width):
+    with pytest.raises(InputError, match=r"labels\.json: images\.0: width: found .*, expected"):
+        read("coco", "labels.json", with_size(0, width))
+
+
+def test_an_annotation_of_a_category_that_is_there_but_is_not_the_face_is_left_out():
+    assert len(read("coco", "labels.json", face(category_id=6))) == 0
+    assert len(read("coco", "labels.json", face(category_id=5.0))) == 1  # as pandas writes it
 
 
 @pytest.mark.parametrize(
@@ -143,6 +182,10 @@ def face(**changes: object) -> dict:
         (changed(categories=[{"id": 5, "keypoints": ["a", "a"]}]), r"keypoint 'a' is there twice"),
         (face(image_id=99), r"annotations\.0: image_id: found 99"),
         (face(image_id=[1]), r"annotations\.0: image_id: found \[1\]"),
+        (changed(images=[{**COCO["images"][0], "id": True}]), r"images\.0: found"),
+        (face(category_id="5"), r"annotations\.0: category_id: found '5', expected the id of one of the categories"),
+        (face(category_id=7), r"annotations\.0: category_id: found 7"),
+        (face(category_id=None), r"annotations\.0: category_id: found None"),
         (face(keypoints=[1, 2, 2]), r"keypoints: found 3 values, expected x, y and visibility of 3 points"),
         (face(keypoints=[NAN, 2, 2] * 3), r"keypoints: found nan, expected a number of px"),
         (face(keypoints=[1e300, 2, 2] * 3), r"keypoints: found 1e\+300, expected a number of px"),
@@ -191,7 +234,7 @@ def test_cvat_for_images_has_skeletons_whose_points_are_named():
     np.testing.assert_array_equal(found.points[0], [[10, 10.5], [NAN, NAN], [20, 21]])
     assert found.visible.tolist() == [[True, False, False]]
     np.testing.assert_array_equal(found.boxes, [[5, 6, 30, 40]])
-    assert found.sizes == {"a.png": (64, 48)}
+    assert found.sizes == {("a.png", -1): (64, 48)}
     assert scheme("cvat", "annotations.xml") == THREE
 
 
@@ -213,6 +256,11 @@ def test_cvat_has_single_points_of_a_group_which_are_called_by_their_labels():
     np.testing.assert_array_equal(found.points[1], [[NAN, NAN], [NAN, NAN], [8, 9]])
 
 
+def test_a_box_that_holds_no_point_of_the_face_is_that_of_something_else():
+    text = CVAT_IMAGES.replace('xtl="5.50" ytl="6.50"', 'xtl="25.50" ytl="30.50"')
+    assert np.isnan(read("cvat", "annotations.xml", text).boxes).all()
+
+
 TRACK = """<track id="{id}" label="face" source="manual">
   <skeleton frame="{frame}" keyframe="1" z_order="0">
     <points label="left eye" keyframe="1" outside="0" occluded="0" points="1.50,2.50"></points>
@@ -230,6 +278,15 @@ def test_cvat_for_video_has_tracks_of_which_the_frames_that_a_person_drew_count(
     assert (found.files, found.frames.tolist(), found.tracks) == (["d.avi"] * 2, [2, 2], ["0", "1"])
     np.testing.assert_array_equal(found.points[0], [[1, 2], [NAN, NAN], [5, 6]])
     assert read("cvat", "annotations.xml", interpolated=True).frames.tolist() == [2, 5, 2, 5]
+
+
+def test_cvat_tells_the_size_of_a_tasks_video():
+    size = "<original_size><width>64</width><height>48</height></original_size>"
+    text = CVAT_META.format(mode="interpolation", source=f"{size}<source>d.avi</source>")
+    text += TRACK.format(id=0, frame=2) + "</annotations>"
+    assert read("cvat", "annotations.xml", text).sizes == {("d.avi", 2): (64, 48)}
+    with pytest.raises(InputError, match=r"annotations\.xml: original_size: width: found 'x'"):
+        read("cvat", "annotations.xml", text.replace("<width>64", "<width>x"))
 
 
 def test_frames_of_a_video_are_images_to_cvat():
@@ -383,6 +440,14 @@ def test_pts_files_lie_beside_their_pictures_and_count_from_1():
     np.testing.assert_array_equal(found.points, [[[0, 0], [1, 2], [2, 4]], [[10, 10], [11, 12], [12, 14]]])
     Path("photos/z.pts").write_text("version: 1\nn_points: 3\n{\n1 1\n2 2\n3 3\n}\n")
     with pytest.raises(InputError, match=r"z\.pts: found no picture of that name"):
+        read("pts", "photos")
+
+
+@pytest.mark.parametrize("name", ["a.pts", "a_1.pts"])
+def test_which_of_two_pictures_of_a_name_was_labelled_nobody_knows(name):
+    put_picture("photos/a.jpg")
+    Path("photos", name).write_text("version: 1\nn_points: 3\n{\n1 1\n2 2\n3 3\n}\n")
+    with pytest.raises(InputError, match=rf"{name}: found a\.jpg, a\.png of that name below `images`, .*expected one"):
         read("pts", "photos")
 
 

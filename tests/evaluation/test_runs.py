@@ -135,6 +135,7 @@ def test_predictions_keep_empty_cells_for_scoring_to_name(tmp_path):
         ("face,x0,y0,y1,x1\na,1,2,3,4\n", "landmark columns are x0, y0, y1, x1"),
         ("face,x0,y0\na,1,left\n", "column y0, row 2: 'left' is not a number"),
         ("face,x0,y0\n,1,2\n", "row 2: a face without a name"),
+        ("face,x0,y0,x0\na,1,2,3\n", r"predictions\.csv: found column 'x0' twice, expected each once"),
     ],
 )
 def test_broken_predictions_are_refused(tmp_path, text, message):
@@ -180,6 +181,16 @@ def test_scoring_names_the_file_and_the_face(tmp_path):
     with pytest.raises(InputError, match=r"predictions\.csv.*no prediction for face 'a\.png#1'"):
         score(tmp_path)
     assert not (tmp_path / "run/scores.csv").exists()
+
+
+def test_of_no_faces_there_are_no_scores(tmp_path):
+    predictions_and_faces(tmp_path).iloc[:0].to_csv(tmp_path / "predictions.csv", index=False)
+    with pytest.raises(InputError, match=r"no prediction for face 'a\.png' \(3 of 3 are missing\)"):
+        score(tmp_path)
+    none = make_faces([], np.empty((0, 4)), np.empty((0, 68, 2)))
+    write_faces(none, tmp_path / "faces.parquet")
+    score(tmp_path)
+    assert (tmp_path / "run/scores.csv").read_text() == "face,clip,frame,subset,normaliser,nme,jitter\n"
 
 
 FOLDER = Path("results/runs/300w/tsal/0.05/seed3")

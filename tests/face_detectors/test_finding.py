@@ -74,6 +74,22 @@ def test_a_folder_without_pictures_is_told(tmp_path):
         files_in([tmp_path])
 
 
+def test_pictures_of_a_folder_that_cannot_be_decoded_are_counted(folder, caplog):
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".ljust(2000, b"\7")
+    for name in ("d.HEIC", "e.heic", "f.heif"):
+        (folder / name).write_bytes(heic)
+    assert files_in([folder]) == [str(folder / name) for name in ("a.png", "b.png", "c.avi")]
+    said = f"{folder}: left out 2 .heic, 1 .heif, which cannot be decoded; convert them to JPEG"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    with pytest.raises(InputError, match=r"e\.heic: cannot be decoded as an image"):
+        find_faces(FINDER, files_in([folder / "e.heic"]))
+
+
+def test_a_folder_all_of_whose_pictures_can_be_decoded_is_taken_without_a_word(folder, caplog):
+    files_in([folder])
+    assert not caplog.records
+
+
 def test_a_damaged_picture_of_a_folder_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"a\.png: cannot be decoded as an image"):

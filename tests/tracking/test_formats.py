@@ -1,6 +1,7 @@
 """What is written can be read by those for whom it is: our own tables, COCO, DeepLabCut, 300W."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from tsal.data.landmarks import SCHEMES, Scheme
 from tsal.datasets.reading.pts import read_pts
 from tsal.errors import InputError
 from tsal.tracking.follow import Face, bounds_of
-from tsal.tracking.formats import Frame, open_writer
+from tsal.tracking.formats import Frame, check_format, open_writer
 
 THREE = Scheme(
     name="three",
@@ -99,6 +100,17 @@ def test_coco_has_images_annotations_and_one_category(tmp_path):
     np.testing.assert_allclose(third["keypoint_scores"], expected.confidences, atol=1e-4)
 
 
+def test_pictures_of_one_name_are_not_one_in_coco(tmp_path):
+    def shot(image, number):
+        return Frame(image, number, 0.0, (8, 8), [])
+
+    for image, number in (("d2/clip.mp4", 0), ("clip/frame_000007.png", -1)):
+        with pytest.raises(InputError, match=r"out\.json: two pictures would be called clip/frame_00000\d\.png"):
+            written(tmp_path / "out.json", [shot("d1/clip.mp4", 0), shot("d1/clip.mp4", 1), shot(image, number)])
+    assert not list(tmp_path.iterdir())
+    written(tmp_path / "out.json", [shot("d1/clip.mp4", 0), shot("clip/a.png", -1), shot("x/frame_000000.png", -1)])
+
+
 def test_deeplabcut_has_three_header_rows_for_one_face_and_four_for_several(tmp_path):
     one = pd.read_csv(written(tmp_path / "one.dlc.csv", FRAMES[:2]), header=[0, 1, 2], index_col=0)
     assert one.columns.names == ["scorer", "bodyparts", "coords"] and one.index.tolist() == [0, 1]
@@ -134,6 +146,59 @@ def test_a_folder_of_pts_is_made_anew_but_one_of_other_things_is_left(tmp_path):
     with pytest.raises(InputError, match="found other things there"):
         written(tmp_path / "out.pts", FRAMES)
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def things(path, kind):
+    """Put something that is no file of landmarks where one would be."""
+    if kind == "folder":
+        path.mkdir()
+        (path / "notes.txt").write_text("mine")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path.parent.parent / "elsewhere.pts")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_is_called_pts_and_is_none_is_left(tmp_path, kind):
+    folder = written(tmp_path / "out.pts", FRAMES[:1])
+    things(folder / "keep.pts", kind)
+    said = r"out\.pts: found other things there \(keep\.pts\)"
+    with pytest.raises(InputError, match=said):
+        check_format(folder)
+    with pytest.raises(InputError, match=said):
+        written(folder, FRAMES)
+    assert sorted(os.listdir(folder)) == ["a_000000.pts", "keep.pts"]
+    assert os.listdir(tmp_path) == ["out.pts"]
+
+
+def test_what_others_put_there_meanwhile_is_left(tmp_path):
+    folder = written(tmp_path / "out.pts", FRAMES[:1])
+    before = (folder / "a_000000.pts").read_text()
+    with pytest.raises(InputError, match="found other things there"), open_writer(folder, THREE) as write:
+        write(FRAMES[2])
+        (folder / "notes.txt").write_text("mine")
+    assert (folder / "notes.txt").read_text() == "mine" and (folder / "a_000000.pts").read_text() == before
+    assert os.listdir(tmp_path) == ["out.pts"]
+
+
+def test_a_link_to_a_folder_of_pts_stays_and_the_folder_is_made_anew(tmp_path):
+    folder = written(tmp_path / "there/out.pts", FRAMES[:1])
+    (link := tmp_path / "link.pts").symlink_to("there/out.pts")
+    check_format(link)
+    written(link, FRAMES[2:])
+    assert os.readlink(link) == "there/out.pts"
+    assert sorted(os.listdir(folder)) == ["a_000002.pts", "a_000002_3.pts"]
+    assert os.listdir(folder.parent) == ["out.pts"]
+
+
+def test_a_file_is_no_folder_of_pts_and_a_folder_no_table(tmp_path):
+    (tmp_path / "out.pts").write_text("mine")
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(InputError, match="expected a new folder"):
+        check_format(tmp_path / "out.pts")
+    with pytest.raises(InputError, match=r"out\.csv: found a folder, expected the name of a file"):
+        check_format(tmp_path / "out.csv")
 
 
 def test_pictures_of_one_name_are_not_written_over_each_other(tmp_path):

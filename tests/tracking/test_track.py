@@ -146,17 +146,42 @@ def test_a_picture_without_a_face_is_an_empty_row(tmp_path, checkpoint, capsys):
         (["--overlay", "o.mp4"], "expected one of .png"),
         (["--smooth", "0"], "expected a number from 0.01"),
         (["--detector", "none"], "unknown face detector"),
+        (["-o", "y.pts", "--overlay", "y.pts/d.png"], "y.pts/d.png: found this within y.pts, which is written anew"),
+        (["-o", "y.pts", "--overlay", "x/../y.pts/d.png"], "found this within y.pts, which is written anew"),
+        (["b.png", "-o", "y.pts", "--overlay", "y.pts"], "found this within y.pts, which is written anew"),
+        (["b\udcff.png"], "b\\udcff.png: found a name that is not UTF-8"),
     ],
 )
 def test_a_mistake_is_one_line_before_the_work(tmp_path, checkpoint, capsys, monkeypatch, options, said):
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("a.png", np.full((120, 160, 3), 90, np.uint8))
     try:
-        code = cli.main(["track", "a.png", "--checkpoint", str(checkpoint), *options])
+        code = cli.main(["track", "--checkpoint", str(checkpoint), "a.png", *options])
     except SystemExit as error:
         code = error.code
     assert code and said in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "d.safetensors"}
+
+
+def test_nothing_lies_in_what_is_written_anew(tmp_path, checkpoint, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.avi").write_bytes(video_bytes([np.full((120, 160, 3), 90, np.uint8)], "MJPG"))
+    for links in ("y.pts", "link.pts"):
+        if links == "link.pts":
+            (tmp_path / "y.pts").mkdir()
+            (tmp_path / links).symlink_to("y.pts")
+        command = ["track", "a.avi", "--checkpoint", str(checkpoint), "-o", links, "--report", "y.pts/r.html"]
+        assert cli.main(command) == 2
+        assert f"y.pts/r.html: found this within {links}, which is written anew" in capsys.readouterr().err
+
+
+def test_a_table_may_lie_beside_what_is_drawn(tmp_path, checkpoint, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(name, np.full((120, 160, 3), 90, np.uint8))
+    command = ["track", "a.png", "b.png", "--checkpoint", str(checkpoint), "--overlay", "d", "-o", "d/o.csv"]
+    assert cli.main(command) == 0
+    assert {path.name for path in (tmp_path / "d").iterdir()} == {"a.png", "b.png", "o.csv"}
 
 
 @pytest.mark.parametrize(

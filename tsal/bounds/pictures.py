@@ -29,12 +29,14 @@ class Header:
         orientation: how the picture is stored, 1 (upright) to 8 as in EXIF.
         has_more: whether more pictures lie behind it that do not count, in the way of cameras (MPO: a second view, a
             map of depth): everything shows the first one.
+        mode: of its pixels, as Pillow calls it.
     """
 
     size: tuple[int, int]
     count: int = 1
     orientation: int = 1
     has_more: bool = False
+    mode: str = "RGB"
 
 
 def picture_header(path: str | os.PathLike[str], again: str) -> Header | None:
@@ -54,7 +56,7 @@ def picture_header(path: str | os.PathLike[str], again: str) -> Header | None:
         with Image.open(path) as image:
             width, height = image.size
             count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            header = Header((width, height), count, _orientation(image), image.format == "MPO")
+            header = Header((width, height), count, _orientation(image), image.format == "MPO", image.mode)
     except UnidentifiedImageError:
         return None
     except Image.DecompressionBombError as error:  # beyond twice Pillow's own bound it does not tell the sides
@@ -70,7 +72,7 @@ def picture_header(path: str | os.PathLike[str], again: str) -> Header | None:
 def _orientation(image: Image.Image) -> int:
     """1 where nothing or nonsense is said, and of formats whose decoders turn pictures themselves, if anything does."""
     # Of a PNG, EXIF data that comes after the pixels would have them decoded here.
-    if image.format not in ("JPEG", "MPO", "PNG", "WEBP") or not image.info.get("exif"):
+    if image.format not in ("JPEG", "MPO", "PNG", "WEBP", "AVIF") or not image.info.get("exif"):
         return 1
     try:
         found = image.getexif().get(_EXIF_ORIENTATION, 1)

@@ -18,7 +18,7 @@ from tsal.cli.processes import add_machine
 from tsal.cli.study import Verb
 from tsal.cli.values import number, threads, whole
 from tsal.errors import InputError
-from tsal.files import temporary_path
+from tsal.files import check_file, temporary_path
 from tsal.tracking.smooth import OneEuro
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _check_files(arguments: argparse.Namespace, files: Sequence[str], output: Pa
     """Refuse what cannot be written of some files.
 
     Raises:
-        InputError: a suffix that does not fit; an output that is an input.
+        InputError: a suffix that does not fit; an output that is an input or another output, or within one; a folder.
     """
     from tsal.tracking.formats import check_format
     from tsal.tracking.overlay import check_overlay
@@ -141,7 +141,10 @@ def _check_files(arguments: argparse.Namespace, files: Sequence[str], output: Pa
             check_overlay(target, path)
     if arguments.report:
         _check_report(arguments.report, arguments.overlay, files)
-    refuse_overwriting([output, *filter(None, [*drawn, arguments.report])], files)
+    also = [path for path in (*drawn, arguments.report) if path is not None]
+    for path in also:
+        check_file(path)
+    refuse_overwriting([output, *also], [*files, *filter(None, [arguments.checkpoint])])
 
 
 def _check_report(report: Path, overlay: Path | None, files: Sequence[str]) -> None:

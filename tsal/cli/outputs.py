@@ -1,39 +1,64 @@
 """What a verb reads is never written over, and what it writes is what its name says."""
 
 import argparse
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tsal.errors import InputError
+from tsal.files import check_file, is_stream
 
 CSV, SAFETENSORS, YAML, HTML = (".csv",), (".safetensors",), (".yaml", ".yml"), (".html", ".htm")  # suffixes
-_OUTPUTS = ("output", "log", "overlay", "report")  # arguments
+_OUTPUTS = ("output", "log")  # arguments
+_OF_FILES = ("overlay", "report")  # outputs that depend on the files: tsal.cli.media checks them
+_FOLDERS = ("suggest", "track")  # verbs whose output may be a folder, which they check
 
 
 def check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse to write over what is read, or one kind of file by the name of another.
 
     Raises:
-        InputError: an output is one of the inputs, or another output; or its suffix is none of the verb's.
+        InputError: an output is one of the inputs, or another output, or within it; or its suffix is none of the
+            verb's; or it is a folder.
     """
     for name, suffixes in (("output", arguments.suffixes), ("log", CSV)):
         found = given.suffix if isinstance(given := getattr(arguments, name, None), Path) else ""
         if found and suffixes and found.lower() not in suffixes:
             raise InputError(f"{given}: found suffix {found!r}, expected {' or '.join(suffixes)}")
     written = [given for name in _OUTPUTS if isinstance(given := getattr(arguments, name, None), Path)]
-    others = (given for name, given in vars(arguments).items() if name not in _OUTPUTS)
+    if arguments.verb not in _FOLDERS:
+        for path in written:
+            check_file(path)
+    others = (given for name, given in vars(arguments).items() if name not in _OUTPUTS + _OF_FILES)
     read = [path for given in others for path in (given if isinstance(given, list) else [given])]
     refuse_overwriting(written, [path for path in read if isinstance(path, Path)])
 
 
 def refuse_overwriting(written: Sequence[Path], read: Iterable[str | Path]) -> None:
-    """The same of paths that are no arguments, such as the files of a folder.
+    """The same of paths that are no arguments, such as the files of a folder; pipes and terminals take what comes.
 
     Raises:
         InputError: see `check_outputs`.
     """
-    read = [Path(path) for path in read]
-    for place, output in enumerate(written):
-        for path in [*written[:place], *read]:
-            if output.is_file() and path.exists() and output.samefile(path):
-                raise InputError(f"{output}: found this file as output and as {path}, expected another one to write")
+    written, read = [path for path in written if not is_stream(path)], [Path(path) for path in read]
+    known = {place: path for path in read for place in _places(path)}
+    inside = {folder: path for path in [*read, *written] for folder in Path(os.path.realpath(path)).parents}
+    for output in written:
+        for place in _places(output):
+            if place in known:
+                raise InputError(
+                    f"{output}: found this file as output and as {known[place]}, expected another one to write"
+                )
+        known |= dict.fromkeys(_places(output), output)
+        if path := inside.get(Path(os.path.realpath(output))):
+            raise InputError(f"{path}: found this within {output}, which is written anew; expected it elsewhere")
+
+
+def _places(path: Path) -> list[object]:
+    """What tells a file, however it is spelled: where links end, and, of what is there, its device and number."""
+    places: list[object] = [os.path.realpath(path)]
+    with suppress(OSError):
+        found = path.stat()
+        places.append((found.st_dev, found.st_ino))
+    return places

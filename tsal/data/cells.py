@@ -1,6 +1,7 @@
 """Cells of a face table that a file held, as values of the right types; what is wrong is told by column and row."""
 
 import os
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,9 @@ import pandas as pd
 from tsal.errors import InputError
 
 _FARTHEST = 10_000_000  # px, or frames, from the origin: no picture and no video reaches as far
+
+# What pandas would turn into numbers: True into 1, times into nanoseconds.
+_NO_NUMBERS = (bool, np.bool_, date, timedelta)
 
 
 def cell_error(path: str | os.PathLike[str], column: str, row: int, problem: str) -> InputError:
@@ -22,14 +26,17 @@ def numbers_in(faces: pd.DataFrame, path: str | os.PathLike[str], columns: list[
         InputError: a cell holds no number, or one beyond all pictures and videos.
     """
     values = faces[columns].reset_index(drop=True)
-    if any(kind.kind not in "fiu" for kind in map(_numpy_kind, values.dtypes)):
-        for name in columns:
-            parsed = pd.to_numeric(values[name], errors="coerce")
-            bad = (parsed.isna() & values[name].notna()).to_numpy()
-            if bad.any():
-                row = int(bad.argmax())
-                raise cell_error(path, name, row, f"{repr(values[name].iloc[row])[:80]} is not a number")
-            values[name] = parsed
+    for name in columns:
+        column = values[name]
+        if _numpy_kind(column.dtype).kind in "fiu":
+            continue
+        other = np.array([isinstance(value, _NO_NUMBERS) for value in column], bool)
+        parsed = pd.to_numeric(column, errors="coerce")
+        bad = (parsed.isna() & column.notna()).to_numpy() | other
+        if bad.any():
+            row = int(bad.argmax())
+            raise cell_error(path, name, row, f"{repr(column.iloc[row])[:80]} is not a number")
+        values[name] = parsed
     array = values.to_numpy(np.float64)
     rows, places = np.nonzero(np.isinf(array))
     if len(rows):
@@ -98,7 +105,8 @@ def visibility_in(faces: pd.DataFrame, path: str | os.PathLike[str], points: np.
         if name not in faces.columns:
             continue
         column = faces[name]
-        values = column.to_numpy() if column.dtype == bool else numbers_in(faces, path, [name])[:, 0]
+        is_bool = pd.api.types.is_bool_dtype(column)
+        values = column.to_numpy(np.float64, na_value=np.nan) if is_bool else numbers_in(faces, path, [name])[:, 0]
         bad = ~np.isin(values, (0, 1)) | ((values == 1) & ~annotated[:, k])
         if bad.any():
             row = int(bad.argmax())

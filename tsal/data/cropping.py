@@ -18,6 +18,7 @@ from tsal.data.video import frames as read_frames
 from tsal.data.video import is_named_video, is_video, read_frame
 from tsal.errors import InputError
 
+_LARGEST = 10  # times the image, a box of a face of which a part is on it
 # A bilinear warp looks at 2 x 2 px: beyond this shrinkage it would skip pixels of the image.
 _SHRINK_BY_AREA = 1.5
 
@@ -101,6 +102,11 @@ def _check_box(image: np.ndarray, box: Sequence[float] | np.ndarray) -> None:
         raise InputError(
             f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} lies outside the image of {width} x {height} px; "
             "correct the box or leave the face out"
+        )
+    if max(x1 - x0, y1 - y0) > _LARGEST * max(width, height):
+        raise InputError(
+            f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is over {_LARGEST} times as large as the image of {width} x {height} "
+            "px; correct the box or leave the face out"
         )
 
 

@@ -5,6 +5,7 @@ A file that holds several pictures, such as an animated GIF, is never read as it
 
 import logging
 import os
+import re
 from collections.abc import Callable
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from tsal.bounds import reason
+from tsal.bounds import reading, reason
 from tsal.bounds.pictures import Header, picture_header
 from tsal.errors import InputError
 
@@ -30,7 +31,11 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
     8: np.rot90,
 }
+# Modes of Pillow of which nothing says what black and white are.
+_NO_RANGE = {"F": "floats", "I": "signed or 32-bit numbers"}
 _JPEG = b"\xff\xd8"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PFM = re.compile(rb"P[Ff]\s")  # a map of floats, of which OpenCV makes 0 and 1 without a word
 _NEXT_JPEG = b"\xff\xd9\xff\xd8\xff"  # the end of one and the begin of another, as in a stream of them
 
 
@@ -42,14 +47,20 @@ def read_image(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
             is then px (p + 0.5) / shrink - 0.5. Only of one that `is_stored_upright`.
 
     Raises:
-        InputError: missing, no image, of several pictures, or larger than tsal.bounds allows. A JPEG that is damaged in
-            part is decoded as far as it can be, with a warning that names it.
+        InputError: missing, no image, of several pictures, of floats or 32-bit numbers, or larger than tsal.bounds
+            allows. A JPEG that is damaged in part is decoded as far as it can be, with a warning that names it.
     """
     header = picture_header(path, AGAIN)
     data = np.fromfile(path, np.uint8)
     if (header is not None and header.count > 1) or _is_stream(data, header):
         found = f"{header.count:,} pictures" if header is not None and header.count > 1 else "several pictures"
         raise InputError(f"{path}: found {found} in this file, expected one, or the number of one in column 'frame'")
+    begin = data[:4].tobytes()
+    mode = "F" if _PFM.match(begin) else header.mode if header is not None and begin in _TIFF else None
+    if mode in _NO_RANGE:
+        raise _no_range(path, mode)
+    if mode == "RGBA":
+        return _read_tiff(path, header)
     image = _decode_jpeg(path, data, shrink) if header is not None and is_jpeg(path) else None
     if image is None:
         image = _decode(data, shrink)
@@ -104,8 +115,36 @@ def _header_or_none(path: str | os.PathLike[str]) -> Header | None:
 
 
 def upright_picture(image: Image.Image, header: Header) -> np.ndarray:
-    """One of several pictures of an opened file, (H, W, 3) uint8 RGB."""
-    return np.ascontiguousarray(_UPRIGHT[header.orientation](np.asarray(image.convert("RGB"))))
+    """The picture at which an opened file is, (H, W, 3) uint8 RGB, as read_image reads it where it is alone.
+
+    Raises:
+        InputError: its values have no range that is agreed on.
+    """
+    if image.mode in _NO_RANGE:
+        raise _no_range(f"{image.filename}, frame {image.tell()}", image.mode)
+    if image.mode.startswith("I;16"):  # which Pillow would cut off at 255; OpenCV takes the upper 8 bits
+        pixels = np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    else:
+        pixels = np.asarray(image.convert("RGB"))
+    return np.ascontiguousarray(_UPRIGHT[header.orientation](pixels))
+
+
+def _read_tiff(path: str | os.PathLike[str], header: Header) -> np.ndarray:
+    """A TIFF with alpha, by which OpenCV would darken its colours."""
+    with reading(path, "an image", AGAIN.capitalize()), Image.open(path) as image:
+        return upright_picture(image, header)
+
+
+def _no_range(where: object, mode: str) -> InputError:
+    return InputError(
+        f"{where}: found pixels that are {_NO_RANGE[mode]} (mode {mode}), whose black and white nothing tells; "
+        "expected 8 or 16 bits: save it as such"
+    )
+
+
+def turn_upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """What is stored (H, W, ...) as EXIF's `orientation` says, 1 to 8, as it is to be shown."""
+    return _UPRIGHT[orientation](image)
 
 
 def is_jpeg(path: str | os.PathLike[str]) -> bool:

@@ -10,32 +10,21 @@ name. Animated pictures (GIF, PNG, WebP) and pages of a TIFF are frames too.
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from tsal.bounds import FRAMES, PIXELS, check, reading
+from tsal.bounds import FRAMES, check, reading
 from tsal.bounds.pictures import picture_header
+from tsal.data.decoding import Decoder, opened
 from tsal.data.pictures import count_pictures, is_jpeg_stream, upright_picture
 from tsal.errors import InputError
 
 SUFFIXES = (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".wmv", ".flv", ".3gp", ".ogv")
 
-# FFmpeg's own remarks on damaged files say nothing that the errors below do not say.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names.
-FORMATS = (
-    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "avi", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "asf", "flv"),
-    *("ogg", "h264", "hevc", "m4v", "mjpeg", "gif", "dv", "mxf", "nut", "ivf", "av1", "obu", "vc1", "yuv4mpegpipe"),
-)
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = f"protocol_whitelist;file|format_whitelist;{','.join(FORMATS)}"
 logger = logging.getLogger(__name__)
-_opening = Lock()
 _NEARLY = 0.95  # of the frames that a header declares
 _RATE = 25.0  # frames a second of what does not say its own
 _HIGHEST_RATE = 1000.0  # above it, what a container says is a clock's rate
@@ -140,15 +129,16 @@ def frames(path: str | os.PathLike[str], wanted: Iterable[int], threads: int = 1
         yield from ((number, image) for number, image, _ in _pictures(path, wanted))
         return
     following = 0
-    with _opened(path, threads) as capture:
+    with opened(path, threads) as decoder:
         for number in wanted:
             if number < following:
                 raise ValueError(f"frame {number} of {path} comes before {following}; expected rising numbers")
             while following <= number:
-                if not capture.grab():
+                if not decoder.grab():
                     raise _too_short(path, following, number)
                 following += 1
-            yield number, _retrieve(path, capture, number)
+            yield number, decoder.retrieve()
+        _warn_of_damage(path, decoder)
 
 
 def all_frames(
@@ -175,26 +165,36 @@ def all_frames(
 
 
 def _timed(path: str | os.PathLike[str], count: int | None, threads: int) -> Iterator[tuple[int, float, np.ndarray]]:
-    with _opened(path, threads) as capture:
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        step = 1 / (rate if 0 < rate < _HIGHEST_RATE else _RATE)
+    with opened(path, threads) as decoder:
+        step = 1 / (decoder.rate if 0 < decoder.rate < _HIGHEST_RATE else _RATE)
         number, seconds, start = 0, -step, None
-        while capture.grab():
+        while decoder.grab():
             check(path, number + 1, FRAMES, "frames")
-            found = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            start = found if start is None else start
-            seconds = found - start if found - start > seconds else seconds + step
-            yield number, seconds, _retrieve(path, capture, number)
+            found, next_seconds = decoder.seconds, seconds + step
+            if found is not None:
+                start = found if start is None else start
+                next_seconds = found - start if found - start > seconds else next_seconds
+            seconds = next_seconds
+            yield number, seconds, decoder.retrieve()
             number += 1
         if not number or (count is not None and number < count):
             raise _too_short(path, number, max((count or 1) - 1, 0))
-        declared = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        _warn_of_damage(path, decoder)
         # Some containers tell it but roughly, and where the rate changes it is made of the highest one.
-        if count is not None and number + 1 < _NEARLY * declared:
+        if count is not None and number + 1 < _NEARLY * decoder.declared:
             logger.warning(
                 "%s: found %s frames, expected some %s, as its header says: the end may be missing; get the file again",
-                *(path, f"{number:,}", f"{declared:,.0f}"),
+                *(path, f"{number:,}", f"{decoder.declared:,}"),
             )
+
+
+def _warn_of_damage(path: str | os.PathLike[str], decoder: Decoder) -> None:
+    if decoder.damaged or decoder.lost:
+        logger.warning(
+            "%s: damaged: of its frames %s are wrong in part, and some %s are missing, which those behind them do not "
+            "count; get the file again",
+            *(path, f"{decoder.damaged:,}", f"{decoder.lost:,}"),
+        )
 
 
 def _timed_pictures(path: str | os.PathLike[str]) -> Iterator[tuple[int, float, np.ndarray]]:
@@ -214,9 +214,9 @@ def read_frame(path: str | os.PathLike[str], number: int) -> np.ndarray:
         return next(_pictures(path, [number]))[1]
     times = _frame_times(path)
     if times is not None and 0 <= number < len(times):
-        with _opened(path) as capture:
-            if _seek(capture, number) and capture.get(cv2.CAP_PROP_POS_MSEC) == times[number]:
-                return _retrieve(path, capture, number)
+        with opened(path) as decoder:
+            if decoder.seek(times[number]) and decoder.time == times[number]:
+                return decoder.retrieve()
     return next(frames(path, [number]))[1]
 
 
@@ -242,45 +242,31 @@ def _pictures(path: str | os.PathLike[str], wanted: Iterable[int]) -> Iterator[t
                 yield number, upright_picture(image, header), shown / 1000 if shown > 0 else 1 / _RATE
 
 
-def _frame_times(path: str | os.PathLike[str]) -> np.ndarray | None:
-    """The times of all frames in ms, (N,); None where the container's are not those at which the frames decode."""
-    with _opened(path, packets=True) as capture:
-        found = []
-        while capture.grab():
-            found.append(capture.get(cv2.CAP_PROP_POS_MSEC))
-            check(path, len(found), FRAMES, "frames")
-    times = np.sort(found)
-    steps = np.diff(times)
+def _frame_times(path: str | os.PathLike[str]) -> list[int] | None:
+    """The times of all frames in the file's ticks; None where the container's are not those at which they decode."""
+    with opened(path) as decoder:
+        times, tick = decoder.times(), decoder.milliseconds
+    if not times:
+        return None
+    times.sort()
+    steps = np.diff(times) * tick
     # A gap is a frame that was never stored, or one that players repeat: its place in the count is not certain.
     # Some containers round times to whole ms.
-    if not len(times) or (len(steps) and (steps.min() <= 0 or np.ptp(steps) > 1.01)):
+    if len(steps) and (steps.min() <= 0 or np.ptp(steps) > 1.01):
         return None
-    with _opened(path) as capture:
-        starts = capture.grab() and capture.get(cv2.CAP_PROP_POS_MSEC) == times[0]
-        ends = starts and _seek(capture, len(times) - 1) and capture.get(cv2.CAP_PROP_POS_MSEC) == times[-1]
-        return times if ends and not capture.grab() else None
-
-
-def _seek(capture: cv2.VideoCapture, number: int) -> bool:
-    """Go to a frame and decode it."""
-    return capture.set(cv2.CAP_PROP_POS_FRAMES, number) and capture.grab()
+    with opened(path) as decoder:
+        starts = decoder.grab() and decoder.time == times[0]
+        ends = starts and decoder.seek(times[-1]) and decoder.time == times[-1]
+        return times if ends and not decoder.grab() else None
 
 
 def _count_decoded(path: str | os.PathLike[str]) -> int:
     count = 0
-    with _opened(path) as capture:
-        while capture.grab():
+    with opened(path) as decoder:
+        while decoder.grab():
             count += 1
             check(path, count, FRAMES, "frames")
     return count
-
-
-def _retrieve(path: str | os.PathLike[str], capture: cv2.VideoCapture, number: int) -> np.ndarray:
-    """The frame that was decoded last, RGB."""
-    done, image = capture.retrieve()
-    if not done:
-        raise _too_short(path, number, number)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _too_short(path: str | os.PathLike[str], count: int, number: int) -> InputError:
@@ -288,42 +274,3 @@ def _too_short(path: str | os.PathLike[str], count: int, number: int) -> InputEr
         f"{path}: {count:,} frames of this video can be decoded, expected frame {number} (counted from 0) as well; "
         "it is damaged, or shorter than its faces say: get the file again, or leave those faces out"
     )
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str], threads: int = 1, *, packets: bool = False) -> Iterator[cv2.VideoCapture]:
-    """Open a video for decoding, or for reading its packets without decoding them."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such video; paths are relative to the current folder")
-    _refuse_text(path)
-    wanted = [cv2.CAP_PROP_N_THREADS, threads, *([cv2.CAP_PROP_FORMAT, -1] if packets else [])]
-    with _opening:  # the level of OpenCV's log is one for all threads
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            # A whole path, since FFmpeg takes what stands before a colon for a way to get the rest.
-            capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, wanted)
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-    try:
-        if not capture.isOpened():
-            raise InputError(
-                f"{path}: cannot be opened as a video ({Path(path).stat().st_size:,} bytes found); "
-                "expected a file that FFmpeg can decode. Get it again, or convert it"
-            )
-        sides = [capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
-        check(f"{path}: {sides[0]:,.0f} x {sides[1]:,.0f} px", int(sides[0] * sides[1]), PIXELS, "pixels a frame")
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        yield capture
-    finally:
-        capture.release()
-
-
-def _refuse_text(path: str | os.PathLike[str]) -> None:
-    """FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names."""
-    with open(path, "rb") as file:
-        begin = file.read(_BEGIN)
-    if begin and not any(byte < 9 or byte > 126 for byte in begin):
-        raise InputError(
-            f"{path}: cannot be opened as a video ({Path(path).stat().st_size:,} bytes found): it is a text, such as a "
-            "playlist. Get it again"
-        )

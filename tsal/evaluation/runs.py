@@ -272,7 +272,8 @@ def _read_csv(path: str | Path, columns: list[str], may_be_empty: bool = False) 
     if "face" in table.columns and (table["face"] == "").any():
         row = int((table["face"] == "").to_numpy().argmax())
         raise InputError(f"{path}: row {row + 2}: a face without a name")
-    return table
+    # Without rows nothing says that columns hold numbers.
+    return table.astype(dict.fromkeys(numbers, float)) if table.empty else table
 
 
 def _source(path: str | Path, kept: Reference | None) -> str | Path | io.StringIO:

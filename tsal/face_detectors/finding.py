@@ -1,7 +1,9 @@
 """The faces of pictures and videos: a table with a box a face, such as `tsal predict` takes."""
 
 import glob
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,7 +18,10 @@ from tsal.errors import InputError
 from tsal.face_detectors.detector import Finder
 from tsal.progress import Progress
 
+logger = logging.getLogger(__name__)
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+# Pictures of phones and cameras that neither OpenCV nor Pillow decodes.
+_NOT_DECODED = (".heic", ".heif", ".hif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 COLUMNS = ("face", "image", "frame", *BOX_COLUMNS, "confidence")
 
 
@@ -44,19 +49,35 @@ def find_faces(finder: Finder, files: Iterable[str], threads: int = 1) -> pd.Dat
 def files_in(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Files as they are named, those that a pattern such as `a*.png` fits, and the pictures and videos of folders.
 
+    A warning counts the pictures of a folder that are left out since they cannot be decoded.
+
     Raises:
-        InputError: a folder holds none; a pattern fits nothing.
+        InputError: a folder holds none; a pattern fits nothing; a name is not UTF-8, as names in tables are.
     """
     found: list[str] = []
     for path in map(Path, paths):
         if not path.is_dir():
             found += [str(path)] if path.exists() else _fitting(str(path))
             continue
-        inside = [str(file) for file in sorted(path.iterdir()) if file.is_file() and _is_video_or_picture(file)]
+        files = {file: _is_video_or_picture(file) for file in sorted(path.iterdir()) if file.is_file()}
+        _warn_of_left_out(path, [file for file, read in files.items() if not read])
+        inside = [str(file) for file, read in files.items() if read]
         if not inside:
             raise InputError(f"{path}: found no picture and no video in this folder, expected some")
         found += inside
+    for path in found:
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{path}: found a name that is not UTF-8, expected one; rename this file") from error
     return list(dict.fromkeys(found))  # each once, however often it is named
+
+
+def _warn_of_left_out(folder: Path, files: list[Path]) -> None:
+    left_out = Counter(suffix for file in files if (suffix := file.suffix.lower()) in _NOT_DECODED)
+    if left_out:
+        found = ", ".join(f"{count:,} {suffix}" for suffix, count in left_out.items())
+        logger.warning("%s: left out %s, which cannot be decoded; convert them to JPEG", folder, found)
 
 
 def _fitting(pattern: str) -> list[str]:

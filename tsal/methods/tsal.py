@@ -70,10 +70,10 @@ class Options(Section):
     )
     ramp_down: float = Field(1.0, ge=0, le=1, description="share of the steps after which it falls again (paper: 0.73)")
     teacher_rate: float = Field(
-        0.1, ge=0, description="the teacher's learning rate, as a multiple of the student's (paper: 1)"
+        0.15, ge=0, description="the teacher's learning rate, as a multiple of the student's (paper: 1)"
     )
     teacher_every: int | None = Field(
-        2,
+        3,
         ge=1,
         description="steps of the student to one of the teacher with a gradient of its own (paper: 1); null: none, it "
         "only takes in the student",

@@ -20,12 +20,13 @@ import pyarrow.parquet as pq
 from tsal.data.faces import BOX_COLUMNS, face_name
 from tsal.data.landmarks import Scheme
 from tsal.errors import InputError
-from tsal.files import atomic_path, temporary_path
+from tsal.files import atomic_folder, atomic_path, check_file, follow_link, temporary_path
 from tsal.tracking.follow import Face
 
 _HEAD = ("face", "image", "frame", "seconds", "clip", "track", *BOX_COLUMNS, "confidence")
 _ROWS = 500  # of a parquet file that are written at a time
 _DIGITS = 3  # of px
+_FRAME = "frame_"  # what names of frames begin with, in COCO
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,15 @@ def open_writer(path: Path, scheme: Scheme) -> AbstractContextManager[Write]:
 
 
 def check_format(path: Path) -> None:
-    """Refuse an unknown suffix before the work begins.
+    """Refuse what cannot be written before the work begins.
 
     Raises:
-        InputError: it is unknown.
+        InputError: an unknown suffix; what is there is no file, or of .pts no folder of such files alone.
     """
-    _format_of(path)
+    if _format_of(path) is not _pts:
+        check_file(path)
+    elif follow_link(path).exists():
+        _pts_files(path)
 
 
 def _format_of(path: Path) -> _Open:
@@ -153,11 +157,19 @@ def _coco(path: Path, scheme: Scheme) -> Iterator[Write]:
     ):
         file.write(f'{{"categories": [{json.dumps(_category(scheme))}],\n"images": [')
         images = faces = 0
+        videos: dict[str, str] = {}  # by the folder that the names of their frames have; of pictures ""
 
         def write(frame: Frame) -> None:
             nonlocal images, faces
             images += 1
-            file.write((",\n" if images > 1 else "\n") + json.dumps(_image(frame, images)))
+            image = _image(frame, images)
+            folder, _, name = image["file_name"].rpartition("/")
+            video = frame.image if frame.number >= 0 else ""
+            if name.startswith(_FRAME) and videos.setdefault(folder, video) != video:
+                raise InputError(
+                    f"{path}: two pictures would be called {image['file_name']}; expected files of different names"
+                )
+            file.write((",\n" if images > 1 else "\n") + json.dumps(image))
             for face in frame.faces:
                 faces += 1
                 annotations.write((",\n" if faces > 1 else "\n") + json.dumps(_annotation(face, faces, images)))
@@ -186,7 +198,7 @@ def _image(frame: Frame, number: int) -> dict:
         return head
     # One name a picture: as tools call the frames of a video that they take apart.
     return head | {
-        "file_name": f"{Path(frame.image).stem}/frame_{frame.number:06d}.png",
+        "file_name": f"{Path(frame.image).stem}/{_FRAME}{frame.number:06d}.png",
         "video": frame.image,
         "frame": frame.number,
         "seconds": round(frame.seconds, 6),
@@ -268,9 +280,7 @@ def _write_deeplabcut(path: Path, records: np.ndarray, ids: list[int], scheme: S
 @contextmanager
 def _pts(path: Path, scheme: Scheme) -> Iterator[Write]:
     """A folder; its files are called as the picture, with the frame's and, beyond the first face, the face's number."""
-    if path.exists() and (not path.is_dir() or any(inside.suffix != ".pts" for inside in path.iterdir())):
-        raise InputError(f"{path}: found other things there, expected a new folder or one of .pts files alone")
-    with temporary_path(path) as temporary:
+    with atomic_folder(path, _pts_files) as temporary:
         temporary.mkdir()
 
         def write(frame: Frame) -> None:
@@ -284,9 +294,21 @@ def _pts(path: Path, scheme: Scheme) -> Iterator[Write]:
                 file.write_text(_pts_text(face.points))
 
         yield write
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+
+
+def _pts_files(folder: Path) -> list[Path]:
+    """The files of a folder of .pts files.
+
+    Raises:
+        InputError: it is none, or something else is in it, such as a folder or a link of that name.
+    """
+    files = list(folder.iterdir()) if folder.is_dir() else [folder]
+    for file in files:
+        if file.suffix != ".pts" or file.is_symlink() or not file.is_file() or file == folder:
+            raise InputError(
+                f"{folder}: found other things there ({file.name}), expected a new folder or one of .pts files alone"
+            )
+    return files
 
 
 def _pts_text(points: np.ndarray) -> str:

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from tsal.bounds import reason
+from tsal.data.decoding import OPTIONS
 from tsal.data.landmarks import Scheme
-from tsal.data.video import FORMATS, is_video
+from tsal.data.video import is_video
 from tsal.errors import InputError
 from tsal.files import atomic_path
 from tsal.tracking.follow import Face
@@ -154,8 +155,7 @@ class _Sound:
         self._source, self._output, self._frames, self._stream = source, output, iter(()), None
         self._next = None
         try:
-            options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-            container = stack.enter_context(av.open(os.path.abspath(source), options=options))
+            container = stack.enter_context(av.open(os.path.abspath(source), options=OPTIONS))
         except (av.FFmpegError, ValueError):
             return  # what shows pictures and no more, such as a GIF
         if not container.streams.audio:

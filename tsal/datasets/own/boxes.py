@@ -4,6 +4,8 @@ import numpy as np
 
 from tsal.data.faces import bounds_of
 
+_SMALLEST_SHARE = 0.01  # of a face's own box, that its landmarks reach over where there are _SEVERAL
+_SEVERAL = 3
 SMALLEST = 1.0  # px of a side: a smaller face shows nothing
 
 
@@ -29,6 +31,27 @@ def face_boxes(points: np.ndarray, own: np.ndarray, prefer_own: bool) -> np.ndar
     take = has_own if prefer_own else has_own & np.isnan(boxes).any(axis=1)
     boxes[take] = own[take]
     return boxes
+
+
+def fits_own_box(points: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Whether landmarks lie about their face's own box, (N,) bool; true also where there is no box, or no point.
+
+    Their middle lies in the box, widened on each side by its size; and three points or more reach over a hundredth of
+    its longer side: those that are shares of the picture or the box do not.
+
+    Args:
+        points: (N, K, 2) in px, NaN where not annotated.
+        own: (N, 4) the labels' own boxes, NaN where there is none.
+    """
+    known = np.isfinite(points).all(axis=2)
+    fits = np.ones(len(points), bool)
+    for row in np.flatnonzero(known.any(axis=1) & _has_area(own)):
+        bounds, box = bounds_of(points[row, known[row]]), own[row]
+        reach, side = bounds[2:] - bounds[:2], box[2:] - box[:2]
+        middle = (bounds[:2] + bounds[2:]) / 2
+        near = ((box[:2] - side <= middle) & (middle <= box[2:] + side)).all()
+        fits[row] = near and (known[row].sum() < _SEVERAL or reach.max() >= _SMALLEST_SHARE * side.max())
+    return fits
 
 
 def _bounds(points: np.ndarray) -> np.ndarray:

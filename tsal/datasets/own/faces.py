@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tsal.bounds.pictures import picture_header
 from tsal.data.cropping import is_outside
-from tsal.data.faces import make_faces, write_faces
+from tsal.data.faces import bounds_of, make_faces, write_faces
 from tsal.data.landmarks import Scheme
+from tsal.data.video import is_video, read_frame
 from tsal.datasets import readers
-from tsal.datasets.own.boxes import face_boxes
+from tsal.datasets.own.boxes import face_boxes, fits_own_box
 from tsal.datasets.own.options import OwnData
 from tsal.datasets.own.people import clips_of, names_of, people_of, splits_of
 from tsal.datasets.own.scheme import order_of
@@ -90,43 +92,68 @@ def _chosen(faces: Annotations, rows: np.ndarray) -> Annotations:
 
 
 def check_places(faces: Annotations, boxes: np.ndarray, options: OwnData) -> None:
-    """Refuse labels of pictures of another size, and faces that lie wholly beyond their pictures.
+    """Refuse labels of pictures of another size, faces that lie wholly beyond their pictures, and landmarks that lie
+    elsewhere than the labels' own box of their face.
 
     Raises:
         InputError: names the picture.
     """
-    from tsal.bounds.pictures import picture_header
-
-    where, sizes = options.label_path, _Sizes(options.images, picture_header)
-    for file, frame, (x0, y0, x1, y1) in zip(faces.files, faces.frames.tolist(), boxes.tolist(), strict=True):
-        size = None if frame >= 0 else sizes.of(file)
+    where, sizes = options.label_path, _Sizes(options.images)
+    places = list(zip(faces.files, faces.frames.tolist(), strict=True))
+    for (file, frame), (x0, y0, x1, y1) in zip(places, boxes.tolist(), strict=True):
+        said = faces.sizes.get((file, frame))
+        size = sizes.of(file, frame, said)
         if size is None:
             continue
         width, height = size
-        said = faces.sizes.get(file)
         if said is not None and said != size:
             turned = ", which is how it is stored, not how it is shown" if said == size[::-1] else ""
             raise InputError(
-                f"{where}: {one_line(file)[:200]} was labelled at {said[0]} x {said[1]} px{turned}; found "
+                f"{where}: {_shown(file, frame)} was labelled at {said[0]} x {said[1]} px{turned}; found "
                 f"{width} x {height} px; expected the picture that was labelled"
             )
         if is_outside((x0, y0, x1, y1), size):
             raise InputError(
-                f"{where}: {one_line(file)[:200]}: found a face at {x0:.0f}, {y0:.0f} to {x1:.0f}, {y1:.0f}, outside "
+                f"{where}: {_shown(file, frame)}: found a face at {x0:.0f}, {y0:.0f} to {x1:.0f}, {y1:.0f}, outside "
                 f"of the picture of {width} x {height} px; correct it, or take it out"
             )
+    elsewhere = np.flatnonzero(~fits_own_box(faces.points, faces.boxes))
+    if len(elsewhere):
+        row = elsewhere[0]
+        known = faces.points[row][np.isfinite(faces.points[row]).all(axis=1)]
+        (px0, py0, px1, py1), (x0, y0, x1, y1) = bounds_of(known), faces.boxes[row]
+        raise InputError(
+            f"{where}: {_shown(*places[row])}: found landmarks at {px0:.4g}, {py0:.4g} to {px1:.4g}, {py1:.4g}, "
+            f"expected them in px, about their own box, {x0:.4g}, {y0:.4g} to {x1:.4g}, {y1:.4g}; correct the labels"
+        )
+
+
+def _shown(file: str, frame: int) -> str:
+    return f"frame {frame} of {one_line(file)[:200]}" if frame >= 0 else one_line(file)[:200]
 
 
 class _Sizes:
-    """Width and height of pictures as they are shown, each read once, from its header."""
+    """Width and height of pictures as they are shown, each read once, from its header; and of frames of videos."""
 
-    def __init__(self, images: str, header) -> None:
-        self._images, self._header = images, header
-        self._known: dict[str, tuple[int, int] | None] = {}
+    def __init__(self, images: str) -> None:
+        self._images = images
+        self._of_file: dict[str, tuple[int, int] | None] = {}
+        self._of_frames: dict[tuple[str, tuple[int, int]], tuple[int, int]] = {}
 
-    def of(self, file: str) -> tuple[int, int] | None:
-        if file not in self._known:
-            header = self._header(os.path.join(self._images, file), "replace it, or take its faces out")
-            upright = header is None or header.orientation <= 4
-            self._known[file] = None if header is None else header.size if upright else header.size[::-1]
-        return self._known[file]
+    def of(self, file: str, frame: int, said: tuple[int, int] | None) -> tuple[int, int] | None:
+        """That of a picture; or of a frame of which labels say one, since it has to be decoded."""
+        path = os.path.join(self._images, file)
+        if frame < 0 or not is_video(path):
+            if file not in self._of_file:
+                self._of_file[file] = _size_of_picture(path)
+            return self._of_file[file]
+        if said is not None and (file, said) not in self._of_frames:
+            # One frame for all that are said to be of that size, which those of a video are, but not all pages are.
+            self._of_frames[file, said] = read_frame(path, frame).shape[1::-1]
+        return None if said is None else self._of_frames[file, said]
+
+
+def _size_of_picture(path: str) -> tuple[int, int] | None:
+    header = picture_header(path, "replace it, or take its faces out")
+    upright = header is None or header.orientation <= 4
+    return None if header is None else header.size if upright else header.size[::-1]

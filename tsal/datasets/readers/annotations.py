@@ -31,7 +31,7 @@ class Annotations:
         boxes: (N, 4) x0, y0, x1, y1, NaN where the file has none.
         tracks: what tells a face of a video from others in it, over its frames; "" where the file does not say.
         columns: of a table, its columns `person`, `clip` and `split`, as far as it has them.
-        sizes: width and height in px that the file gives of a picture, by its path.
+        sizes: width and height in px that the file gives of a picture, by its path and the number of its frame.
     """
 
     names: tuple[Name, ...]
@@ -42,7 +42,7 @@ class Annotations:
     boxes: np.ndarray
     tracks: list[str]
     columns: Mapping[str, list[str]] = field(default_factory=dict)
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: Mapping[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -54,7 +54,7 @@ class Collector:
     def __init__(self) -> None:
         self._number: dict[Name, int] = {}
         self._faces: list[tuple[str, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, str]] = []
-        self.sizes: dict[str, tuple[int, int]] = {}
+        self._sizes: dict[tuple[str, int], tuple[int, int]] = {}
 
     def add(
         self,
@@ -65,18 +65,22 @@ class Collector:
         *,
         box: Sequence[float] | None = None,
         track: str = "",
+        size: tuple[int, int] | None = None,
     ) -> None:
         """Add a face.
 
         Args:
             points: name, x, y and visibility of those that are annotated; without any the face is left out.
             where: the file and the place in it, for errors.
+            size: width and height in px that the file gives of the picture.
 
         Raises:
             InputError: a point is there twice.
         """
         if not points:
             return
+        if size is not None:
+            self._sizes[file, frame] = size
         names = [name for name, *_ in points]
         twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
         if twice is not None:
@@ -111,7 +115,7 @@ class Collector:
             visible=visible,
             boxes=np.array([face[5] for face in self._faces]).reshape(-1, 4),
             tracks=[face[6] for face in self._faces],
-            sizes=self.sizes,
+            sizes=self._sizes,
         )
 
 

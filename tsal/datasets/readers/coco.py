@@ -1,6 +1,6 @@
 """coco: keypoints in JSON, as COCO publishes them, and annotation tools and `tsal track` write them."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tsal.bounds.texts import read_json
 from tsal.datasets.readers.annotations import Annotations, Points
-from tsal.datasets.readers.numbers import frame_number, number, shown
+from tsal.datasets.readers.numbers import frame_number, number, picture_size, shown
 from tsal.datasets.readers.pictures import Pictures
 from tsal.datasets.readers.reader import Reader
 from tsal.errors import InputError, one_line
@@ -31,18 +31,18 @@ def read(labels: Path, pictures: Pictures, options: Options, n_landmarks: int) -
     category, identifier = _category(parts, options, labels)
     names = _names(category, labels)
     places, sizes = _places(parts["images"], pictures, labels)
+    categories = {entry["id"] for entry in parts["categories"] if _is_id(entry.get("id"))}
     files, frames, values, boxes, tracks = [], [], [], [], []
     for place, annotation in enumerate(parts["annotations"]):
         where = f"{labels}: annotations.{place}"
-        if annotation.get("iscrowd") or annotation.get("category_id") != identifier:
+        if annotation.get("iscrowd"):
+            continue
+        if _known(annotation, "category_id", categories, "categories", where) != identifier:
             continue
         keypoints = _keypoints(annotation.get("keypoints"), len(names), where)
         if keypoints is None:
             continue
-        image = annotation.get("image_id")
-        if not isinstance(image, int | str) or image not in places:
-            raise InputError(f"{where}: image_id: found {shown(image)}, expected the id of one of the images")
-        file, frame = places[image]
+        file, frame = places[_known(annotation, "image_id", places, "images", where)]
         files.append(file)
         frames.append(frame)
         values.append(keypoints)
@@ -102,15 +102,27 @@ def _names(category: Mapping[str, Any], labels: Path) -> tuple[str, ...]:
     return found
 
 
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _known(annotation: Mapping[str, Any], key: str, ids: Container[Any], of: str, where: str) -> int | float | str:
+    """The id of what an annotation refers to."""
+    found = annotation.get(key)
+    if not _is_id(found) or found not in ids:
+        raise InputError(f"{where}: {key}: found {shown(found)}, expected the id of one of the {of}; correct the file")
+    return found
+
+
 def _places(
     images: list[dict], pictures: Pictures, labels: Path
-) -> tuple[dict[int | str, tuple[str, int]], dict[str, tuple[int, int]]]:
-    """File and frame of each image, by its id; and the size of each picture, by its file."""
+) -> tuple[dict[int | float | str, tuple[str, int]], dict[tuple[str, int], tuple[int, int]]]:
+    """File and frame of each image, by its id; and the size that each is said to have, by its file and frame."""
     places, ids, sizes = {}, {}, {}
     for place, image in enumerate(images):
         where = f"{labels}: images.{place}"
         identifier, name = image.get("id"), image.get("file_name")
-        if not isinstance(identifier, int | str) or not isinstance(name, str):
+        if not _is_id(identifier) or not isinstance(name, str):
             raise InputError(f"{where}: found {shown(image)}, expected an id and a file_name")
         if identifier in places:
             raise InputError(f"{where}: id: found {shown(identifier)} twice, expected each once")
@@ -118,9 +130,9 @@ def _places(
         if found in ids:
             raise InputError(f"{where}: file_name: found {one_line(name)[:200]!r} twice, expected each picture once")
         places[identifier], ids[found] = found, identifier
-        size = image.get("width"), image.get("height")
-        if found[1] < 0 and all(type(side) is int and side > 0 for side in size):
-            sizes[found[0]] = size
+        size = picture_size(image.get("width"), image.get("height"), where)
+        if size is not None:
+            sizes[found] = size
     return places, sizes
 
 

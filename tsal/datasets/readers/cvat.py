@@ -13,7 +13,7 @@ from pydantic import Field
 
 from tsal.bounds.xml import xml_elements
 from tsal.datasets.readers.annotations import Annotations, Collector, Points, in_order, is_number
-from tsal.datasets.readers.numbers import frame_number, number, shown
+from tsal.datasets.readers.numbers import frame_number, number, picture_size, shown
 from tsal.datasets.readers.pictures import Pictures
 from tsal.datasets.readers.reader import Reader
 from tsal.errors import InputError, one_line
@@ -37,15 +37,16 @@ class Options(Section):
 
 
 class _Meta:
-    """What stands before the annotations: labels, their order, and the videos of tasks."""
+    """What stands before the annotations: labels, their order, and the videos of tasks with their sizes."""
 
     def __init__(self) -> None:
         self.points: dict[str, list[str]] = {}  # of each skeleton
         self.edges: dict[str, list[tuple[str, str]]] = {}
         self.single: list[str] = []  # labels of their own
         self.sources: dict[str, str] = {}  # by the task's id
+        self.sizes: dict[str, tuple[int, int]] = {}  # width and height in px, of the source of that name
 
-    def read(self, meta: Element) -> None:
+    def read(self, meta: Element, labels: Path) -> None:
         for label in meta.iter("label"):
             name, parent = label.findtext("name") or "", label.findtext("parent")
             if parent:
@@ -58,6 +59,10 @@ class _Meta:
         for task in (*meta.iter("task"), *meta.iter("job"), meta):
             if source := task.findtext("source"):
                 self.sources.setdefault(task.findtext("id") or "", source)
+                sides = (task.findtext(f"original_size/{side}") for side in ("width", "height"))
+                size = picture_size(*sides, f"{labels}: original_size")
+                if size is not None:
+                    self.sizes.setdefault(source, size)
 
     def video(self, task: str | None) -> str | None:
         """The video of a task, as CVAT was given it; None where it does not say."""
@@ -73,7 +78,7 @@ def read(labels: Path, pictures: Pictures, options: Options, n_landmarks: int) -
         if not outer or outer[0].tag != "annotations":
             raise InputError(f"{labels}: found <{outer[0].tag if outer else element.tag}>, expected {_EXPECTED}")
         if element.tag == "meta":
-            meta.read(element)
+            meta.read(element, labels)
         elif element.tag == "image":
             found = True
             _read_image(element, meta, pictures, options, collector, labels)
@@ -91,7 +96,7 @@ def points(labels: Path, options: Options) -> Points:
     for element, _ in xml_elements(labels, ("meta", "image", *_SHAPES), _EXPECTED):
         if element.tag != "meta":
             break
-        meta.read(element)
+        meta.read(element, labels)
     return _points(meta, options)
 
 
@@ -130,14 +135,12 @@ def _read_image(
     if not faces:
         return
     file, frame = _picture(name, image, meta, pictures, where)
-    size = image.get("width", ""), image.get("height", "")
-    if frame < 0 and all(side.isascii() and side.isdecimal() and 0 < len(side) < 7 for side in size):
-        collector.sizes[file] = int(size[0]), int(size[1])
+    size = picture_size(image.get("width"), image.get("height"), where)
     boxes = [(box.get("group_id"), _box(box, where)) for box in image.findall("box")]
     for group, points in faces:
         own = [box for other, box in boxes if other == group] if group else []
-        alone = [box for _, box in boxes] if len(faces) == len(boxes) == 1 else []
-        collector.add(file, frame, points, where, box=next(iter(own or alone), None))
+        alone = [box for _, box in boxes if len(faces) == len(boxes) == 1 and _holds_some(box, points)]
+        collector.add(file, frame, points, where, box=next(iter(own or alone), None), size=size)
 
 
 def _picture(name: str, image: Element, meta: _Meta, pictures: Pictures, where: str) -> tuple[str, int]:
@@ -186,7 +189,8 @@ def _read_shape(
     points = list(_of_skeleton(shape, where)) if shape.tag == "skeleton" else _of_shape(shape, _places(shape, where))
     video = meta.video(track.get("task_id"))
     file, of_name = pictures.find(video, where) if video else (pictures.only_video(where), -1)
-    collector.add(file, frame if of_name < 0 else of_name, points, where, track=track.get("id", ""))
+    frame, size = frame if of_name < 0 else of_name, meta.sizes.get(video or "")
+    collector.add(file, frame, points, where, track=track.get("id", ""), size=size)
 
 
 def _of_skeleton(skeleton: Element, where: str) -> Iterator[Point]:
@@ -214,6 +218,11 @@ def _places(shape: Element, where: str) -> list[tuple[float, float]]:
     if any(len(pair) != 2 for pair in pairs):
         raise InputError(f"{where}: points: found {shown(shape.get('points'))}, expected x,y;x,y;...")
     return [(number(x, where, "points"), number(y, where, "points")) for x, y in pairs]
+
+
+def _holds_some(box: tuple[float, ...], points: list[Point]) -> bool:
+    """Whether a box without a group can be that of a face, not of something else."""
+    return any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for _, x, y, _ in points)
 
 
 def _box(box: Element, where: str) -> tuple[float, ...]:

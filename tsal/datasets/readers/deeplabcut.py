@@ -79,7 +79,7 @@ def _rows(labels: Path) -> Iterator[list[str]]:
     if not labels.is_file():
         raise InputError(f"{labels}: no such file; expected {_EXPECTED}")
     check(labels, labels.stat().st_size, CSV_BYTES, "bytes")
-    check_csv(labels)
+    check_csv(labels, has_names=False)  # but who labelled
     csv.field_size_limit(CSV_LINE_BYTES)
     with open(labels, encoding="utf-8-sig", newline="") as file:
         yield from csv.reader(file, strict=True)

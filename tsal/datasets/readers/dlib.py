@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from tsal.bounds.xml import xml_elements
 from tsal.datasets.readers.annotations import Annotations, Collector, Points, in_order
-from tsal.datasets.readers.numbers import number
+from tsal.datasets.readers.numbers import number, picture_size
 from tsal.datasets.readers.pictures import Pictures
 from tsal.datasets.readers.reader import Reader
 from tsal.errors import InputError, one_line
@@ -23,11 +23,12 @@ def read(labels: Path, pictures: Pictures, options: Any, n_landmarks: int) -> An
         if "file" not in image.attrib:
             raise InputError(f"{where}: found no `file`, expected {_EXPECTED}")
         file, frame = pictures.find(image.attrib["file"], where)
+        size = picture_size(image.get("width"), image.get("height"), where)
         for box in image.iter("box"):
             if box.get("ignore") in ("1", "true"):
                 continue
             points = [_point(part, f"{where}, {one_line(file)}") for part in box.iter("part")]
-            collector.add(file, frame, points, f"{where}, {one_line(file)}", box=_box(box, where))
+            collector.add(file, frame, points, f"{where}, {one_line(file)}", box=_box(box, where), size=size)
     return collector.done()
 
 

@@ -37,6 +37,23 @@ def frame_number(value: Any, where: str) -> int:
     return int(text)
 
 
+def picture_size(width: Any, height: Any, where: str) -> tuple[int, int] | None:
+    """Width and height in px that labels give of a picture, as whole numbers or texts of them; None where they do not.
+
+    Raises:
+        InputError: only one is given, or one is no whole number of px from 1 on.
+    """
+    if width is None and height is None:
+        return None
+    found = []
+    for what, value in (("width", width), ("height", height)):
+        side = math.nan if value is None else number(value, where, what)
+        if side % 1 != 0 or side < 1:  # also of NaN
+            raise InputError(f"{where}: {what}: found {shown(value)}, expected 1, 2, 3, ... px; correct the file")
+        found.append(int(side))
+    return found[0], found[1]
+
+
 def shown(value: Any) -> str:
     """A value in an error."""
     return one_line(repr(value)[:60])

@@ -82,11 +82,23 @@ class Pictures:
             found += [str(PurePosixPath(below, file)) for file in sorted(files) if not file.startswith(".")]
         return found
 
-    def beside(self, stem: str) -> str | None:
-        """The picture of that path without its suffix; of several the first by name. None where there is none."""
+    def beside(self, stem: str, where: str) -> str | None:
+        """The picture of that path without its suffix; None where there is none.
+
+        Args:
+            where: the file of the labels, for errors.
+
+        Raises:
+            InputError: there are several.
+        """
         folder, name = os.path.split(stem)
         found = [file for file in self._listing(folder) if PurePosixPath(file).stem == name and is_named_picture(file)]
-        return str(PurePosixPath(folder, sorted(found)[0])) if found else None
+        if len(found) > 1:
+            raise InputError(
+                f"{where}: found {', '.join(one_line(file)[:80] for file in found[:4])} of that name below `images`, "
+                f"{self.folder}; expected one picture: take out those that were not labelled"
+            )
+        return str(PurePosixPath(folder, found[0])) if found else None
 
     def _list(self, folder: str) -> list[str]:
         try:

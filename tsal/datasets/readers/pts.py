@@ -33,12 +33,12 @@ def read(labels: Path, pictures: Pictures, options: Any, n_landmarks: int) -> An
 
 def _picture(stem: str, pictures: Pictures, where: str) -> tuple[str, int, str]:
     """Picture or video, frame and number of the face that a .pts file is called after."""
-    if picture := pictures.beside(stem):
+    if picture := pictures.beside(stem, where):
         return picture, -1, ""
     if (name := _OF_VIDEO.fullmatch(stem)) and (video := pictures.video(name["stem"])):
         check(where, int(name["frame"]), FRAMES, "as the number of a frame")
         return video, int(name["frame"]), name["face"] or "0"
-    if (name := _OF_FACE.fullmatch(stem)) and (picture := pictures.beside(name["stem"])):
+    if (name := _OF_FACE.fullmatch(stem)) and (picture := pictures.beside(name["stem"], where)):
         return picture, -1, name["face"]
     raise InputError(
         f"{where}: found no picture of that name below `images`, {pictures.folder}, and no video with such a frame; "
