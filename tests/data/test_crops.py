@@ -108,7 +108,7 @@ def test_a_box_outside_its_image_or_without_area_is_refused():
     image = np.zeros((50, 60, 3), np.uint8)
     with pytest.raises(InputError, match="the box 70, 0, 90, 20 lies outside the image of 60 x 50 px"):
         crop_image(image, [70, 0, 90, 20], **GEOMETRY)
-    with pytest.raises(InputError, match="the box -300, 0, 301, 20 is over 10 times as large as the image of 60 x 50 px"):
+    with pytest.raises(InputError, match="the box -300, 0, 301, 20 is over 10 times as large as the image"):
         crop_image(image, [-300, 0, 301, 20], **GEOMETRY)
     with pytest.raises(InputError, match="has no area"):
         crop_image(image, [10, 10, 10, 20], **GEOMETRY)

@@ -105,8 +105,8 @@ def _check_box(image: np.ndarray, box: Sequence[float] | np.ndarray) -> None:
         )
     if max(x1 - x0, y1 - y0) > _LARGEST * max(width, height):
         raise InputError(
-            f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is over {_LARGEST} times as large as the image of {width} x {height} "
-            "px; correct the box or leave the face out"
+            f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is over {_LARGEST} times as large as the image of {width} x "
+            f"{height} px; correct the box or leave the face out"
         )
 
 
