@@ -42,8 +42,8 @@ class Decoder:
     Attributes:
         declared: how many frames its header tells of, 0 where it does not.
         rate: frames a second, as its header says; 0 where it does not.
-        lost: how many packets have not decoded so far.
-        damaged: numbers of the frames so far that FFmpeg gave although something in them is missing or wrong.
+        lost: how many packets so far have not decoded.
+        damaged: how many frames so far FFmpeg gave although something in them is missing or wrong.
     """
 
     def __init__(self, path: str | os.PathLike[str], container: av.container.InputContainer, threads: int) -> None:
