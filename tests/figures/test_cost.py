@@ -36,10 +36,10 @@ def test_runs_that_differ_in_steps_alone_are_a_line_over_their_cost(tmp_path, dr
     (cost, error), (tsal_cost, tsal_error) = lines["Labels only"], lines["TSAL"]
     np.testing.assert_allclose(error, [4.2, 3.0])
     np.testing.assert_allclose(tsal_error, [3.5])
-    # All images of all steps, and as many more TSAL's as its networks see more: (16 + 8)(1 + 1/2) x 3 + 16 for 16 x 3.
+    # All images of all steps, and as many more TSAL's as its networks see more: (16 + 8)(1 + 1/3) x 3 + 16 for 16 x 3.
     warm = DEFAULT["training"]["warmup_steps"]
     np.testing.assert_allclose(cost[1] / cost[0], (warm + 400) / (warm + 100))
-    np.testing.assert_allclose(tsal_cost[0] / cost[0], (warm + 100 * (24 * 1.5 * 3 + 16) / 48) / (warm + 100))
+    np.testing.assert_allclose(tsal_cost[0] / cost[0], (warm + 100 * (24 * 4 / 3 * 3 + 16) / 48) / (warm + 100))
     assert axes.get_xscale() == "log" and axes.get_xlabel() == "Training (TFLOP)"
     assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["Labels only", "TSAL"]
 

@@ -43,7 +43,7 @@ def refuse_overwriting(written: Sequence[Path], read: Iterable[str | Path]) -> N
     """
     written, read = [path for path in written if not is_stream(path)], [Path(path) for path in read]
     known = {place: path for path in read for place in _places(path)}
-    inside = {folder: path for path in [*read, *written] for folder in Path(os.path.realpath(path)).parents}
+    inside = {folder: path for path in [*read, *written] for folder in _end(path).parents}
     for output in written:
         for place in _places(output):
             if place in known:
@@ -51,14 +51,22 @@ def refuse_overwriting(written: Sequence[Path], read: Iterable[str | Path]) -> N
                     f"{output}: found this file as output and as {known[place]}, expected another one to write"
                 )
         known |= dict.fromkeys(_places(output), output)
-        if path := inside.get(Path(os.path.realpath(output))):
+        if path := inside.get(_end(output)):
             raise InputError(f"{path}: found this within {output}, which is written anew; expected it elsewhere")
 
 
 def _places(path: Path) -> list[object]:
     """What tells a file, however it is spelled: where links end, and, of what is there, its device and number."""
-    places: list[object] = [os.path.realpath(path)]
-    with suppress(OSError):
+    places: list[object] = [_end(path)]
+    with suppress(OSError, ValueError):
         found = path.stat()
         places.append((found.st_dev, found.st_ino))
     return places
+
+
+def _end(path: Path) -> Path:
+    """Where links end; of a name that the file system cannot have, itself."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return path

@@ -58,6 +58,7 @@ class Decoder:
         self.declared = self._stream.frames or round(seconds * self.rate)
         self.lost, self.damaged = 0, 0
         self._frame: av.VideoFrame | None = None
+        self._orientation: int | None = None
         self._frames, self._convert = self._decoded(), VideoReformatter()
 
     def grab(self) -> bool:
@@ -84,7 +85,9 @@ class Decoder:
         """The frame that was decoded last, (H, W, 3) uint8 RGB, upright. The lines of an interlaced one are woven."""
         self._check_size(self._frame)
         image = self._convert.reformat(self._frame, format="rgb24", interpolation=_COLOURS).to_ndarray()
-        return np.ascontiguousarray(turn_upright(image, _orientation(self._frame)))
+        if self._orientation is None:  # once: a frame that was asked for it is kept until the next garbage collection
+            self._orientation = _orientation(self._frame)
+        return np.ascontiguousarray(turn_upright(image, self._orientation))
 
     def times(self) -> list[int] | None:
         """Those of all stored frames, in the order of the file, without decoding them; None where one has none."""
@@ -107,6 +110,10 @@ class Decoder:
             if self.time is not None and self.time >= time:
                 return True
         return False
+
+    def forget(self) -> None:
+        """Let go of the frames, which hold the decoder in turn."""
+        self._frame, self._frames = None, iter(())
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
@@ -168,7 +175,11 @@ def opened(path: str | os.PathLike[str], threads: int = 1) -> Iterator[Decoder]:
     except (av.FFmpegError, ValueError) as error:
         raise no_video(path) from error
     with container:
-        yield Decoder(path, container, threads)
+        decoder = Decoder(path, container, threads)
+        try:
+            yield decoder
+        finally:
+            decoder.forget()
 
 
 def _refuse_text(path: str | os.PathLike[str]) -> None:
