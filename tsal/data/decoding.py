@@ -14,12 +14,12 @@ from tsal.data.pictures import turn_upright
 from tsal.errors import InputError
 
 # FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names.
-FORMATS = (
+_FORMATS = (
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "avi", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "asf", "flv"),
     *("ogg", "h264", "hevc", "m4v", "mjpeg", "gif", "dv", "mxf", "nut", "ivf", "av1", "obu", "vc1", "yuv4mpegpipe"),
 )
-OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-_BEGIN = 1024  # bytes, among which every container of videos has some that no text has
+OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+BEGIN = 1024  # bytes, among which every container of videos has some that no text has
 _MATRIX = "DISPLAYMATRIX"
 _COLOURS = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT  # the exact way, for what has no faster one
 # What the matrix of a file does with a frame, as the EXIF orientation of such a picture: by whether rows and columns
@@ -49,7 +49,7 @@ class Decoder:
     def __init__(self, path: str | os.PathLike[str], container: av.container.InputContainer, threads: int) -> None:
         streams = [s for s in container.streams.video if av.stream.Disposition.attached_pic not in s.disposition]
         if not streams or streams[0].codec_context is None:
-            raise no_video(path)
+            raise _no_video(path)
         self.path, self._container, self._stream = path, container, streams[0]
         self._check_size(self._stream.codec_context)
         self._stream.codec_context.thread_count, self._stream.codec_context.thread_type = threads, "AUTO"
@@ -149,7 +149,7 @@ def _orientation(frame: av.VideoFrame) -> int:
     return _ORIENTATIONS[turned, -1 if first < 0 else 1, -1 if second < 0 else 1]
 
 
-def no_video(path: str | os.PathLike[str]) -> InputError:
+def _no_video(path: str | os.PathLike[str]) -> InputError:
     return InputError(
         f"{path}: cannot be opened as a video ({Path(path).stat().st_size:,} bytes found); "
         "expected a file that FFmpeg can decode. Get it again, or convert it"
@@ -173,7 +173,7 @@ def opened(path: str | os.PathLike[str], threads: int = 1) -> Iterator[Decoder]:
         # A whole path, since FFmpeg takes what stands before a colon for a way to get the rest.
         container = av.open(os.path.abspath(path), options=OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise no_video(path) from error
+        raise _no_video(path) from error
     with container:
         decoder = Decoder(path, container, threads)
         try:
@@ -185,7 +185,7 @@ def opened(path: str | os.PathLike[str], threads: int = 1) -> Iterator[Decoder]:
 def _refuse_text(path: str | os.PathLike[str]) -> None:
     """FFmpeg goes by the content: a playlist that is called a video would make it read the files that it names."""
     with open(path, "rb") as file:
-        begin = file.read(_BEGIN)
+        begin = file.read(BEGIN)
     if begin and not any(byte < 9 or byte > 126 for byte in begin):
         raise InputError(
             f"{path}: cannot be opened as a video ({Path(path).stat().st_size:,} bytes found): it is a text, such as a "

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tsal.bounds import FRAMES, check, reading
 from tsal.bounds.pictures import picture_header
-from tsal.data.decoding import Decoder, opened
+from tsal.data.decoding import BEGIN, Decoder, opened
 from tsal.data.pictures import count_pictures, is_jpeg_stream, upright_picture
 from tsal.errors import InputError
 
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 _NEARLY = 0.95  # of the frames that a header declares
 _RATE = 25.0  # frames a second of what does not say its own
 _HIGHEST_RATE = 1000.0  # above it, what a container says is a clock's rate
-_BEGIN = 1024  # bytes, among which every container of videos has some that no text has
 # What containers of videos, and streams without one, begin with.
 _SIGNATURES = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\1", b"OggS", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34"),
@@ -54,7 +53,7 @@ def is_video(path: str | os.PathLike[str]) -> bool:
 @lru_cache(maxsize=1 << 16)
 def _is_video(path: str, time: int, size: int) -> bool:
     with open(path, "rb") as file:
-        begin = file.read(_BEGIN)
+        begin = file.read(BEGIN)
     if _is_container(begin) or _holds_pictures(path, begin):
         return True
     return is_named_video(path) and not _is_picture(begin)
@@ -170,11 +169,10 @@ def _timed(path: str | os.PathLike[str], count: int | None, threads: int) -> Ite
         number, seconds, start = 0, -step, None
         while decoder.grab():
             check(path, number + 1, FRAMES, "frames")
-            found, next_seconds = decoder.seconds, seconds + step
-            if found is not None:
-                start = found if start is None else start
-                next_seconds = found - start if found - start > seconds else next_seconds
-            seconds = next_seconds
+            found = decoder.seconds
+            start = found if start is None else start
+            is_later = found is not None and found - start > seconds
+            seconds = found - start if is_later else seconds + step
             yield number, seconds, decoder.retrieve()
             number += 1
         if not number or (count is not None and number < count):
