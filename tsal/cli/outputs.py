@@ -22,17 +22,16 @@ def check_outputs(arguments: argparse.Namespace) -> None:
         InputError: an output is one of the inputs, or another output, or within it; or its suffix is none of the
             verb's; or it is a folder.
     """
-    for name, suffixes in (("output", arguments.suffixes), ("log", CSV)):
-        found = given.suffix if isinstance(given := getattr(arguments, name, None), Path) else ""
-        if found and suffixes and found.lower() not in suffixes:
-            raise InputError(f"{given}: found suffix {found!r}, expected {' or '.join(suffixes)}")
-    written = [given for name in _OUTPUTS if isinstance(given := getattr(arguments, name, None), Path)]
-    if arguments.verb not in _FOLDERS:
-        for path in written:
+    written = {name: given for name in _OUTPUTS if isinstance(given := getattr(arguments, name, None), Path)}
+    for name, path in written.items():
+        suffixes = CSV if name == "log" else arguments.suffixes
+        if path.suffix and suffixes and path.suffix.lower() not in suffixes:
+            raise InputError(f"{path}: found suffix {path.suffix!r}, expected {' or '.join(suffixes)}")
+        if arguments.verb not in _FOLDERS:
             check_file(path)
     others = (given for name, given in vars(arguments).items() if name not in _OUTPUTS + _OF_FILES)
     read = [path for given in others for path in (given if isinstance(given, list) else [given])]
-    refuse_overwriting(written, [path for path in read if isinstance(path, Path)])
+    refuse_overwriting(list(written.values()), [path for path in read if isinstance(path, Path)])
 
 
 def refuse_overwriting(written: Sequence[Path], read: Iterable[str | Path]) -> None:
