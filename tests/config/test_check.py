@@ -331,6 +331,16 @@ def test_they_are_laid_to_the_base_that_hands_them_down_and_not_to_its_variants(
             "mine.yaml: benchmarks.ytf.detector.input_px: found 80, expected a multiple of 32 for vgg16_cpm",
         ),
         (
+            {"detector": {"name": "vgg16_cpm", "input_px": 96, "decode": "expectation"}},
+            "mine.yaml: detector.decode: found expectation, which is of distributions, with regressed heatmaps "
+            "(vgg16_cpm); expected gaussian or centroid",
+        ),
+        (
+            {"methods": {"mine": {"base": "supervised", "preset": "paper", "training": {"loss": {"likelihood": 1.0}}}}},
+            "mine.yaml: methods.mine.training.loss.likelihood: found 1.0, which is of distributions, with regressed "
+            "heatmaps (vgg16_cpm); expected 0",
+        ),
+        (
             {"methods": {"mine": {"base": "mean_teacher", "preset": "paper"}}},
             "mine.yaml: methods.mine.distance: found kl, which compares distributions, with regressed heatmaps "
             "(vgg16_cpm); expected mse",

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.stats import laplace
 
 from tsal.detectors import Output, build, losses
 from tsal.detectors.heatmaps import encode_distribution, encode_gaussian
@@ -55,6 +56,52 @@ def test_the_divergence_of_a_uniform_map_is_log_cells_minus_entropy(compact):
     assert loss.item() == pytest.approx(math.log(24 * 24) - entropy, rel=1e-5)
     exact = losses.heatmap_loss(compact, output([target.clamp_min(1e-30).log()]), POINTS, ALL)
     assert exact.item() == pytest.approx(0, abs=1e-5)
+
+
+def blobs(angle, along=9.0, across=5.0, mean=(46.0, 50.0)):
+    """Logits (1, 3, 24, 24) of Gaussians whose longer axis is turned by an angle from x towards y."""
+    axis = torch.arange(24.0) * 4 + 1.5
+    dy, dx = torch.meshgrid(axis - mean[1], axis - mean[0], indexing="ij")
+    u, v = dx * math.cos(angle) + dy * math.sin(angle), dy * math.cos(angle) - dx * math.sin(angle)
+    return -(u.square() / (2 * along**2) + v.square() / (2 * across**2)).expand(1, 3, 24, 24)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, math.pi / 2, 2.5])
+def test_the_likelihood_is_that_of_a_laplace_distribution_along_the_axes_of_each_map(compact, angle):
+    along, across = torch.tensor([[6.0, 0.0, -3.0], [0.0, 4.0, 2.0]])
+    turned = along * math.cos(angle) - across * math.sin(angle), along * math.sin(angle) + across * math.cos(angle)
+    points = torch.stack(turned, -1).unsqueeze(0) + torch.tensor([46.0, 50.0])
+    errors = zip(along.tolist(), across.tolist(), strict=True)
+    # Of scale b a Laplace distribution has the variance 2 b^2; log 2 an axis is left out.
+    scales = [(deviation / math.sqrt(2)) for deviation in (9.0, 5.0)]
+    nats = [sum(-laplace.logpdf(e, scale=b) - math.log(2) for e, b in zip(pair, scales, strict=True)) for pair in errors]
+    loss = losses.likelihood_loss(compact, output([blobs(angle)]), points, ALL)
+    assert loss.item() == pytest.approx(sum(nats) / 3, abs=0.02)
+    last = torch.tensor([[False, False, True]])
+    assert losses.likelihood_loss(compact, output([blobs(angle)]), points, last).item() == pytest.approx(nats[2], abs=0.02)
+
+
+def test_by_the_likelihood_a_map_learns_how_wide_its_error_is(compact):
+    points = torch.tensor([46.0 + 12, 50.0 + 6]).expand(1, 3, 2)
+    width = torch.tensor(5.0, requires_grad=True)
+    optimizer = torch.optim.Adam([width], 0.1)
+    for _ in range(200):
+        optimizer.zero_grad()
+        logits = blobs(0.0, along=2.0, across=1.0) / width.square()
+        losses.likelihood_loss(compact, output([logits]), points, ALL).backward()
+        optimizer.step()
+    # The most likely scales of errors of 12 and 6 px are these, and the deviations sqrt(2) times them.
+    assert width.item() == pytest.approx(6 * math.sqrt(2), rel=0.05)
+
+
+def test_the_likelihood_has_finite_derivatives_where_maps_are_round_or_one_cell_and_landmarks_unknown(compact):
+    one_cell = torch.full((1, 3, 24, 24), -200.0)
+    one_cell[:, :, 12, 11] = 200
+    for logits in (torch.zeros(1, 3, 24, 24), blobs(0.0, 5.0, 5.0), one_cell):
+        logits = logits.clone().requires_grad_()
+        points = torch.tensor([[[45.5, 49.5], [torch.nan, torch.nan], [90.0, 3.0]]])
+        losses.likelihood_loss(compact, output([logits]), points, points.isfinite().all(-1)).backward()
+        assert logits.grad.isfinite().all()
 
 
 def test_the_facial_centre_is_the_centroid_of_the_visible_landmarks():

@@ -204,6 +204,36 @@ def spread(distributions: Tensor, stride: int) -> Tensor:
     return ((second - mean.square()).sum(-1) / 2).clamp_min(0).sqrt()
 
 
+def error_along_axes(distributions: Tensor, stride: int, points: Tensor) -> tuple[Tensor, Tensor]:
+    """How far points lie from the mean of each map along its two main axes, and its variance along these.
+
+    The axes are the eigenvectors of the map's covariance, as in STAR (Zhou et al. 2023, section 3.2): along an outline,
+    and across it.
+
+    Args:
+        distributions: maps (..., K, height, width) that sum to 1.
+        points: (..., K, 2) in input pixels, finite.
+
+    Returns:
+        Errors (..., K, 2) in input pixels and variances (..., K, 2) in their squares, the larger first.
+    """
+    height, width = distributions.shape[-2:]
+    x, y = (cell_centres(size, stride, distributions.device) for size in (width, height))
+    columns, rows = distributions.sum(-2), distributions.sum(-1)
+    mean_x, mean_y = (columns * x).sum(-1, keepdim=True), (rows * y).sum(-1, keepdim=True)
+    dx, dy = x - mean_x, y - mean_y
+    xx, yy = (columns * dx.square()).sum(-1), (rows * dy.square()).sum(-1)
+    xy = ((distributions @ dx.unsqueeze(-1)).squeeze(-1) * dy).sum(-1)
+    # The small addends keep the derivatives finite where a map is round: it has no main axis, and needs none.
+    half, difference = (xx + yy) / 2, (xx - yy) / 2
+    root = (difference.square() + xy.square() + 1e-6).sqrt()
+    angle = torch.atan2(xy, difference + 1e-9) / 2
+    cosine, sine = angle.cos(), angle.sin()
+    error_x, error_y = points[..., 0] - mean_x.squeeze(-1), points[..., 1] - mean_y.squeeze(-1)
+    along, across = error_x * cosine + error_y * sine, error_y * cosine - error_x * sine
+    return torch.stack([along, across], -1), torch.stack([half + root, (half - root).clamp_min(0)], -1)
+
+
 def _mean_squares(distributions: Tensor, stride: int) -> Tensor:
     """Mean of the squared coordinates (..., K, 2) of maps that sum to 1."""
     height, width = distributions.shape[-2:]

@@ -10,7 +10,9 @@ from torch.nn import functional
 
 from tsal.data.device import constant
 from tsal.detectors import Detector, Output
-from tsal.detectors.heatmaps import encode_axes, encode_gaussian, product_of_axes
+from tsal.detectors.heatmaps import encode_axes, encode_gaussian, error_along_axes, product_of_axes
+
+LEAST_VARIANCE = 0.05  # px^2, of a landmark's likelihood: a map on one cell makes no error infinitely unlikely
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -77,6 +79,23 @@ def coordinate_loss(predicted: Tensor, target: Tensor, weight: Tensor, input_px:
     """Mean absolute error of landmarks in per cent of the network's input, weighted (B, K)."""
     error = (predicted - target).abs().mean(-1)
     return masked_mean(error, weight) * (100 / input_px)
+
+
+def likelihood_loss(detector: Detector, output: Output, points: Tensor, visible: Tensor) -> Tensor:
+    """Negative log-likelihood in nats, less a constant, of the landmarks as each heatmap claims them; a mean over them.
+
+    What a heatmap claims is a Laplace distribution of its own mean and, along each of its two main axes, its own
+    variance: sum over the axes of |e| / b + log b, b^2 = variance / 2. So a map learns how wide its error is, and in
+    which direction (LUVLi, Kumar et al. 2020, has the likelihood; STAR, Zhou et al. 2023, the axes).
+
+    Args:
+        detector: whose heatmaps are distributions.
+    """
+    maps, stride = detector.maps(output), detector.heatmap_stride
+    error, variance = error_along_axes(maps, stride, torch.nan_to_num(points))
+    scale = ((variance + LEAST_VARIANCE) / 2).sqrt()
+    absolute = (error.square() + 1e-4).sqrt()  # has a derivative at 0 too
+    return masked_mean((absolute / scale + scale.log()).sum(-1), visible)
 
 
 def facial_centre(points: Tensor, visible: Tensor) -> Tensor:

@@ -14,7 +14,9 @@ from tsal.training.run import Run
 
 
 def supervised_loss(settings: Settings, detector: Detector, output: Output, batch: LabelledBatch) -> Tensor:
-    """L_sup of labelled faces: heatmaps + coordinates + facial centre + offsets, weighted as training.loss says."""
+    """L_sup of labelled faces: heatmaps + coordinates + likelihood + facial centre + offsets, weighted as training.loss
+    says.
+    """
     weights = settings.training.loss
     truth = batch.points, batch.annotated
     loss = weights.heatmap * losses.heatmap_loss(detector, output, *truth)
@@ -23,6 +25,8 @@ def supervised_loss(settings: Settings, detector: Detector, output: Output, batc
         loss = loss + weights.coordinate * losses.coordinate_loss(
             predicted, batch.points, batch.annotated.float(), settings.detector.input_px
         )
+    if weights.likelihood:
+        loss = loss + weights.likelihood * losses.likelihood_loss(detector, output, *truth)
     loss = loss + weights.centre * losses.centre_loss(detector, output, *truth)
     return loss + weights.offset * losses.offset_loss(detector, output, *truth)
 

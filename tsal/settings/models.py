@@ -69,6 +69,15 @@ class DetectorSettings(Section):
             raise ValueError(f"input_px: found {self.input_px}, expected a multiple of 32 for vgg16_cpm")
         return self
 
+    @model_validator(mode="after")
+    def _decode_fits(self) -> Self:
+        if self.decode == "expectation" and self.heatmaps != "distribution":
+            raise ValueError(
+                f"decode: found expectation, which is of distributions, with regressed heatmaps ({self.name}); expected "
+                "gaussian or centroid"
+            )
+        return self
+
     @property
     def architecture(self) -> dict[str, Any]:
         """What the weights' shapes follow from: a detector may start from another that has the same, at any input."""
@@ -133,6 +142,9 @@ class LossSettings(Section):
 
     heatmap: float = Field(1.0, ge=0, description="distance of the heatmaps")
     coordinate: float = Field(1.0, ge=0, description="distance of the landmarks (paper: 0)")
+    likelihood: float = Field(
+        0.0, ge=0, description="of the landmarks, by the heatmaps' own means and spreads; best with decode: expectation"
+    )
     centre: float = Field(1.0, ge=0, description="focal loss of the facial centre")
     offset: float = Field(0.1, ge=0, description="distance of the offsets from the centre")
     sic: float = Field(0.01, ge=0, description="structure-invariance constraint over the frames of a clip")
