@@ -257,7 +257,7 @@ def test_a_benchmark_that_is_not_in_the_configuration_is_rendered_as_its_data_se
     for name in ("synth",):
         del config["benchmarks"][name]
     assert configuration.render_settings(config, "synth") == configuration.render_settings(DEFAULT, "synth")
-    assert configuration.shards(config, "synth") == 8
+    assert configuration.shards(config, "synth") == 4
 
 
 # --- warm-up ---

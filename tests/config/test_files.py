@@ -88,6 +88,18 @@ def test_config_yaml_and_what_is_laid_over_it_override_definitions(tmp_path):
     assert configuration.methods_to_run(config, "ytf") == ["supervised", "tsal", "tsal_weight_2"]
 
 
+def test_a_method_of_yours_with_a_base_is_yours_whatever_studies_call_by_that_name(tmp_path):
+    defined = "methods: {taken: {base: tsal, weight: 2.0, memory: 0.9}}\n"
+    config = read(tmp_path, "methods: {taken: {base: tsal, weight: 3.0}}\n", defined)
+    assert configuration.methods_to_run(config, "ytf") == ["supervised", "tsal", "taken"]
+    options = configuration.resolve_run(config, "ytf", "taken", 1)["options"]
+    assert (options["weight"], options["memory"]) == (3.0, 0.5)
+    config = read(
+        tmp_path, "methods: {taken: {base: tsal}}\n", defined, command_line={"methods": {"taken": {"run": False}}}
+    )
+    assert configuration.methods_to_run(config, "ytf") == ["supervised", "tsal"]
+
+
 def test_definitions_of_the_same_name_in_two_files_and_other_keys_are_refused(tmp_path):
     definition = "methods: {mine: {base: tsal}}\n"
     with pytest.raises(InputError) as caught:

@@ -74,11 +74,15 @@ def test_the_likelihood_is_that_of_a_laplace_distribution_along_the_axes_of_each
     errors = zip(along.tolist(), across.tolist(), strict=True)
     # Of scale b a Laplace distribution has the variance 2 b^2; log 2 an axis is left out.
     scales = [(deviation / math.sqrt(2)) for deviation in (9.0, 5.0)]
-    nats = [sum(-laplace.logpdf(e, scale=b) - math.log(2) for e, b in zip(pair, scales, strict=True)) for pair in errors]
+    nats = [
+        sum(-laplace.logpdf(e, scale=b) - math.log(2) for e, b in zip(pair, scales, strict=True)) for pair in errors
+    ]
     loss = losses.likelihood_loss(compact, output([blobs(angle)]), points, ALL)
     assert loss.item() == pytest.approx(sum(nats) / 3, abs=0.02)
     last = torch.tensor([[False, False, True]])
-    assert losses.likelihood_loss(compact, output([blobs(angle)]), points, last).item() == pytest.approx(nats[2], abs=0.02)
+    assert losses.likelihood_loss(compact, output([blobs(angle)]), points, last).item() == pytest.approx(
+        nats[2], abs=0.02
+    )
 
 
 def test_by_the_likelihood_a_map_learns_how_wide_its_error_is(compact):

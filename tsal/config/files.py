@@ -134,11 +134,28 @@ def merge(target: dict[str, Any], source: Config) -> None:
 
 
 def merge_all(definitions: Sequence[Source], sources: Sequence[Source]) -> dict[str, Any]:
-    """All sources laid over each other, the definitions first. Keys are in the order of `sources`, then the others."""
+    """All sources laid over each other, the definitions first. Keys are in the order of `sources`, then the others.
+
+    A method that a source gives a base of its own is that source's: nothing is left of one that the definitions have by
+    that name, so that it is built by `all` like any other of the user's.
+    """
     merged: dict[str, Any] = {}
-    for source in (*sources[:1], *definitions, *sources):
+    for source in (*sources[:1], *definitions):
+        merge(merged, source.values)
+    defined = set().union(*map(_with_base, definitions))
+    for source in sources:
+        for name in _with_base(source) & defined:
+            merged["methods"][name] = {}
+        defined -= _with_base(source)
         merge(merged, source.values)
     return merged
+
+
+def _with_base(source: Source) -> set[str]:
+    """The methods of a source that say what they are a variant of."""
+    methods = source.values.get("methods")
+    entries = methods.items() if isinstance(methods, Mapping) else ()
+    return {name for name, entry in entries if isinstance(entry, Mapping) and "base" in entry}
 
 
 def normalise(value: Any, all_texts: bool = False) -> Any:

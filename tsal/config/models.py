@@ -159,7 +159,7 @@ class RenderedEntry(AnyBenchmarkEntry):
     """What a benchmark can have that is rendered."""
 
     shards: int = Field(
-        8, ge=1, le=1000, description="parts that are rendered side by side; the faces are the same for any number"
+        4, ge=1, le=1000, description="parts that are rendered side by side; the faces are the same for any number"
     )
 
 

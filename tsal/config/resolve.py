@@ -240,7 +240,9 @@ def settings_problems(config: Config, benchmark: str, method: str) -> list[Probl
         problems.append((("flip_test",), "found true for a method that mirrors no face in training; leave it out"))
     likelihood = settings.training.loss.likelihood
     if likelihood and settings.detector.heatmaps != "distribution":
-        text = f"found {show(likelihood)}, which is of distributions, with regressed heatmaps ({settings.detector.name})"
+        text = (
+            f"found {show(likelihood)}, which is of distributions, with regressed heatmaps ({settings.detector.name})"
+        )
         problems.append((("training", "loss", "likelihood"), f"{text}; expected 0"))
     return problems + _problems_with_others(config, settings)
 

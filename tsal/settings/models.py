@@ -73,8 +73,8 @@ class DetectorSettings(Section):
     def _decode_fits(self) -> Self:
         if self.decode == "expectation" and self.heatmaps != "distribution":
             raise ValueError(
-                f"decode: found expectation, which is of distributions, with regressed heatmaps ({self.name}); expected "
-                "gaussian or centroid"
+                f"decode: found expectation, which is of distributions, with regressed heatmaps ({self.name}); "
+                "expected gaussian or centroid"
             )
         return self
 
