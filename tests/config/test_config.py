@@ -124,6 +124,14 @@ def test_a_method_that_is_given_the_cost_of_another_takes_as_many_steps_as_cost_
     assert "cost_of" not in mine
 
 
+def test_what_a_longer_warm_up_costs_is_taken_off_its_steps():
+    mine = {"base": "supervised", "cost_of": "tsal", "training": {"warmup_steps": 700}}
+    shared = {"training": {"steps": 1000, "warmup_steps": 400, "batch": 16}, "unlabelled": {"clips": 4}}
+    training = configuration.resolve_run(laid_over({"methods": {"mine": mine}}, shared), "ytf", "mine", 1)["training"]
+    tsal = (24 + 8) * 3 + 16
+    assert (training["warmup_steps"], training["steps"]) == (700, round((1000 * tsal - 300 * 16 * 3) / (16 * 3)))
+
+
 def test_the_steps_of_a_cost_follow_those_of_the_benchmark():
     config = laid_over(COST_OF_TSAL, {"benchmarks": {"ytf": {"training": {"steps": 120}}}})
     steps = [configuration.resolve_run(config, "ytf", name, 1)["training"]["steps"] for name in ("tsal", "mine")]
@@ -164,6 +172,10 @@ def test_where_nothing_is_mirrored_in_training_there_is_no_flip_test():
         ({"cost_of": "tsall"}, "unknown method 'tsall'; did you mean 'tsal'?"),
         ({"cost_of": "mine"}, "found mine, which is given a cost itself; expected a method with steps of its own"),
         ({"cost_of": "tsal", "training": {"steps": 5}}, "beside training.steps, which follow from it; expected one"),
+        (
+            {"cost_of": "tsal", "training": {"warmup_steps": 99999}},
+            "found tsal, which costs less than the warm-up alone; expected fewer training.warmup_steps",
+        ),
         ({"cost_of": "tsal", "detector": {"width": 8}}, "found tsal, which has another detector; expected a method"),
     ],
 )

@@ -192,9 +192,9 @@ class MethodEntry(Section):
     training: TrainingKeys = Field(None, description="keys of `training` that are different for it")
     cost_of: Named = Field(
         None,
-        description="a method whose steps it is to cost as much as, in operations after the warm-up; `training.steps` "
-        "follows. What is not a step is not counted: measurements, and the labelling of the pool by self-training and "
-        "STLD",
+        description="a method that it is to cost as much as, in operations of all steps, those of the warm-up among "
+        "them; `training.steps` follows. What is no step is not counted: measurements, and the labelling of the pool "
+        "by self-training and STLD",
     )
     flip_test: bool = Field(
         False,
