@@ -25,6 +25,7 @@ from tsal.figures.style import (
 from tsal.settings.models import Settings
 
 _WIDTH, _HEIGHT = 2.3, 2.6  # inches of a panel: three in a row
+_LEGEND = 60  # letters of a name of which two fit beside each other below the panels
 _TICKS = [step * 10.0**power for power in range(-6, 9) for step in (1, 2, 5)]
 
 Line = dict[float, list[float]]  # TFLOP -> NME of each seed
@@ -62,9 +63,8 @@ def draw_cost(scores: Sequence[str | Path], output: str | Path, *, normaliser: s
             axes.set_xlabel("Training (TFLOP)")
         panels[0].set_ylabel(f"NME (%, {next(iter(runs.values()))['normaliser'].iloc[0]})")
         shown = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        panels[0].figure.legend(
-            shown.values(), shown.keys(), loc="outside lower left", ncols=1 if len(titles) == 1 else 2
-        )
+        beside = len(titles) > 1 and max(map(len, shown)) <= _LEGEND
+        panels[0].figure.legend(shown.values(), shown.keys(), loc="outside lower left", ncols=2 if beside else 1)
     return written(output)
 
 
@@ -91,6 +91,7 @@ def _features(run: Run, settings: Settings) -> list[str]:
     if not training.steps and not training.warmup_steps:
         return ["Before training", *words]
     words = [methods.get(settings.algorithm).title, budget_name(run.labels), *words]
+    words += ["likelihood"] if training.loss.likelihood else []
     return words + (["flip test"] if settings.flip_test else [])
 
 
