@@ -52,6 +52,7 @@ def test_lines_are_named_by_what_they_have_different(tmp_path, drawn):
         write_run(tmp_path, "supervised_large", 3.9, changes={"detector": detector | {"input_px": 128}}),
         write_run(tmp_path, "supervised_flips", 3.8, changes={"flip_test": True}),
         write_run(tmp_path, "supervised_batch", 3.7, batch=8),
+        write_run(tmp_path, "supervised_spread", 3.7, loss=DEFAULT["training"]["loss"] | {"likelihood": 1.0}),
         write_run(tmp_path, "tsal", 3.6),
     ]
     draw_cost(paths, tmp_path / "a.png")
@@ -60,6 +61,7 @@ def test_lines_are_named_by_what_they_have_different(tmp_path, drawn):
         *[f"Labels only, {few}, 96 px (supervised)", "Labels only, all labels, 96 px"],
         *[f"Labels only, {few}, 128 px", f"Labels only, {few}, 96 px, flip test"],
         *[f"Labels only, {few}, 96 px (supervised_batch)", f"TSAL, {few}, 96 px"],
+        f"Labels only, {few}, 96 px, likelihood",
     }
 
 
