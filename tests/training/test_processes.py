@@ -3,8 +3,8 @@
 How far that goes is measured, not guessed. A *nudge* moves every weight of the start by a unit in the last place, and
 the spread is how far the losses, or the weights, of one process come apart from those without it: the largest of three
 nudges'. In every step the sums of two processes differ from those of one by rounding, which is no more than such a
-nudge, and grows no faster: T steps allow T spreads. Landmarks are decoded as expectations, since the strongest cell of a
-map jumps by a rounding.
+nudge, and grows no faster: T steps allow T spreads. Landmarks are decoded as expectations, since the strongest cell of
+a map jumps by a rounding.
 """
 
 import pytest
