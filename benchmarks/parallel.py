@@ -159,9 +159,8 @@ def main() -> None:
         tsal.prepare(both, data, None)
         return [
             measured(lambda: warm_up(warm, data, 0, 1), 1, device, chosen.repeats),
-            measured(
-                lambda: tsal.train(both, data, 399, 402), 3, device, chosen.repeats
-            ),  # one with the teacher's gradient
+            # Of three steps one has the teacher's gradient.
+            measured(lambda: tsal.train(both, data, 399, 402), 3, device, chosen.repeats),
         ]
 
     processes = int(os.environ.get("WORLD_SIZE", 1))

@@ -144,9 +144,10 @@ def merge_all(definitions: Sequence[Source], sources: Sequence[Source]) -> dict[
         merge(merged, source.values)
     defined = set().union(*map(_with_base, definitions))
     for source in sources:
-        for name in _with_base(source) & defined:
-            merged["methods"][name] = {}
-        defined -= _with_base(source)
+        redefined = _with_base(source) & defined
+        if isinstance(merged.get("methods"), dict):
+            merged["methods"].update({name: {} for name in redefined})
+        defined -= redefined
         merge(merged, source.values)
     return merged
 

@@ -32,7 +32,7 @@ from tsal.errors import InputError
 from tsal.settings.mistakes import Problem, problems_of, show
 from tsal.settings.models import Settings, parse_settings
 from tsal.settings.released import RELEASED, released_about
-from tsal.training.method import LEARNING
+from tsal.training.method import warm_up_passes
 
 WARMUP = "warmup"
 
@@ -283,39 +283,29 @@ def _cost_problems(config: Config, benchmark: str, method: str, settings: Settin
         text = f"found {other}, whose own settings are wrong; mend these first"
     elif _resolved(config, benchmark, other).settings.detector != settings.detector:
         text = f"found {other}, which has another detector; expected a method with the same"
+    elif _steps_at_cost(config, benchmark, other, settings) < 0:
+        text = f"found {other}, which costs less than the warm-up alone; expected fewer training.warmup_steps"
     else:
-        try:
-            _at_cost(config, benchmark, method, settings)
-        except InputError as error:
-            text = str(error)
-        else:
-            return []
+        return []
     return [(("cost_of",), text)]
 
 
 def _at_cost(config: Config, benchmark: str, method: str, settings: Settings) -> Settings:
     """The settings with as many steps as bring the training, warm-up and all, to the cost of the method named by
     `cost_of`; as they are without.
-
-    Raises:
-        InputError: its warm-up alone costs more.
     """
     other = _cost_of(config, method)
     if other is None:
         return settings
-    theirs = _resolved(config, benchmark, other).settings
-    cost = _warm_up_passes(theirs) + theirs.training.steps * methods.get(theirs.algorithm).passes_a_step(theirs)
-    steps = round((cost - _warm_up_passes(settings)) / methods.get(settings.algorithm).passes_a_step(settings))
-    if steps < 0:
-        raise InputError(
-            f"found {other}, which costs less than the warm-up alone; expected fewer training.warmup_steps"
-        )
+    steps = _steps_at_cost(config, benchmark, other, settings)
     return settings.replace(training=settings.training.replace(steps=steps))
 
 
-def _warm_up_passes(settings: Settings) -> float:
-    """What a warm-up costs, in forward passes on an image."""
-    return LEARNING * settings.training.warmup_steps * settings.training.batch
+def _steps_at_cost(config: Config, benchmark: str, other: str, settings: Settings) -> int:
+    """Steps that bring a training to the cost of another method's; below 0 where its warm-up alone costs more."""
+    theirs = _resolved(config, benchmark, other).settings
+    cost = warm_up_passes(theirs) + theirs.training.steps * methods.get(theirs.algorithm).passes_a_step(theirs)
+    return round((cost - warm_up_passes(settings)) / methods.get(settings.algorithm).passes_a_step(settings))
 
 
 def other_landmarks(benchmark: str, name: str) -> str:

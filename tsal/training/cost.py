@@ -9,7 +9,7 @@ from tsal.data.landmarks import scheme_of
 from tsal.detectors.predict import create_network
 from tsal.settings.models import DetectorSettings, Settings
 from tsal.training.flops import FlopCounter
-from tsal.training.method import LEARNING, Method
+from tsal.training.method import LEARNING, Method, warm_up_passes
 from tsal.training.train import MOST_MEASURED, WARM_UP
 
 _TRIED = 8  # images of a measured step
@@ -17,9 +17,8 @@ _TRIED = 8  # images of a measured step
 
 def warm_up_flops(settings: Settings, validation: int) -> float:
     """Floating-point operations of a warm-up; `validation`: faces that are measured on."""
-    training = settings.training
-    learned = LEARNING * training.warmup_steps * training.batch
-    return (learned + _measured(settings, training.warmup_steps, len(WARM_UP), validation)) * forward_flops(settings)
+    measured = _measured(settings, settings.training.warmup_steps, len(WARM_UP), validation)
+    return (warm_up_passes(settings) + measured) * forward_flops(settings)
 
 
 def method_flops(method: Method, settings: Settings, validation: int) -> float:

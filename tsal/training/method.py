@@ -35,6 +35,11 @@ def later(module: str) -> ModuleType:
     return _Later(module)
 
 
+def warm_up_passes(settings: Settings) -> int:
+    """Forward passes on one image that a warm-up costs."""
+    return LEARNING * settings.training.warmup_steps * settings.training.batch
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method:
     """A method of training, as `METHOD` of tsal/methods/NAME.py.
